@@ -1,0 +1,23 @@
+package store
+
+import "time"
+
+// DeviceID names one enrolled device of one account: 26 lower-case base32
+// characters of 128 random bits, made by the server.
+type DeviceID string
+
+// Device is one local store of one account: a browser profile or a headless
+// device. A second account in the same browser is a second device.
+type Device struct {
+	ID         DeviceID
+	Account    AccountID
+	Label      string // what its user called it, for lists
+	EnrolledAt time.Time
+	LastSeenAt time.Time
+	RevokedAt  time.Time // zero: not revoked
+	Reason     string    // why it was revoked
+	Lost       bool      // revoked because it was lost or stolen
+}
+
+// Revoked says whether the device may no longer act.
+func (d Device) Revoked() bool { return !d.RevokedAt.IsZero() }

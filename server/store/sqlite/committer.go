@@ -1,0 +1,305 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"wardbook/server/store"
+)
+
+// committer owns the write connection. Its one goroutine takes closures from a
+// bounded queue, runs each inside a savepoint of one transaction, commits once,
+// and only then answers their callers.
+type committer struct {
+	conn *sql.Conn
+	raw  *sqlite3.SQLiteConn
+	opts Options
+	log  *slog.Logger
+
+	queue   chan *request
+	stopped chan struct{} // closed when the goroutine is gone
+
+	mu     sync.RWMutex // held for reading while sending to queue
+	closed bool
+
+	failed  chan struct{} // closed at the first failed commit
+	failure error         // why; set before failed is closed
+}
+
+// request is one caller's closure on its way through the committer.
+type request struct {
+	fn      func(*Tx) error
+	claimed atomic.Bool // by the committer to run it, or by its caller to give up
+	after   []func()
+	err     error
+	done    chan struct{}
+}
+
+func startCommitter(conn *sql.Conn, opts Options) (*committer, error) {
+	c := &committer{
+		conn: conn, opts: opts, log: opts.Log,
+		queue: make(chan *request, opts.QueueSize), stopped: make(chan struct{}), failed: make(chan struct{}),
+	}
+	if err := conn.Raw(func(dc any) error {
+		raw, ok := dc.(*sqlite3.SQLiteConn)
+		if !ok {
+			return fmt.Errorf("unexpected driver %T", dc)
+		}
+		c.raw = raw
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	go c.run()
+	return c, nil
+}
+
+// Update runs fn in a write transaction and returns once its work is durable.
+// Closures run one after another, each seeing the work of those before it, so
+// what fn checks still holds when its work commits.
+//
+// When fn returns an error or panics, its work is taken back and only this
+// caller gets the error. When the commit fails, every caller of the batch gets
+// an error that wraps store.ErrFailed, and so does every later call. Update
+// waits while the queue is full. When ctx ends before fn has begun, fn never
+// runs; once begun, it runs to its end and ctx no longer matters.
+//
+// fn must not call Update, nor wait for anything that does.
+func (c *committer) Update(ctx context.Context, fn func(*Tx) error) error {
+	r := &request{fn: fn, done: make(chan struct{})}
+	if err := c.enqueue(ctx, r); err != nil {
+		return err
+	}
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		if r.claimed.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
+		<-r.done
+		return r.err
+	}
+}
+
+func (c *committer) enqueue(ctx context.Context, r *request) error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.closed {
+		return store.ErrClosed
+	}
+	select {
+	case <-c.failed:
+		return c.failure
+	default:
+	}
+	select {
+	case c.queue <- r:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Failed returns a channel that is closed once a commit has failed. From then on
+// the process should stop: what the disk holds is unknown until the next start.
+func (c *committer) Failed() <-chan struct{} { return c.failed }
+
+// Failure returns why the store failed, or nil.
+func (c *committer) Failure() error {
+	select {
+	case <-c.failed:
+		return c.failure
+	default:
+		return nil
+	}
+}
+
+// stop refuses new work and waits until queued work is answered.
+func (c *committer) stop() {
+	c.mu.Lock()
+	if !c.closed {
+		c.closed = true
+		close(c.queue)
+	}
+	c.mu.Unlock()
+	<-c.stopped
+}
+
+func (c *committer) run() {
+	defer close(c.stopped)
+	for r := range c.queue {
+		if !r.claimed.CompareAndSwap(false, true) {
+			continue
+		}
+		if err := c.Failure(); err != nil {
+			r.answer(err)
+			continue
+		}
+		c.batch(r)
+	}
+}
+
+func (r *request) answer(err error) {
+	r.err = err
+	close(r.done)
+}
+
+// batch runs first and whatever waits behind it in one transaction.
+func (c *committer) batch(first *request) {
+	if err := c.exec(`BEGIN IMMEDIATE`); err != nil {
+		first.answer(fmt.Errorf("begin write: %w", err))
+		return
+	}
+	var kept []*request
+	began := time.Now()
+	for r, n := first, 1; r != nil; n++ {
+		lost, err := c.one(r)
+		switch {
+		case lost:
+			c.abandon(err, append(kept, r))
+			return
+		case err != nil:
+			r.answer(err)
+		default:
+			kept = append(kept, r)
+		}
+		r = nil
+		if n < c.opts.MaxBatch && time.Since(began) < c.opts.MaxBatchTime {
+			r = c.waiting()
+		}
+	}
+	if len(kept) == 0 {
+		if err := c.exec(`ROLLBACK`); err != nil {
+			c.fail(fmt.Errorf("roll back: %w", err))
+		}
+		return
+	}
+	if err := c.exec(`COMMIT`); err != nil {
+		c.abandon(fmt.Errorf("commit: %w", err), kept)
+		return
+	}
+	for _, r := range kept {
+		for _, fn := range r.after {
+			c.hook(fn)
+		}
+		r.answer(nil)
+	}
+}
+
+// waiting returns a claimed request from the queue, or nil when none waits.
+func (c *committer) waiting() *request {
+	for {
+		select {
+		case r, ok := <-c.queue:
+			if !ok {
+				return nil
+			}
+			if r.claimed.CompareAndSwap(false, true) {
+				return r
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// one runs a closure inside a savepoint. lost means that the whole transaction
+// is gone, not only this closure's part; err then says why.
+func (c *committer) one(r *request) (lost bool, err error) {
+	if err := c.exec(`SAVEPOINT closure`); err != nil {
+		return true, fmt.Errorf("begin closure: %w", err)
+	}
+	tx := &Tx{ctx: context.Background(), conn: c.conn, raw: c.raw}
+	err = runClosure(tx, r.fn)
+	tx.finish()
+	if c.raw.AutoCommit() {
+		if err == nil {
+			err = store.ErrRolledBack
+		}
+		return true, errors.Join(err, tx.cause)
+	}
+	if err != nil {
+		if e := c.exec(`ROLLBACK TO closure; RELEASE closure`); e != nil {
+			return true, errors.Join(err, e)
+		}
+		// A read that failed for the disk's sake does not undo the transaction, but
+		// nothing on that disk can be trusted any more.
+		return diskError(err), err
+	}
+	if err := c.exec(`RELEASE closure`); err != nil {
+		return true, fmt.Errorf("end closure: %w", err)
+	}
+	r.after = tx.after
+	return false, nil
+}
+
+// abandon answers all after their transaction was lost for cause, and decides
+// whether the store may go on. Only a cause that says for certain that nothing
+// was written, and that the disk works, lets it: a flush that failed once may
+// "succeed" the second time without having written anything.
+func (c *committer) abandon(cause error, all []*request) {
+	if !c.raw.AutoCommit() {
+		if err := c.exec(`ROLLBACK`); err != nil {
+			c.fail(errors.Join(cause, fmt.Errorf("roll back: %w", err)))
+		}
+	}
+	var e sqlite3.Error
+	errors.As(cause, &e)
+	var answer error
+	switch e.Code {
+	case sqlite3.ErrFull:
+		answer = fmt.Errorf("%w: %w", store.ErrFull, cause)
+	case sqlite3.ErrConstraint, sqlite3.ErrNomem, sqlite3.ErrTooBig, sqlite3.ErrBusy:
+		answer = fmt.Errorf("%w: %w", store.ErrRolledBack, cause)
+	default:
+		c.fail(cause)
+	}
+	if err := c.Failure(); err != nil {
+		answer = err
+	}
+	for _, r := range all {
+		r.answer(answer)
+	}
+}
+
+func (c *committer) fail(cause error) {
+	if c.Failure() != nil {
+		return
+	}
+	c.failure = fmt.Errorf("%w: %w", store.ErrFailed, cause)
+	close(c.failed)
+	c.log.Error("store failed", "error", cause)
+}
+
+func (c *committer) hook(fn func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			// The work is durable, so its caller must not be told otherwise.
+			c.log.Error("hook after commit panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+	}()
+	fn()
+}
+
+func (c *committer) exec(query string) error {
+	_, err := c.conn.ExecContext(context.Background(), query)
+	return err
+}
+
+func diskError(err error) bool {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.Code == sqlite3.ErrIoErr || e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB
+}

@@ -1,0 +1,340 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"wardbook/server/store"
+)
+
+// minVersion is the first SQLite without the WAL-reset bug, by which a database
+// with two connections could be corrupted.
+const minVersion = 3051003
+
+// Options are the optional parts of Open. Zero values mean the defaults.
+type Options struct {
+	ReadConns    int              // size of the read pool; default 8
+	QueueSize    int              // closures that may wait for the committer; default 1024
+	MaxBatch     int              // closures that share a transaction at most; default 256
+	MaxBatchTime time.Duration    // a batch takes no further closure after this; default 20 ms
+	BusyTimeout  time.Duration    // wait for another process's write lock; default 10 s
+	Now          func() time.Time // default time.Now
+	Random       io.Reader        // default crypto/rand
+	Log          *slog.Logger     // for what no caller can be told; default discards
+}
+
+func (o *Options) fill() {
+	if o.ReadConns <= 0 {
+		o.ReadConns = 8
+	}
+	if o.QueueSize <= 0 {
+		o.QueueSize = 1024
+	}
+	if o.MaxBatch <= 0 {
+		o.MaxBatch = 256
+	}
+	if o.MaxBatchTime <= 0 {
+		o.MaxBatchTime = 20 * time.Millisecond
+	}
+	if o.BusyTimeout <= 0 {
+		o.BusyTimeout = 10 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Store is an open database. Its methods may be called from any goroutine.
+type Store struct {
+	path  string
+	epoch string
+	opts  Options
+	write *sql.DB // one connection, held by the committer
+	read  *sql.DB
+	*committer
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Open opens the database file at path, making it (mode 0600) and its folder
+// (mode 0700) when they are absent, and brings its tables up to date. It returns
+// an error, and leaves nothing open, when SQLite is too old, when a setting that
+// durability rests on did not take, or when a newer program made the database.
+//
+// The caller owns the store and must Close it.
+func Open(ctx context.Context, path string, opts Options) (_ *Store, err error) {
+	opts.fill()
+	if text, number, _ := sqlite3.Version(); number < minVersion {
+		return nil, fmt.Errorf("open database: SQLite %s is older than 3.51.3, which can corrupt a write-ahead log", text)
+	}
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := makeFile(path); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s := &Store{path: path, opts: opts}
+	s.write, err = sql.Open("sqlite3", dataSource(path, opts, url.Values{
+		"mode": {"rw"}, "_txlock": {"immediate"}, "_journal_mode": {"WAL"}, "_cache_size": {"-65536"},
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s.write.SetMaxOpenConns(1)
+	defer func() {
+		if err != nil {
+			s.write.Close()
+			if s.read != nil {
+				s.read.Close()
+			}
+		}
+	}()
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := assertDurable(ctx, conn); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	all, err := readMigrations(embedded, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, conn, all, opts.Now); err != nil {
+		return nil, err
+	}
+	if s.epoch, err = ensureEpoch(ctx, conn, opts.Random); err != nil {
+		return nil, err
+	}
+	s.read, err = sql.Open("sqlite3", dataSource(path, opts, url.Values{
+		"mode": {"ro"}, "_query_only": {"1"}, "_cache_size": {"-8192"},
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s.read.SetMaxOpenConns(opts.ReadConns)
+	s.read.SetMaxIdleConns(opts.ReadConns)
+	if err := s.read.PingContext(ctx); err != nil {
+		return nil, fmt.Errorf("open database for reading: %w", err)
+	}
+	// A young file's name is durable only once its folder is flushed.
+	if err := errors.Join(syncDir(filepath.Dir(path)), syncDir(filepath.Dir(filepath.Dir(path)))); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if s.committer, err = startCommitter(conn, opts); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return s, nil
+}
+
+// Path returns the database file's absolute path.
+func (s *Store) Path() string { return s.path }
+
+// Epoch returns the random name of this database's life: 32 hexadecimal digits.
+func (s *Store) Epoch() string { return s.epoch }
+
+// Now returns the store's time, which tests may set.
+func (s *Store) Now() time.Time { return s.opts.Now() }
+
+// View runs fn in a read transaction: everything that fn reads is one state of
+// the database, which holds all work acknowledged before View was called. fn may
+// be interrupted when ctx ends. A panic in fn is returned as an error. The Tx
+// must not outlive fn.
+func (s *Store) View(ctx context.Context, fn func(*Tx) error) (err error) {
+	conn, err := s.read.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("begin read: %w", err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(context.Background(), `BEGIN`); err != nil {
+		return fmt.Errorf("begin read: %w", err)
+	}
+	tx := &Tx{ctx: ctx, conn: conn}
+	defer func() {
+		tx.finish()
+		if _, e := conn.ExecContext(context.Background(), `ROLLBACK`); e != nil && err == nil {
+			err = fmt.Errorf("end read: %w", e)
+		}
+	}()
+	return runClosure(tx, fn)
+}
+
+// Close stops taking work, waits until all queued work is committed and
+// answered, and closes the database. Later calls return the first one's result.
+func (s *Store) Close() error {
+	s.closeOnce.Do(func() {
+		s.committer.stop()
+		s.closeErr = errors.Join(s.read.Close(), s.committer.conn.Close(), s.write.Close())
+	})
+	return s.closeErr
+}
+
+// Backup writes a consistent copy of the database, as of some moment during the
+// call, to a new file at path (mode 0600), flushed to disk. It runs beside
+// readers and the writer. An existing file is an error; a failed backup leaves
+// none.
+func (s *Store) Backup(ctx context.Context, path string) (err error) {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("back up: %s: %w", path, os.ErrExist)
+	}
+	part := path + ".part"
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("back up: %w", err)
+	}
+	defer func() {
+		f.Close()
+		if err != nil {
+			os.Remove(part)
+		}
+	}()
+	// A connection of its own: the read pool's are query-only.
+	db, err := sql.Open("sqlite3", dataSource(s.path, s.opts, url.Values{"mode": {"rw"}}))
+	if err != nil {
+		return fmt.Errorf("back up: %w", err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, `VACUUM INTO ?`, part); err != nil {
+		return fmt.Errorf("back up: %w", err)
+	}
+	// VACUUM INTO flushes nothing.
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("back up: %w", err)
+	}
+	if err := os.Rename(part, path); err != nil {
+		return fmt.Errorf("back up: %w", err)
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("back up: %w", err)
+	}
+	return nil
+}
+
+// PanicError is what Update and View return when their closure panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("closure panicked: %v", e.Value) }
+
+func runClosure(tx *Tx, fn func(*Tx) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{v, debug.Stack()}
+		}
+	}()
+	return fn(tx)
+}
+
+// dataSource returns the driver's name for the file at path, with what every
+// connection has and the settings of extra.
+func dataSource(path string, opts Options, extra url.Values) string {
+	q := url.Values{
+		"_synchronous":     {"FULL"}, // the driver's default, NORMAL, may lose an acknowledged commit
+		"_foreign_keys":    {"1"},
+		"_busy_timeout":    {strconv.FormatInt(opts.BusyTimeout.Milliseconds(), 10)},
+		"_stmt_cache_size": {"256"},
+	}
+	for k, v := range extra {
+		q[k] = v
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+// assertDurable reads back the settings that an acknowledgement rests on.
+func assertDurable(ctx context.Context, conn *sql.Conn) error {
+	for _, want := range []struct{ pragma, value string }{
+		{"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"},
+	} {
+		var got string
+		if err := conn.QueryRowContext(ctx, "PRAGMA "+want.pragma).Scan(&got); err != nil {
+			return fmt.Errorf("read pragma %s: %w", want.pragma, err)
+		}
+		if got != want.value {
+			return fmt.Errorf("pragma %s is %q, want %q: refusing to run without durable commits", want.pragma, got, want.value)
+		}
+	}
+	return nil
+}
+
+// ensureEpoch returns the database's epoch, making it at the first opening.
+func ensureEpoch(ctx context.Context, conn *sql.Conn, random io.Reader) (string, error) {
+	var b [16]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return "", fmt.Errorf("make epoch: %w", err)
+	}
+	if _, err := conn.ExecContext(ctx, `INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', ?)`, hex.EncodeToString(b[:])); err != nil {
+		return "", fmt.Errorf("make epoch: %w", err)
+	}
+	var epoch string
+	if err := conn.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'epoch'`).Scan(&epoch); err != nil {
+		return "", fmt.Errorf("read epoch: %w", err)
+	}
+	return epoch, nil
+}
+
+// makeFile makes sure that path is a file that only we may read. SQLite gives
+// its side files the same mode.
+func makeFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(0o600), f.Close())
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Meta returns the value of key in the meta table, or store.ErrNotFound.
+func (tx *Tx) Meta(key string) (string, error) {
+	var value string
+	err := tx.QueryRow(`SELECT value FROM meta WHERE key = ?`, key).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return "", fmt.Errorf("read meta %s: %w", key, err)
+	}
+	return value, nil
+}
+
+// SetMeta writes the value of key in the meta table.
+func (tx *Tx) SetMeta(key, value string) error {
+	if _, err := tx.Exec(`INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, value); err != nil {
+		return fmt.Errorf("write meta %s: %w", key, err)
+	}
+	return nil
+}
