@@ -1,0 +1,129 @@
+// The calls that the page may make of the worker, and the events it hears.
+// The worker holds the Go module, the local store and the tokens; the page
+// holds none of them. client-wasm/bridge answers these calls under the same
+// names. Every call is a numbered request and one response; a call that was in
+// flight when the writing tab closed is sent again to the next writer, so each
+// is idempotent (saves carry a key of their own).
+
+export type Lang = 'vi' | 'en'
+export type Place = 'local' | 'received' | 'approved' | 'hub'
+export type Stage = 'draft' | 'submitted' | 'returned' | 'refused' | 'approved' | 'quarantined'
+export type Level = 'E' | 'W' | 'I'
+
+/** A refusal that the page can show: code is stable, texts are for people. */
+export interface Failure { code: string; vi: string; en: string; field?: string }
+
+export interface Account { name: string; display: string; role: 'officer' | 'supervisor' | 'hub' | 'admin'; unit: string; unitName: string }
+
+/** What is known before anybody signs in. */
+export interface Boot {
+  accounts: { name: string; display: string; unitName: string; borrowed: boolean; unsent: number }[] // stores on this device
+  persisted: boolean | null // the browser's answer to our request to keep the store; null: not asked yet
+  offlineReady: boolean // encrypted OPFS works in this browser
+  why?: Failure // why not
+  unlocked?: string // account whose store another tab of this browser has open
+}
+
+export interface Session { account: Account; borrowed: boolean; registers: Definition[]; leader: boolean; version: string }
+
+// The JSON form of sync/register's Definition, the part that the page reads.
+export interface Text { vi: string; en: string }
+export interface Definition {
+  id: string; version: number; label: Text; fields: FieldDef[]
+  sections?: { id: string; label: Text }[]; code_lists?: Record<string, { code: string; label: Text }[]>
+  list_columns?: string[]; title_field?: string
+}
+export interface FieldDef {
+  id: number; name: string; type: string; label: Text; help?: Text; required?: string; code_list?: string
+  class?: 'basic' | 'sensitive'; high_risk?: boolean; section?: string; policy?: string
+}
+
+export interface Row {
+  id: string; register: string; title: string; cells: string[] // display texts of list_columns, masked where the field is
+  place: Place; stage: Stage; conflict: boolean; editedAndDeleted: boolean; deleted: boolean
+  receivedAt?: number; changedAt?: number
+}
+export interface ListRequest { register: string; search?: string; filter?: 'all' | 'mine' | 'conflicts' | 'drafts' | 'returned' | 'deleted'; offset?: number; limit?: number }
+export interface ListReply { rows: Row[]; total: number; have: number; of: number; complete: boolean }
+
+export interface Sibling { dot: string; value: string; display: string; by: string; at: number; received: number; mine: boolean }
+export interface FieldView {
+  name: string; value: string; display: string; masked: boolean
+  conflict: Sibling[] // two or more when a person has to choose; else empty
+  ancestor?: { value: string; display: string } // what both sides had seen, if known
+  waiting: boolean // holds a write that nobody approved
+  local: boolean // holds a write that the server has not received
+  by?: string; at?: number; received?: number
+}
+export interface Finding { field: string; level: Level; code: string; group: number; vi: string; en: string }
+export interface RecordView {
+  id: string; register: string; unit: string; definition: number
+  fields: FieldView[]; findings: Finding[]
+  life: 'alive' | 'deleted' | 'edited and deleted'
+  place: Place; stage: Stage; receivedAt?: number; approvedAt?: number
+  review?: { decision: string; by: string; at: number; comment?: string; fields?: string[]; question?: string; answers: { text: string; by: string; at: number }[] }
+  quarantine: { counter: number; code: string; vi: string; en: string; at: number; fields: { name: string; display: string }[] }[]
+  mayDelete: boolean
+}
+
+/** A form: the record as it was when it was opened, kept until it is saved or given up. */
+export interface Form { key: string; record: RecordView; values: Record<string, string>; isNew: boolean; openedAt: number; dirty: boolean }
+export interface SaveRequest { key: string; values: Record<string, string>; submit: boolean; reasons?: Record<string, string>; answer?: string }
+export interface SaveReply { id: string; saved: boolean; submitted: boolean; findings: Finding[]; record: RecordView }
+
+export interface StreamStatus { register: string; have: number; of: number; complete: boolean }
+export interface Status {
+  link: 'offline' | 'connecting' | 'online'
+  unsent: number; oldest?: number; sending: number // changesets on this device that the server has not acknowledged
+  synced: boolean // outbox empty and the receipt covers the last edit and every stream is complete; nothing else may say "synced"
+  lastReceipt?: number; streams: StreamStatus[]; conflicts: number; returned: number; quarantined: number
+  clockOffset?: number // ms, device minus server
+  failure?: Failure // what a person has to do something about
+}
+
+export interface Calls {
+  boot(): Boot
+  /** Signs in over the network; opens or creates this account's store. */
+  login(a: { name: string; password: string; code?: string; borrowed: boolean }): Session
+  /** Opens the store of an account that has signed in here before; needs no network. */
+  unlock(a: { name: string; password: string }): Session
+  session(): Session | null
+  /** Signs out. With unsent work and borrowed, refuses with code "unsent" unless keep is set. */
+  logout(a: { keep?: boolean }): { removed: boolean }
+  list(a: ListRequest): ListReply
+  get(a: { id: string }): RecordView
+  history(a: { id: string }): { steps: { dot: string; field: string; value: string; display: string; by: string; at: number; received: number; current: boolean }[]; complete: boolean }
+  open(a: { id?: string; register?: string }): Form
+  draft(a: { key: string; values: Record<string, string> }): { saved: boolean } // kept on the device, survives everything
+  drafts(): Form[]
+  discard(a: { key: string }): null
+  check(a: { register: string; id?: string; values: Record<string, string> }): Finding[]
+  save(a: SaveRequest): SaveReply
+  remove(a: { id: string }): RecordView
+  restore(a: { id: string }): RecordView
+  settle(a: { id: string; field: string; dot?: string; value?: string }): RecordView // field "life": value "alive" or "deleted"
+  submit(a: { id: string; reasons?: Record<string, string> }): SaveReply
+  answer(a: { id: string; question: string; text: string }): RecordView
+  reveal(a: { id: string; field: string }): { display: string } // audited
+  conflicts(): Row[]
+  status(): Status
+  syncNow(): null
+  units(a: { search: string }): { code: string; name: string }[]
+  suggestUnits(a: { old: string }): { candidates: { code: string; name: string }[]; split: boolean }
+  /** A request to the server's API with this session's token; fails with code "offline" when there is no network. */
+  api(a: { method: string; path: string; body?: unknown }): unknown
+}
+
+export interface Events {
+  status: Status
+  changed: { registers: string[]; ids: string[] } // ids is empty when too many to name
+  session: Session | null // signed in, signed out or revoked, in any tab
+  update: { version: string; blockedBy: 'form' | null } // a new version of the app waits
+  failure: Failure
+}
+
+/** The page's end of the bridge; see worker/client.ts. */
+export interface Bridge {
+  call<K extends keyof Calls>(name: K, ...args: Parameters<Calls[K]>): Promise<ReturnType<Calls[K]>>
+  on<K extends keyof Events>(name: K, listen: (event: Events[K]) => void): () => void
+}
