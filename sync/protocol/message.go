@@ -157,22 +157,23 @@ type Welcome struct {
 type Grant struct {
 	Code  Code   // OK, or why the stream is not given
 	From  uint64 // cursor that the server continues from; below the scope's after a restore
-	Head  uint64 // feed position now
+	Head  uint64 // last feed position that touched the stream
 	Count uint64 // records of the stream, for an honest progress
 }
 
 // Ack is a receipt: every changeset up to Through is durable at the server.
 type Ack struct {
 	Through  uint64
-	Received int64      // server clock when it became so, Unix milliseconds
-	Marks    []UnitMark // feed position of each unit that contains them
+	Received int64        // server clock when it became so, Unix milliseconds
+	Marks    []StreamMark // for each stream they touched, the position that shows them
 	// Signature is Ed25519 by the server over ReceiptBytes.
 	Signature []byte
 }
 
-// UnitMark is a feed position of a unit.
-type UnitMark struct {
-	Unit     string
+// StreamMark is a feed position of a stream. Positions are counted per unit, so
+// a stream's last position may lie behind its unit's.
+type StreamMark struct {
+	Stream   Stream
 	Position uint64
 }
 
