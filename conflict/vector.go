@@ -21,6 +21,21 @@ func NewVector(dots ...Dot) Vector {
 	return v
 }
 
+// VectorOf returns the vector with exactly the given entries, as read from a
+// store or the wire. It takes ownership of entries, which must be sorted by
+// replica, one each, with counters above 0, else it returns an error.
+func VectorOf(entries []Dot) (Vector, error) {
+	for i := range entries {
+		if entries[i].Counter == 0 || i > 0 && entries[i-1].Replica.Compare(entries[i].Replica) >= 0 {
+			return Vector{}, errUnsorted
+		}
+	}
+	if len(entries) == 0 {
+		entries = nil
+	}
+	return Vector{entries}, nil
+}
+
 // Len returns how many replicas v has seen.
 func (v Vector) Len() int { return len(v.entries) }
 
