@@ -1,0 +1,561 @@
+package session
+
+import (
+	"wardbook/conflict"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+)
+
+// Times of the client, in milliseconds.
+const (
+	pingAfter   = 10_000 // of silence
+	deadAfter   = 25_000 // of silence, or of an unanswered Hello
+	stuckAfter  = 30_000 // without an acknowledgement while pushes are in flight
+	backoffBase = 1_000
+	backoffMax  = 60_000
+)
+
+// Window of the client's pushes: how much may be sent and not acknowledged.
+const (
+	pushWindow = 4
+	// PushBytes is how many canonical bytes of changesets the owner should
+	// load for one Push.
+	PushBytes = 256 << 10
+	// PushChangesets is how many changesets one Push holds at the most.
+	PushChangesets = 1000
+)
+
+// Local is what the client's store held when the session began.
+type Local struct {
+	Replica conflict.ReplicaID
+	Epoch   protocol.Token
+	Current protocol.Token
+	Next    protocol.Token // proposed and not confirmed; zero if none
+	Acked   uint64
+	Last    uint64
+	Scopes  []protocol.Scope
+	Defs    []protocol.DefinitionRef
+}
+
+// ClientConfig is what a client is given once.
+type ClientConfig struct {
+	App       string
+	Streaming bool          // a socket; false for exchanges over HTTPS POST
+	Rand      func() uint64 // for jitter and incarnations; cryptographic in production
+}
+
+// Link is how the client stands to the server.
+type Link uint8
+
+// The links.
+const (
+	Offline    Link = iota // nothing is tried until Online or a timer
+	Connecting             // dialling, or Hello sent and not answered
+	Live
+	Stopped // the server will not have this device; a person must act
+)
+
+// String returns the name that the page shows nothing of but tests do.
+func (l Link) String() string { return [...]string{"offline", "connecting", "live", "stopped"}[l] }
+
+// Status is what may be told to the user. Synced is the only source of the
+// word "synced".
+type Status struct {
+	Link    Link
+	Acked   uint64 // last counter the server acknowledged
+	Last    uint64 // last counter in use
+	Sent    uint64 // last counter sent in this session
+	Synced  bool
+	Failure protocol.Code // why the link is Stopped, or the last refusal
+	Streams []StreamStatus
+}
+
+// StreamStatus is how far a stream is on the device.
+type StreamStatus struct {
+	Stream  protocol.Stream
+	Cursor  uint64
+	Head    uint64
+	Count   uint64 // records of the stream at the server when the session began
+	Granted bool
+	Code    protocol.Code
+}
+
+// Client is the device's end of a session. Make one with NewClient; it serves
+// for any number of connections, one after another.
+type Client struct {
+	cfg   ClientConfig
+	local Local
+	token string
+
+	link     Link
+	now      int64
+	heard    int64 // when the server was last heard
+	pinged   bool
+	moved    int64 // when the window last moved
+	attempts int
+	retryAt  int64 // when to dial again, 0 for not
+	failure  protocol.Code
+
+	welcomed   bool
+	sent       uint64   // highest counter pushed in this session
+	flightBase uint64   // counter before the first push in flight
+	inflight   []uint64 // last counters of pushes not acknowledged
+	loading    bool
+	rekeying   bool
+	asking     bool // a new token was asked for
+	streams    []StreamStatus
+	target     map[protocol.Stream]uint64 // positions that own receipts point at
+}
+
+// NewClient returns a client for the store described by local. token is the
+// access token, or "" if the owner must fetch one first.
+func NewClient(cfg ClientConfig, local Local, token string) *Client {
+	c := &Client{cfg: cfg, token: token}
+	c.reset(local)
+	return c
+}
+
+func (c *Client) reset(local Local) {
+	c.local = local
+	c.target = map[protocol.Stream]uint64{}
+	c.streams = make([]StreamStatus, len(local.Scopes))
+	for i, s := range local.Scopes {
+		c.streams[i] = StreamStatus{Stream: s.Stream, Cursor: s.Cursor}
+	}
+	c.endSession()
+}
+
+func (c *Client) endSession() {
+	c.welcomed, c.pinged, c.loading, c.rekeying = false, false, false, false
+	c.sent, c.flightBase, c.inflight = c.local.Acked, c.local.Acked, nil
+	for i := range c.streams {
+		c.streams[i].Granted = false
+	}
+}
+
+// Status returns what may be told to the user now.
+func (c *Client) Status() Status {
+	s := Status{Link: c.link, Acked: c.local.Acked, Last: c.local.Last, Sent: c.sent, Failure: c.failure}
+	s.Streams = append(s.Streams, c.streams...)
+	s.Synced = c.welcomed && c.local.Acked >= c.local.Last
+	for _, t := range c.streams {
+		if t.Granted && t.Cursor < max(t.Head, c.target[t.Stream]) {
+			s.Synced = false
+		}
+	}
+	return s
+}
+
+// Idle reports whether an exchange has nothing more to say or to wait for:
+// everything is acknowledged and every granted stream is at its head.
+func (c *Client) Idle() bool { return c.Status().Synced && len(c.inflight) == 0 && !c.loading }
+
+// Step takes one event and returns the effects to perform, in order.
+func (c *Client) Step(e Event) []Effect {
+	var out effects
+	switch e := e.(type) {
+	case Start:
+		c.now = e.Now
+		c.dial(&out)
+	case Online:
+		c.now = e.Now
+		if c.link == Offline {
+			c.attempts = 0
+			c.dial(&out)
+		}
+	case Opened:
+		c.now = e.Now
+		c.opened(&out)
+	case Received:
+		c.now = e.Now
+		if c.link == Connecting || c.link == Live {
+			c.heard, c.pinged = e.Now, false
+			c.received(&out, e.Message)
+		}
+	case Lost:
+		c.now = e.Now
+		c.lost(&out, 0)
+	case Failed:
+		c.now = e.Now
+		if c.link == Connecting || c.link == Live {
+			out.add(HangUp{})
+			c.lost(&out, 0)
+		}
+	case Tick:
+		c.now = e.Now
+		c.tick(&out)
+	case Saved:
+		c.now = e.Now
+		c.local.Last = max(c.local.Last, e.Last)
+		c.pump(&out)
+	case Loaded:
+		c.loaded(&out, e)
+	case Rekeyed:
+		c.now = e.Now
+		out.add(HangUp{})
+		c.reset(e.Local)
+		c.link = Offline
+		c.attempts = 0
+		c.dial(&out)
+	case Rescoped:
+		c.now = e.Now
+		c.rescoped(&out, e)
+	case TokenRenewed:
+		c.now = e.Now
+		c.renewed(&out, e.Token)
+	case Stop:
+		if c.link == Connecting || c.link == Live {
+			out.add(HangUp{})
+		}
+		c.endSession()
+		c.link, c.retryAt = Offline, 0
+	}
+	c.arm(&out)
+	out.add(Tell{c.Status()})
+	return out
+}
+
+func (c *Client) dial(out *effects) {
+	if c.link == Connecting || c.link == Live || c.link == Stopped {
+		return
+	}
+	c.retryAt = 0
+	if c.token == "" {
+		c.askToken(out)
+		return
+	}
+	c.link = Connecting
+	c.heard = c.now
+	out.add(Dial{})
+}
+
+func (c *Client) askToken(out *effects) {
+	if !c.asking {
+		c.asking = true
+		out.add(RefreshToken{})
+	}
+}
+
+// opened says Hello. The successor of the incarnation is durable before it is
+// proposed, so that a lost answer is met by a repeat of the same pair.
+func (c *Client) opened(out *effects) {
+	if c.link != Connecting {
+		out.add(HangUp{})
+		return
+	}
+	c.endSession()
+	c.heard = c.now
+	if c.local.Next == (protocol.Token{}) {
+		c.local.Next = c.randomToken()
+		out.add(StoreNext{c.local.Next})
+	}
+	h := &protocol.Hello{Version: protocol.Version, App: c.cfg.App, Token: c.token, Replica: c.local.Replica,
+		Epoch: c.local.Epoch, Current: c.local.Current, Next: c.local.Next, Acked: c.local.Acked, Last: c.local.Last,
+		At: c.now, Streaming: c.cfg.Streaming, Defs: c.local.Defs}
+	for i, s := range c.local.Scopes {
+		s.Cursor = c.streams[i].Cursor
+		h.Scopes = append(h.Scopes, s)
+	}
+	out.add(Send{h})
+	c.pump(out) // pending work travels in the first flight
+}
+
+func (c *Client) randomToken() protocol.Token {
+	var t protocol.Token
+	for i := 0; i < len(t); i += 8 {
+		n := c.cfg.Rand()
+		for j := range 8 {
+			t[i+j] = byte(n >> (8 * j))
+		}
+	}
+	return t
+}
+
+func (c *Client) received(out *effects, m protocol.Message) {
+	switch m := m.(type) {
+	case *protocol.Welcome:
+		c.welcome(out, m)
+	case *protocol.Ack:
+		c.ack(out, m)
+	case *protocol.Page:
+		c.page(out, m)
+	case *protocol.Refusal:
+		out.add(StoreRefusal{m})
+	case *protocol.HubMark:
+		out.add(StoreHubMark{m})
+	case *protocol.Definition:
+		out.add(StoreDefinition{m})
+	case *protocol.Withdraw:
+		c.withdraw(out, m)
+	case *protocol.Ping:
+		out.add(Send{&protocol.Pong{N: m.N}})
+	case *protocol.Pong:
+	case *protocol.Error:
+		c.refused(out, m)
+	default:
+		c.violated(out)
+	}
+}
+
+// violated ends a session whose peer broke the protocol.
+func (c *Client) violated(out *effects) {
+	out.add(HangUp{})
+	c.lost(out, 0)
+}
+
+func (c *Client) welcome(out *effects, w *protocol.Welcome) {
+	if c.rekeying {
+		return
+	}
+	if w.Verdict == protocol.Forked {
+		c.rekeying = true
+		out.add(Rekey{w.Stored})
+		return
+	}
+	if c.welcomed || len(w.Grants) != len(c.streams) || w.Acked > c.local.Last {
+		// An acknowledgement of counters never used means that this store is
+		// older than what the server knows of it, yet its incarnation was
+		// taken: a rolled-back store that met a new epoch first.
+		if !c.welcomed && w.Acked > c.local.Last {
+			c.rekeying = true
+			out.add(Rekey{w.Stored})
+			return
+		}
+		c.violated(out)
+		return
+	}
+	c.welcomed = true
+	c.link = Live
+	c.attempts = 0
+	c.failure = protocol.OK
+	c.local.Epoch = w.Epoch
+	c.local.Current, c.local.Next = c.local.Next, protocol.Token{}
+	c.local.Acked = w.Acked
+	if w.Acked < c.flightBase || w.Acked > c.sent {
+		// Below: the server holds less than it once acknowledged, for it was
+		// restored, and what flew first does not join on. Above: it had an
+		// earlier push whose acknowledgement was lost. Either way the next
+		// push begins behind the server's prefix; repeats are harmless.
+		c.sent, c.flightBase, c.inflight = w.Acked, w.Acked, nil
+	}
+	c.landed(w.Acked)
+	for i, g := range w.Grants {
+		s := &c.streams[i]
+		s.Granted, s.Code = g.Code == protocol.OK, g.Code
+		if !s.Granted {
+			continue
+		}
+		s.Cursor, s.Head, s.Count = min(s.Cursor, g.From), g.Head, g.Count
+	}
+	scopes := make([]protocol.Scope, len(c.local.Scopes))
+	copy(scopes, c.local.Scopes)
+	for i := range scopes {
+		scopes[i].Cursor = c.streams[i].Cursor
+	}
+	out.add(StoreWelcome{Welcome: w, Incarnation: c.local.Current, Scopes: scopes})
+	c.pump(out)
+}
+
+// landed drops what is acknowledged from the window.
+func (c *Client) landed(through uint64) {
+	for len(c.inflight) > 0 && c.inflight[0] <= through {
+		c.flightBase, c.moved = c.inflight[0], c.now
+		c.inflight = c.inflight[1:]
+	}
+}
+
+func (c *Client) ack(out *effects, a *protocol.Ack) {
+	if !c.welcomed || a.Through > c.sent {
+		c.violated(out)
+		return
+	}
+	if a.Through <= c.local.Acked {
+		return // a repeat
+	}
+	c.local.Acked = a.Through
+	c.landed(a.Through)
+	for _, m := range a.Marks {
+		c.target[m.Stream] = max(c.target[m.Stream], m.Position)
+	}
+	out.add(StoreAck{a})
+	c.pump(out)
+}
+
+func (c *Client) page(out *effects, p *protocol.Page) {
+	for i := range c.streams {
+		s := &c.streams[i]
+		if s.Stream != p.Stream {
+			continue
+		}
+		if !c.welcomed || !s.Granted || p.From > s.Cursor || p.To < p.From {
+			c.violated(out)
+			return
+		}
+		s.Head = max(s.Head, p.Head)
+		if p.To > s.Cursor {
+			s.Cursor = p.To
+			out.add(StorePage{p})
+		}
+		out.add(Send{&protocol.Applied{Stream: p.Stream, To: p.To}})
+		return
+	}
+	c.violated(out)
+}
+
+func (c *Client) withdraw(out *effects, w *protocol.Withdraw) {
+	for i := range c.streams {
+		if c.streams[i].Stream == w.Stream {
+			c.streams[i].Granted, c.streams[i].Code = false, w.Code
+			out.add(StoreWithdraw{w})
+		}
+	}
+}
+
+func (c *Client) refused(out *effects, e *protocol.Error) {
+	c.failure = e.Code
+	out.add(HangUp{})
+	switch e.Code {
+	case protocol.Unauthenticated, protocol.Expired:
+		c.endSession()
+		c.link, c.token = Offline, ""
+		c.askToken(out)
+	case protocol.Revoked, protocol.UnsupportedWire:
+		c.endSession()
+		c.link, c.retryAt = Stopped, 0
+	case protocol.Gap:
+		// The server misses changesets that this store no longer keeps, or a
+		// push was lost on the way. The next session begins behind the
+		// server's prefix and tells which.
+		c.lost(out, 0)
+	default:
+		c.lost(out, int64(e.RetryAfter)*1000)
+	}
+}
+
+// lost plans the next attempt: exponential with full jitter, or when the
+// server asked to come again.
+func (c *Client) lost(out *effects, after int64) {
+	if c.link != Connecting && c.link != Live {
+		return
+	}
+	c.endSession()
+	c.link = Offline
+	if !c.cfg.Streaming {
+		return // the owner decides about the next exchange
+	}
+	limit := int64(backoffMax)
+	if c.attempts < 6 {
+		limit = backoffBase << c.attempts
+	}
+	c.attempts++
+	c.retryAt = c.now + max(after, 200+int64(c.cfg.Rand()%uint64(limit)))
+}
+
+func (c *Client) renewed(out *effects, token string) {
+	c.asking = false
+	c.token = token
+	switch {
+	case token == "":
+		c.retryAt = c.now + backoffMax
+	case c.link == Live:
+		out.add(Send{&protocol.Renew{Token: token}})
+	case c.link == Offline:
+		c.dial(out)
+	}
+}
+
+func (c *Client) rescoped(out *effects, e Rescoped) {
+	c.local.Scopes, c.local.Defs = e.Scopes, e.Defs
+	c.streams = make([]StreamStatus, len(e.Scopes))
+	for i, s := range e.Scopes {
+		c.streams[i] = StreamStatus{Stream: s.Stream, Cursor: s.Cursor}
+	}
+	if c.link == Connecting || c.link == Live {
+		out.add(HangUp{})
+		c.endSession()
+		c.link = Offline
+		c.dial(out)
+	}
+}
+
+// pump asks for the next part of the outbox while the window is open.
+func (c *Client) pump(out *effects) {
+	if c.link != Connecting && c.link != Live || c.loading || c.rekeying {
+		return
+	}
+	if c.sent >= c.local.Last || len(c.inflight) >= pushWindow {
+		return
+	}
+	c.loading = true
+	out.add(LoadOutbox{From: c.sent + 1})
+}
+
+func (c *Client) loaded(out *effects, e Loaded) {
+	if !c.loading {
+		return
+	}
+	c.loading = false
+	if e.From != c.sent+1 || c.rekeying || c.link != Connecting && c.link != Live {
+		c.pump(out)
+		return
+	}
+	if len(e.Changesets) == 0 || e.Changesets[0].Dot.Counter != e.From {
+		// The server is behind what this store keeps. Only new dots help.
+		c.rekeying = true
+		out.add(Rekey{})
+		return
+	}
+	c.sent = e.Changesets[len(e.Changesets)-1].Last().Counter
+	if len(c.inflight) == 0 {
+		c.moved = c.now
+	}
+	c.inflight = append(c.inflight, c.sent)
+	out.add(Send{&protocol.Push{Changesets: e.Changesets}})
+	c.pump(out)
+}
+
+func (c *Client) tick(out *effects) {
+	switch c.link {
+	case Offline:
+		if c.retryAt > 0 && c.now >= c.retryAt {
+			c.dial(out)
+		}
+	case Connecting, Live:
+		silence := c.now - c.heard
+		switch {
+		case silence >= deadAfter, len(c.inflight) > 0 && c.now-c.moved >= stuckAfter:
+			c.violated(out)
+		case silence >= pingAfter && !c.pinged && c.link == Live:
+			c.pinged = true
+			out.add(Send{&protocol.Ping{N: uint64(c.now)}})
+		}
+	}
+}
+
+// arm asks to be woken when tick has something to do.
+func (c *Client) arm(out *effects) {
+	switch c.link {
+	case Offline:
+		if c.retryAt > 0 {
+			out.add(Wake{c.retryAt})
+		}
+	case Connecting, Live:
+		if !c.cfg.Streaming {
+			return
+		}
+		at := c.heard + deadAfter
+		if !c.pinged && c.link == Live {
+			at = c.heard + pingAfter
+		}
+		out.add(Wake{at})
+	}
+}
+
+// HashesOf returns the stored hashes by counter, for the owner's Rekey.
+func HashesOf(stored []protocol.Stored) map[uint64]record.Hash {
+	m := make(map[uint64]record.Hash, len(stored))
+	for _, s := range stored {
+		m[s.Counter] = s.Hash
+	}
+	return m
+}

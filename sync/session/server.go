@@ -1,0 +1,330 @@
+package session
+
+import (
+	"cmp"
+	"slices"
+
+	"wardbook/sync/protocol"
+)
+
+// Times of the server, in milliseconds.
+const (
+	helloWithin = 10_000
+	silentFor   = 60_000 // a device pings after 10 s of silence; this one is gone
+	slowFor     = 60_000 // pages sent and none taken
+)
+
+// Bounds of one session at the server.
+const (
+	pushQueue  = 8 // pushes waiting for their commit; a client has 4 in flight
+	pageWindow = 4 // pages sent and not applied
+)
+
+type serverPhase uint8
+
+const (
+	waitingHello serverPhase = iota
+	admitting
+	serving
+	ended
+)
+
+// Server is the server's end of one connection. The zero Server is not ready;
+// make one with NewServer.
+type Server struct {
+	phase     serverPhase
+	now       int64
+	began     int64
+	heard     int64
+	expires   int64
+	streaming bool
+	muted     bool // a fork was found: pushes are left alone
+
+	pushes     []*protocol.Push
+	committing bool
+
+	streams   []serverStream
+	loading   bool
+	unapplied int
+	taken     int64 // when the device last took a page, or was sent one with none outstanding
+}
+
+type serverStream struct {
+	scope   protocol.Scope
+	granted bool
+	sent    uint64
+	head    uint64
+}
+
+// NewServer returns the server's end of a connection that opened at now.
+func NewServer(now int64) *Server {
+	return &Server{now: now, began: now, heard: now}
+}
+
+// Ended reports whether the session is over; every later event is ignored.
+func (s *Server) Ended() bool { return s.phase == ended }
+
+// Idle reports whether everything received was answered and every stream sent
+// up to its head, as far as an exchange over HTTPS may go.
+func (s *Server) Idle() bool {
+	return s.phase == ended || s.phase == serving && !s.committing && len(s.pushes) == 0 && !s.loading && s.next() < 0
+}
+
+// Step takes one event and returns the effects to perform, in order.
+func (s *Server) Step(e Event) []Effect {
+	var out effects
+	if s.phase == ended {
+		return nil
+	}
+	switch e := e.(type) {
+	case Received:
+		s.now, s.heard = e.Now, e.Now
+		s.received(&out, e.Message)
+	case Admitted:
+		s.now = e.Now
+		s.admitted(&out, e)
+	case Rejected:
+		s.now = e.Now
+		s.end(&out, e.Error)
+	case Reauthenticated:
+		s.now, s.expires = e.Now, e.Expires
+	case Committed:
+		s.now = e.Now
+		s.committed(&out, e)
+	case Grew:
+		s.now = e.Now
+		for _, m := range e.Heads {
+			for i := range s.streams {
+				if s.streams[i].scope.Stream == m.Stream {
+					s.streams[i].head = max(s.streams[i].head, m.Position)
+				}
+			}
+		}
+		s.load(&out)
+	case PageLoaded:
+		s.now = e.Now
+		s.pageLoaded(&out, e.Page)
+	case Announce:
+		s.now = e.Now
+		if s.phase == serving {
+			if w, ok := e.Message.(*protocol.Withdraw); ok {
+				s.withdraw(w.Stream)
+			}
+			out.add(Send{e.Message})
+		}
+	case Dismiss:
+		s.now = e.Now
+		s.end(&out, e.Error)
+	case Failed:
+		s.now = e.Now
+		s.end(&out, &protocol.Error{Code: protocol.Internal})
+	case Lost:
+		s.phase = ended
+		return nil
+	case Tick:
+		s.now = e.Now
+		s.tick(&out)
+	}
+	s.arm(&out)
+	return out
+}
+
+func (s *Server) end(out *effects, e *protocol.Error) {
+	out.add(Send{e})
+	out.add(HangUp{})
+	s.phase = ended
+}
+
+func (s *Server) fail(out *effects, code protocol.Code) { s.end(out, &protocol.Error{Code: code}) }
+
+func (s *Server) received(out *effects, m protocol.Message) {
+	if hello, ok := m.(*protocol.Hello); ok {
+		switch {
+		case s.phase != waitingHello:
+			s.fail(out, protocol.Malformed)
+		case hello.Version < protocol.OldestPush || hello.Version > protocol.Version:
+			s.fail(out, protocol.UnsupportedWire)
+		default:
+			s.phase, s.streaming = admitting, hello.Streaming
+			for _, scope := range hello.Scopes {
+				s.streams = append(s.streams, serverStream{scope: scope})
+			}
+			out.add(Admit{hello})
+		}
+		return
+	}
+	if s.phase == waitingHello {
+		s.fail(out, protocol.HelloExpected)
+		return
+	}
+	switch m := m.(type) {
+	case *protocol.Push:
+		if s.muted {
+			return
+		}
+		if len(s.pushes) >= pushQueue {
+			s.fail(out, protocol.Busy)
+			return
+		}
+		s.pushes = append(s.pushes, m)
+		s.commit(out)
+	case *protocol.Applied:
+		s.applied(out, m)
+	case *protocol.Renew:
+		out.add(Reauthenticate{m.Token})
+	case *protocol.Report:
+		out.add(KeepReport{m})
+	case *protocol.Ping:
+		out.add(Send{&protocol.Pong{N: m.N}})
+	case *protocol.Pong:
+	default:
+		s.fail(out, protocol.Malformed)
+	}
+}
+
+func (s *Server) admitted(out *effects, e Admitted) {
+	if s.phase != admitting {
+		return
+	}
+	s.phase, s.expires, s.taken = serving, e.Expires, e.Now
+	s.muted = e.Welcome.Verdict == protocol.Forked
+	if s.muted {
+		s.pushes = nil
+	}
+	for i := range s.streams {
+		if i >= len(e.Welcome.Grants) {
+			break
+		}
+		g := e.Welcome.Grants[i]
+		s.streams[i].granted = g.Code == protocol.OK && !s.muted
+		s.streams[i].sent, s.streams[i].head = g.From, g.Head
+	}
+	out.add(Send{e.Welcome})
+	for _, m := range e.More {
+		out.add(Send{m})
+	}
+	s.commit(out)
+	s.load(out)
+}
+
+// commit hands the oldest waiting push to the owner, one at a time, so that
+// acknowledgements leave in the order of the counters.
+func (s *Server) commit(out *effects) {
+	if s.phase != serving || s.committing || len(s.pushes) == 0 {
+		return
+	}
+	s.committing = true
+	p := s.pushes[0]
+	s.pushes = s.pushes[1:]
+	out.add(Commit{p.Changesets})
+}
+
+func (s *Server) committed(out *effects, e Committed) {
+	s.committing = false
+	if s.phase != serving {
+		return
+	}
+	if e.Forked != nil {
+		s.muted, s.pushes = true, nil
+		for i := range s.streams {
+			s.streams[i].granted = false
+		}
+		out.add(Send{e.Forked})
+		return
+	}
+	for _, r := range e.Refusals {
+		out.add(Send{r})
+	}
+	if e.Ack != nil {
+		out.add(Send{e.Ack})
+	}
+	s.commit(out)
+}
+
+// next returns the stream to load a page of, -1 for none: among those behind
+// their head the first by priority.
+func (s *Server) next() int {
+	best := -1
+	for i, t := range s.streams {
+		if t.granted && t.sent < t.head && (best < 0 || cmp.Less(t.scope.Priority, s.streams[best].scope.Priority)) {
+			best = i
+		}
+	}
+	return best
+}
+
+func (s *Server) load(out *effects) {
+	if s.phase != serving || s.loading || s.muted || s.unapplied >= pageWindow {
+		return
+	}
+	if i := s.next(); i >= 0 {
+		s.loading = true
+		out.add(LoadPage{s.streams[i].scope, s.streams[i].sent})
+	}
+}
+
+func (s *Server) pageLoaded(out *effects, p *protocol.Page) {
+	s.loading = false
+	i := slices.IndexFunc(s.streams, func(t serverStream) bool { return t.scope.Stream == p.Stream })
+	if s.phase != serving || i < 0 || !s.streams[i].granted || p.From != s.streams[i].sent {
+		s.load(out)
+		return
+	}
+	s.streams[i].sent = p.To
+	s.streams[i].head = max(s.streams[i].head, p.Head)
+	if s.unapplied == 0 {
+		s.taken = s.now
+	}
+	if s.streaming {
+		s.unapplied++
+	}
+	out.add(Send{p})
+	s.load(out)
+}
+
+func (s *Server) applied(out *effects, m *protocol.Applied) {
+	if s.unapplied > 0 {
+		s.unapplied--
+	}
+	s.taken = s.now
+	out.add(KeepCursor{m})
+	s.load(out)
+}
+
+func (s *Server) withdraw(stream protocol.Stream) {
+	for i := range s.streams {
+		if s.streams[i].scope.Stream == stream {
+			s.streams[i].granted = false
+		}
+	}
+}
+
+func (s *Server) tick(out *effects) {
+	switch {
+	case s.phase == waitingHello && s.now-s.began >= helloWithin:
+		s.fail(out, protocol.HelloExpected)
+	case s.phase == serving && s.now >= s.expires:
+		s.fail(out, protocol.Expired)
+	case s.phase == serving && s.streaming && s.now-s.heard >= silentFor:
+		out.add(HangUp{})
+		s.phase = ended
+	case s.phase == serving && s.unapplied > 0 && s.now-s.taken >= slowFor:
+		s.fail(out, protocol.SlowReader)
+	}
+}
+
+func (s *Server) arm(out *effects) {
+	switch s.phase {
+	case waitingHello:
+		out.add(Wake{s.began + helloWithin})
+	case serving:
+		at := s.expires
+		if s.streaming {
+			at = min(at, s.heard+silentFor)
+		}
+		if s.unapplied > 0 {
+			at = min(at, s.taken+slowFor)
+		}
+		out.add(Wake{at})
+	}
+}
