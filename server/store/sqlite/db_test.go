@@ -1,0 +1,224 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+)
+
+func TestOpenMakesPrivateFiles(t *testing.T) {
+	s := openTemp(t, Options{})
+	if err := s.Update(context.Background(), insertMeta("a")); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]fs.FileMode{
+		filepath.Dir(s.Path()): fs.ModeDir | 0o700,
+		s.Path():               0o600,
+		s.Path() + "-wal":      0o600,
+		s.Path() + "-shm":      0o600,
+	} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Errorf("stat: %v", err)
+			continue
+		}
+		if info.Mode() != want {
+			t.Errorf("mode of %s: got %v, want %v", filepath.Base(path), info.Mode(), want)
+		}
+	}
+}
+
+func TestOpenRefusesSettingsThatLoseCommits(t *testing.T) {
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(t.TempDir(), "x.db")+"?_journal_mode=WAL&_foreign_keys=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	err = assertDurable(context.Background(), conn)
+	if err == nil || !strings.Contains(err.Error(), "synchronous") {
+		t.Errorf("the driver's default settings: got %v, want a refusal that names synchronous", err)
+	}
+	for _, c := range []struct{ set, want string }{
+		{"PRAGMA synchronous=FULL", ""},
+		{"PRAGMA foreign_keys=OFF", "foreign_keys"},
+		{"PRAGMA journal_mode=DELETE", "journal_mode"},
+	} {
+		if _, err := conn.ExecContext(context.Background(), c.set); err != nil {
+			t.Fatal(err)
+		}
+		err := assertDurable(context.Background(), conn)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("after %s: got %v, want a refusal that names %q", c.set, err, c.want)
+		}
+	}
+}
+
+func TestOpenRefusesAnUnwritableFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(context.Background(), filepath.Join(file, "wardbook.db"), Options{}); err == nil {
+		t.Error("opened a database below a file")
+	}
+	other := filepath.Join(t.TempDir(), "wardbook.db")
+	if err := os.WriteFile(other, []byte(strings.Repeat("not a database ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(context.Background(), other, Options{}); err == nil {
+		t.Error("opened a file that is no database")
+	}
+}
+
+func TestEpochIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "wardbook.db")
+	var epochs []string
+	for range 2 {
+		s, err := Open(context.Background(), path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		epochs = append(epochs, s.Epoch())
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(epochs[0]) != 32 || epochs[0] != epochs[1] {
+		t.Errorf("epochs: got %q, want one of 32 digits, twice", epochs)
+	}
+	if other := openTemp(t, Options{}).Epoch(); other == epochs[0] {
+		t.Errorf("two databases share the epoch %s", other)
+	}
+}
+
+func TestBackupIsConsistentWhileWriting(t *testing.T) {
+	s := openTemp(t, Options{})
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			// Two rows in one closure: a copy with one of them is torn.
+			s.Update(context.Background(), func(tx *Tx) error {
+				tx.Exec(`INSERT INTO meta (key, value) VALUES ('l/' || ?, hex(randomblob(500)))`, i)
+				_, err := tx.Exec(`INSERT INTO meta (key, value) VALUES ('r/' || ?, '')`, i)
+				return err
+			})
+		}
+	}()
+	time.Sleep(30 * time.Millisecond)
+	path := filepath.Join(t.TempDir(), "copy.db")
+	if err := s.Backup(context.Background(), path); err != nil {
+		t.Fatal(err)
+	}
+	close(stop)
+	<-stopped
+	info, err := os.Stat(path)
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("backup's mode: got %v, %v, want 0600", info.Mode(), err)
+	}
+	if err := s.Backup(context.Background(), path); !errors.Is(err, os.ErrExist) {
+		t.Errorf("second backup to the same path: got %v, want %v", err, os.ErrExist)
+	}
+	c, err := Open(context.Background(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	l, r := countMeta(t, c, "l/%"), countMeta(t, c, "r/%")
+	if l != r || l == 0 {
+		t.Errorf("copy: got %d left and %d right rows, want as many, and some", l, r)
+	}
+	if c.Epoch() != s.Epoch() {
+		t.Errorf("copy's epoch: got %s, want %s", c.Epoch(), s.Epoch())
+	}
+}
+
+func TestMigrate(t *testing.T) {
+	one := &fstest.MapFile{Data: []byte(`CREATE TABLE a (x INTEGER); CREATE TABLE b (x INTEGER);`)}
+	two := &fstest.MapFile{Data: []byte(`ALTER TABLE a ADD COLUMN y TEXT;`)}
+	broken := &fstest.MapFile{Data: []byte(`CREATE TABLE c (x INTEGER); SELECT nonsense;`)}
+	cases := []struct {
+		name   string
+		first  fstest.MapFS
+		second fstest.MapFS
+		want   string // in the second run's error; empty: none
+	}{
+		{"nothing new", fstest.MapFS{"m/0001_one.sql": one}, fstest.MapFS{"m/0001_one.sql": one}, ""},
+		{"one more step", fstest.MapFS{"m/0001_one.sql": one}, fstest.MapFS{"m/0001_one.sql": one, "m/0002_two.sql": two}, ""},
+		{"newer database", fstest.MapFS{"m/0001_one.sql": one, "m/0002_two.sql": two}, fstest.MapFS{"m/0001_one.sql": one}, "newer version"},
+		{"edited step", fstest.MapFS{"m/0001_one.sql": one}, fstest.MapFS{"m/0001_one.sql": two}, "edited"},
+		{"step out of order", fstest.MapFS{"m/0002_one.sql": one}, fstest.MapFS{"m/0001_two.sql": two, "m/0002_one.sql": one}, "comes before"},
+		{"broken step", fstest.MapFS{"m/0001_one.sql": one}, fstest.MapFS{"m/0001_one.sql": one, "m/0002_broken.sql": broken}, "0002_broken"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			db, err := sql.Open("sqlite3", filepath.Join(t.TempDir(), "m.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			conn, err := db.Conn(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			run := func(files fs.FS) error {
+				all, err := readMigrations(files, "m")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return migrate(context.Background(), conn, all, time.Now)
+			}
+			if err := run(c.first); err != nil {
+				t.Fatal(err)
+			}
+			err = run(c.second)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			var n int
+			if conn.QueryRowContext(context.Background(), `SELECT count(*) FROM sqlite_schema WHERE name = 'c'`).Scan(&n); n != 0 {
+				t.Error("half of a broken step was kept")
+			}
+			var steps int
+			if err := conn.QueryRowContext(context.Background(), `SELECT count(*) FROM migrations`).Scan(&steps); err != nil {
+				t.Fatal(err)
+			}
+			want := len(c.first)
+			if c.want == "" {
+				want = len(c.second)
+			}
+			if steps != want {
+				t.Errorf("steps recorded: got %d, want %d", steps, want)
+			}
+		})
+	}
+}
+
+func TestMigrationNames(t *testing.T) {
+	for _, files := range []fstest.MapFS{
+		{"m/1_short.sql": {}},
+		{"m/0001_a.sql": {}, "m/0001_b.sql": {}},
+	} {
+		if _, err := readMigrations(files, "m"); err == nil {
+			t.Errorf("accepted %v", files)
+		}
+	}
+}
