@@ -1,8 +1,10 @@
 package conflict
 
 import (
+	"cmp"
 	"errors"
 	"slices"
+	"strings"
 )
 
 var errUnsorted = errors.New("version vector: replicas must be sorted and distinct")
@@ -15,7 +17,8 @@ var ErrField = errors.New("field state: siblings must be sorted, distinct and co
 type Value string
 
 // Origin is where a value comes from. It is shown to people and decides
-// nothing but the `authority` view. Two siblings with one dot have one origin.
+// nothing but the `authority` view. Two copies of one write differ at most in
+// Received, which a device does not know before the server has told it.
 type Origin struct {
 	Author     string // account id of who made the write
 	At         int64  // the author's device clock, Unix milliseconds
@@ -40,6 +43,27 @@ type Sibling struct {
 	Dot    Dot
 	Value  Value
 	Origin Origin
+}
+
+// later returns the copy of one write that merging keeps: the one that the
+// server has stamped, of two stamped ones the later. The rest of the order
+// matters only if a broken replica has used a dot twice, which intake reports:
+// even then merging must not depend on the side.
+func later(a, b Sibling) Sibling {
+	if a == b {
+		return a
+	}
+	if cmp.Or(
+		cmp.Compare(a.Origin.Received, b.Origin.Received),
+		cmp.Compare(a.Origin.At, b.Origin.At),
+		strings.Compare(a.Origin.Author, b.Origin.Author),
+		cmp.Compare(a.Origin.Definition, b.Origin.Definition),
+		cmp.Compare(a.Origin.Source, b.Origin.Source),
+		strings.Compare(string(a.Value), string(b.Value)),
+	) < 0 {
+		return b
+	}
+	return a
 }
 
 // Field is what is known of one field: its current siblings under one vector.
@@ -83,13 +107,16 @@ func (f Field) Vector() Vector { return f.vector }
 func (f Field) IsZero() bool { return len(f.siblings) == 0 && f.vector.Len() == 0 }
 
 // Has reports whether d is a current sibling.
-func (f Field) Has(d Dot) bool {
+func (f Field) Has(d Dot) bool { return f.find(d) >= 0 }
+
+// find returns where sibling d stands, or -1.
+func (f Field) find(d Dot) int {
 	for i := range f.siblings {
 		if f.siblings[i].Dot == d {
-			return true
+			return i
 		}
 	}
-	return false
+	return -1
 }
 
 // Equal reports whether f and g hold the same siblings and vector.
@@ -123,7 +150,8 @@ func (f Field) Write(s Sibling, context Vector) Field {
 }
 
 // Merge returns the union of two histories of one field: a sibling stays if
-// both hold it, or if one holds it and the other has never seen it.
+// both hold it, or if one holds it and the other has never seen it. Of two
+// copies of one write, that with the server's time stays.
 func (f Field) Merge(g Field) Field {
 	switch {
 	case g.IsZero():
@@ -163,7 +191,7 @@ func (f Field) Merge(g Field) Field {
 			}
 			j++
 		default:
-			kept = append(kept, f.siblings[i])
+			kept = append(kept, later(f.siblings[i], g.siblings[j]))
 			i, j = i+1, j+1
 		}
 	}
@@ -174,10 +202,14 @@ func (f Field) Merge(g Field) Field {
 }
 
 // yieldsTo reports whether merging f into g, whose vector covers f's, leaves
-// exactly g: every sibling of g is new to f or held by f as well.
+// exactly g: every sibling of g is new to f, or held by f in no later copy.
 func (f Field) yieldsTo(g Field) bool {
 	for i := range g.siblings {
-		if f.vector.Covers(g.siblings[i].Dot) && !f.Has(g.siblings[i].Dot) {
+		if !f.vector.Covers(g.siblings[i].Dot) {
+			continue
+		}
+		j := f.find(g.siblings[i].Dot)
+		if j < 0 || later(f.siblings[j], g.siblings[i]) != g.siblings[i] {
 			return false
 		}
 	}

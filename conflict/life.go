@@ -101,17 +101,17 @@ func ParseLife(v Value) (Life, error) {
 	case lifeDeleted:
 		l.Deleted = true
 	default:
-		return l, errLife
+		return Life{}, errLife
 	}
 	if len(parts) < 2 {
-		return l, errLife
+		return Life{}, errLife
 	}
 	var replicas []ReplicaID
 	if parts[1] != "" {
 		for t := range strings.SplitSeq(parts[1], ",") {
 			r, err := ParseReplicaID(t)
 			if err != nil {
-				return l, fmt.Errorf("life value: %w", err)
+				return Life{}, fmt.Errorf("life value: %w", err)
 			}
 			replicas = append(replicas, r)
 		}
@@ -120,6 +120,9 @@ func ParseLife(v Value) (Life, error) {
 		e, err := parseSeenEntry(part, replicas)
 		if err != nil {
 			return Life{}, err
+		}
+		if n := len(l.Seen.entries); n > 0 && l.Seen.entries[n-1].key.Compare(e.key) >= 0 {
+			return Life{}, errLife // Covers searches by order
 		}
 		l.Seen.entries = append(l.Seen.entries, e)
 	}

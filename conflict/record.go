@@ -63,10 +63,11 @@ type Record struct {
 }
 
 // NewRecord returns the record with the given fields. It takes ownership of
-// entries, which must be sorted by key and distinct, else it returns ErrField.
+// entries, which must be sorted by key, distinct and written at least once,
+// else it returns ErrField.
 func NewRecord(entries []Entry) (Record, error) {
-	for i := 1; i < len(entries); i++ {
-		if entries[i-1].Key.Compare(entries[i].Key) >= 0 {
+	for i := range entries {
+		if entries[i].Field.IsZero() || i > 0 && entries[i-1].Key.Compare(entries[i].Key) >= 0 {
 			return Record{}, ErrField
 		}
 	}
@@ -102,10 +103,16 @@ func (r Record) Field(k FieldKey) Field {
 	return Field{}
 }
 
-// With returns r with the field under k replaced by f.
+// With returns r with the field under k replaced by f; the zero Field leaves
+// none, so that a record has one form only.
 func (r Record) With(k FieldKey, f Field) Record {
 	i, ok := r.find(k)
-	if ok {
+	switch {
+	case f.IsZero() && !ok:
+		return r
+	case f.IsZero():
+		return Record{slices.Delete(slices.Clone(r.entries), i, i+1)}
+	case ok:
 		e := slices.Clone(r.entries)
 		e[i].Field = f
 		return Record{e}
@@ -161,8 +168,9 @@ func (r Record) Equal(o Record) bool {
 	})
 }
 
-// Seen returns the vector of every field of the record except the life field:
-// the context that a deletion, or its settling, carries.
+// Seen returns the vector of every field of the register, the system's left
+// out: what a deletion, or its settling, says that its author had seen. What a
+// supervisor or a submission adds beside a deletion is no edit against it.
 func (r Record) Seen() Seen {
 	var s Seen
 	for _, e := range r.entries {

@@ -1,6 +1,7 @@
 package conflict
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -16,7 +17,7 @@ const (
 	Max       Policy = "max"       // the greatest is shown
 	Min       Policy = "min"       // the least is shown
 	Authority Policy = "authority" // the value with the strongest source is shown
-	Union     Policy = "union"     // one sub-field per element; see Record.Union
+	Union     Policy = "union"     // one sub-field per element, adding wins; see Record.Union
 	Sum       Policy = "sum"
 	Text      Policy = "text"
 )
@@ -29,7 +30,7 @@ func (p Policy) Valid() bool {
 // Rules are what a view needs to know of the field's type.
 type Rules struct {
 	Normal  func(Value) string   // normal form for Equal; nil compares the bytes
-	Compare func(a, b Value) int // order for Max and Min; nil compares numbers, else bytes
+	Compare func(a, b Value) int // order for Max and Min; nil puts numbers by size before the rest by bytes
 	Rank    func(Origin) int     // strength of a source for Authority; nil ranks by Origin.Source
 }
 
@@ -82,7 +83,9 @@ func (f Field) View(p Policy, rules Rules) View {
 		if rank == nil {
 			rank = func(o Origin) int { return int(o.Source) }
 		}
-		best = func(a, b Sibling) int { return rank(a.Origin) - rank(b.Origin) }
+		best = func(a, b Sibling) int { return cmp.Compare(rank(a.Origin), rank(b.Origin)) }
+	case Union:
+		best = func(a, b Sibling) int { return cmp.Compare(min(len(a.Value), 1), min(len(b.Value), 1)) }
 	}
 	shown := 0
 	for i := 1; i < len(f.siblings); i++ {
@@ -116,13 +119,19 @@ func (r Record) Union(id FieldID) []string {
 	return elems
 }
 
-// compareValues orders two canonical numbers by size and anything else by its
-// bytes, which for ISO dates is their order in time.
+// compareValues orders numbers by size before anything else by its bytes, which
+// for full ISO dates is their order in time. To mix the two orders would give
+// none: 9 < 10 < "1a" < 9.
 func compareValues(a, b Value) int {
 	x, okx := splitNumber(string(a))
 	y, oky := splitNumber(string(b))
-	if !okx || !oky {
+	switch {
+	case !okx && !oky:
 		return strings.Compare(string(a), string(b))
+	case !okx:
+		return 1
+	case !oky:
+		return -1
 	}
 	if x.negative != y.negative {
 		if x.negative {
