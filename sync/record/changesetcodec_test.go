@@ -1,0 +1,131 @@
+package record
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"wardbook/conflict"
+)
+
+func TestChangesetRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		for _, c := range drawHistory(t).all {
+			b := AppendChangeset([]byte("before"), c)[len("before"):]
+			got, err := ParseChangeset(b)
+			if err != nil {
+				t.Fatalf("parse %v: %v", c.Dot, err)
+			}
+			if !reflect.DeepEqual(got, c) {
+				t.Fatalf("got %+v, want %+v", got, c)
+			}
+			if got.Hash() != c.Hash() {
+				t.Fatalf("hash of %v changed on the way", c.Dot)
+			}
+		}
+	})
+}
+
+// TestChangesetStrict damages canonical bytes: what is still accepted must be
+// exactly what the encoder writes.
+func TestChangesetStrict(t *testing.T) {
+	refused := 0
+	rapid.Check(t, func(t *rapid.T) {
+		all := drawHistory(t).all
+		if len(all) == 0 {
+			return
+		}
+		b := AppendChangeset(nil, rapid.SampledFrom(all).Draw(t, "changeset"))
+		switch at := rapid.IntRange(0, len(b)-1).Draw(t, "at"); rapid.IntRange(0, 2).Draw(t, "damage") {
+		case 0:
+			b[at] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+		case 1:
+			b = append(b[:at:at], b[at+1:]...)
+		case 2:
+			b = append(append(b[:at:at], rapid.Byte().Draw(t, "byte")), b[at:]...)
+		}
+		c, err := ParseChangeset(b)
+		if err != nil {
+			refused++
+			return
+		}
+		if again := AppendChangeset(nil, c); !bytes.Equal(again, b) {
+			t.Fatalf("accepted %x, but it is written %x", b, again)
+		}
+	})
+	if refused == 0 {
+		t.Error("no damage was refused")
+	}
+}
+
+func TestChangesetLimits(t *testing.T) {
+	one := func(value int) Changeset {
+		dot := conflict.Dot{Replica: conflict.ReplicaID{1}, Counter: 1}
+		c := Changeset{Dot: dot, Unit: "26734", Author: "officer.a", Edits: []Edit{{Record: dot, Register: "residents"}}}
+		for i := range 9 {
+			c.Edits[0].Writes = append(c.Edits[0].Writes, Write{Key: conflict.Key(conflict.FieldID(16 + i)),
+				Value: conflict.Value(bytes.Repeat([]byte("x"), value))})
+		}
+		return c
+	}
+	tests := []struct {
+		name  string
+		value int
+		want  error
+	}{
+		{"small", 10, nil},
+		{"near the limit of all", 58000, nil},
+		{"over the limit of all", 60000, ErrTooLarge},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := ParseChangeset(AppendChangeset(nil, one(tt.value)))
+			if !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+	c := one(3)
+	c.Edits[0].Writes[1].Key = conflict.Key(conflict.FieldReview)
+	if _, err := ParseChangeset(AppendChangeset(nil, c)); err == nil {
+		t.Error("a write of the review field was accepted")
+	}
+}
+
+func TestParseChangesetSharesNothing(t *testing.T) {
+	dot := conflict.Dot{Replica: conflict.ReplicaID{1}, Counter: 1}
+	b := AppendChangeset(nil, Changeset{Dot: dot, Unit: "26734", Author: "officer.a", Edits: []Edit{{Record: dot, Register: "residents",
+		Writes: []Write{{Key: conflict.Key(16), Value: "Nguyễn"}}}}})
+	c, err := ParseChangeset(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range b {
+		b[i] = '#'
+	}
+	if got := c.Edits[0].Writes[0].Value; got != "Nguyễn" || c.Author != "officer.a" {
+		t.Errorf("got %q by %q after the bytes were overwritten", got, c.Author)
+	}
+}
+
+func BenchmarkChangeset(b *testing.B) {
+	c := newRecordChangeset(1, 20)
+	bytes := AppendChangeset(nil, c)
+	b.Run("append", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			bytes = AppendChangeset(bytes[:0], c)
+		}
+	})
+	b.Run("parse", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := ParseChangeset(bytes); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
