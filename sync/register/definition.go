@@ -36,12 +36,12 @@ type Definition struct {
 	ID          ID         `json:"id" yaml:"id"`
 	Version     uint32     `json:"version" yaml:"version"`
 	Label       Text       `json:"label" yaml:"label"`
-	Basis       string     `json:"basis,omitempty" yaml:"basis"`              // the law or campaign it rests on
-	NaturalKey  [][]string `json:"natural_key,omitempty" yaml:"natural_key"`  // field names; the first whose fields are all filled identifies the thing
-	TitleField  string     `json:"title_field" yaml:"title_field"`            // what a record is called by
+	Basis       string     `json:"basis,omitempty" yaml:"basis"`               // the law or campaign it rests on
+	NaturalKey  [][]string `json:"natural_key,omitempty" yaml:"natural_key"`   // field names; the first whose fields are all filled identifies the thing
+	TitleField  string     `json:"title_field" yaml:"title_field"`             // what a record is called by
 	ListColumns []string   `json:"list_columns,omitempty" yaml:"list_columns"` // the fields of a list row, title included
-	Sections    []Section  `json:"sections" yaml:"sections"`                  // in the order of the form
-	Fields      []Field    `json:"fields" yaml:"fields"`                      // in the order of the form
+	Sections    []Section  `json:"sections" yaml:"sections"`                   // in the order of the form
+	Fields      []Field    `json:"fields" yaml:"fields"`                       // in the order of the form
 	Rules       []Rule     `json:"rules,omitempty" yaml:"rules"`
 	CodeLists   []CodeList `json:"code_lists,omitempty" yaml:"code_lists"` // beside the built-in ones
 

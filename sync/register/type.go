@@ -56,8 +56,8 @@ func (t Type) isText() bool {
 func (t Type) bound(s string) bool {
 	switch {
 	case t.isNumber():
-		v, code := parseDecimal(s)
-		return code == "" && v == s
+		v, err := parseDecimal(s)
+		return err == nil && v == s
 	case t.isDate():
 		_, err := ParseDate(s)
 		return s == defaultToday || err == nil
