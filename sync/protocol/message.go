@@ -1,6 +1,9 @@
 package protocol
 
 import (
+	"cmp"
+	"strings"
+
 	"wardbook/conflict"
 	"wardbook/sync/record"
 )
@@ -251,3 +254,23 @@ func (*HubMark) Kind() Kind     { return KindHubMark }
 func (*Definition) Kind() Kind  { return KindDefinition }
 func (*Withdraw) Kind() Kind    { return KindWithdraw }
 func (*Error) Kind() Kind       { return KindError }
+
+// Compare orders streams by unit, register and class.
+func (s Stream) Compare(o Stream) int {
+	if c := strings.Compare(s.Unit, o.Unit); c != 0 {
+		return c
+	}
+	if c := strings.Compare(s.Register, o.Register); c != 0 {
+		return c
+	}
+	return cmp.Compare(s.Class, o.Class)
+}
+
+// String returns unit/register/class.
+func (s Stream) String() string {
+	class := "basic"
+	if s.Class == Sensitive {
+		class = "sensitive"
+	}
+	return s.Unit + "/" + s.Register + "/" + class
+}

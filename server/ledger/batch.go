@@ -1,0 +1,337 @@
+package ledger
+
+import (
+	"slices"
+
+	"wardbook/conflict"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+	"wardbook/sync/register"
+)
+
+// batch is the work of one call in one transaction.
+type batch struct {
+	l     *Ledger
+	t     Tables
+	a     Author
+	epoch Epoch
+	r     *Replica
+	now   int64
+	out   *Outcome
+
+	positions   map[string]uint64             // of units moved on
+	heads       map[protocol.Stream]uint64    // of streams touched
+	acked       map[conflict.ReplicaID]uint64 // of replicas that contexts name
+	quarantined []Quarantine                  // of r, read once
+	readTrouble bool
+}
+
+// repeat meets a changeset that was stored before. It reports whether the dot
+// came with another content, which means that two stores share one identity.
+func (b *batch) repeat(c record.Changeset) (forked bool, err error) {
+	in, ok, err := b.t.Intake(b.r.No, c.Dot.Counter)
+	if err != nil {
+		return false, err
+	}
+	if ok && in.Counter == c.Dot.Counter && in.Hash == c.Hash() {
+		b.out.Repeats++
+		return false, nil
+	}
+	stored, err := b.t.Stored(b.r.No, 0, storedLimit)
+	if err != nil {
+		return false, err
+	}
+	b.out.Forked = &protocol.Welcome{Version: protocol.Version, Verdict: protocol.Forked, Epoch: b.epoch.Token,
+		At: b.now, Stored: stored}
+	return true, nil
+}
+
+// take stores a changeset, then judges it, then applies it or keeps it aside.
+func (b *batch) take(c record.Changeset) error {
+	body := record.AppendChangeset(nil, c)
+	in := Intake{Replica: b.r.No, Counter: c.Dot.Counter, Count: uint64(c.Len()), Hash: record.HashOf(body),
+		Unit: c.Unit, Received: b.now, Bytes: body}
+	rows, refusal, err := b.judge(c)
+	if err != nil {
+		return err
+	}
+	var records []conflict.RecordID
+	for i := range c.Edits {
+		records = append(records, c.Edits[i].Record)
+	}
+	if refusal != nil {
+		// The records that a refused changeset names may not exist, or not be
+		// its author's to name.
+		records = nil
+	}
+	if err := b.t.AppendIntake(&in, records); err != nil {
+		return err
+	}
+	b.r.Acked = in.Counter + in.Count - 1
+	if refusal != nil {
+		unit := c.Unit
+		if unit != b.a.Unit && b.a.Unit != "" {
+			unit = b.a.Unit // its own supervisor sees it, not that of a unit it has no say in
+		}
+		return b.aside(in, unit, c.Author, refusal)
+	}
+	b.out.Applied++
+	return b.apply(c, rows)
+}
+
+func (b *batch) aside(in Intake, unit, author string, why *protocol.Error) error {
+	q := Quarantine{Replica: in.Replica, Counter: in.Counter, Count: in.Count, Unit: unit, Author: author,
+		Code: why.Code, Detail: why.Detail, At: b.now}
+	if err := b.t.PutQuarantine(&q); err != nil {
+		return err
+	}
+	b.r.Trouble = true
+	if b.readTrouble {
+		b.quarantined = append(b.quarantined, q)
+	}
+	b.out.Refusals = append(b.out.Refusals, refusalOf(q))
+	return nil
+}
+
+// judge decides whether c may be applied, and returns the rows it touches. The
+// refusal is nil if it may.
+func (b *batch) judge(c record.Changeset) ([]*Row, *protocol.Error, error) {
+	refuse := func(code protocol.Code, detail string) ([]*Row, *protocol.Error, error) {
+		return nil, &protocol.Error{Code: code, Detail: detail}, nil
+	}
+	switch err := c.Validate(); {
+	case err != nil:
+		return refuse(protocol.Malformed, "")
+	case b.a.Revoked:
+		return refuse(protocol.Revoked, "")
+	case c.Author != b.a.Account:
+		return refuse(protocol.Forbidden, "author")
+	case !b.l.cfg.Allow(b.a, c.Unit, protocol.Basic):
+		return refuse(protocol.Forbidden, "unit")
+	}
+	rows := make([]*Row, len(c.Edits))
+	for i, e := range c.Edits {
+		def, ok := b.l.cfg.Definition(e.Register)
+		if !ok {
+			return refuse(protocol.UnknownRegister, e.Register)
+		}
+		row, refusal, err := b.judgeRecord(c, i)
+		if err != nil || refusal != nil {
+			return nil, refusal, err
+		}
+		rows[i] = row
+		for _, w := range e.Writes {
+			code, err := b.judgeWrite(c, def, w)
+			if err != nil {
+				return nil, nil, err
+			}
+			if code != protocol.OK {
+				return refuse(code, e.Record.String()+" "+w.Key.String())
+			}
+		}
+	}
+	return rows, nil, nil
+}
+
+func (b *batch) judgeRecord(c record.Changeset, i int) (*Row, *protocol.Error, error) {
+	e := c.Edits[i]
+	row, ok, err := b.t.Record(e.Record)
+	if err != nil {
+		return nil, nil, err
+	}
+	if ok {
+		switch {
+		case row.Unit != c.Unit:
+			return nil, &protocol.Error{Code: protocol.WrongUnit, Detail: e.Record.String()}, nil
+		case row.Register != e.Register:
+			return nil, &protocol.Error{Code: protocol.UnknownRecord, Detail: e.Record.String()}, nil
+		}
+		return &row, nil, nil
+	}
+	// After a restore an edit may come back before the changeset that created
+	// its record: the row begins with what is there.
+	if !c.Creates(i) && !b.epoch.Restored {
+		code := protocol.UnknownRecord
+		held, err := b.isAside(e.Record)
+		if err != nil {
+			return nil, nil, err
+		}
+		if held {
+			code = protocol.Dependent
+		}
+		return nil, &protocol.Error{Code: code, Detail: e.Record.String()}, nil
+	}
+	return &Row{ID: e.Record, Register: e.Register, Unit: c.Unit}, nil, nil
+}
+
+func (b *batch) judgeWrite(c record.Changeset, def *register.Definition, w record.Write) (protocol.Code, error) {
+	class := ClassOf(def, w.Key.ID)
+	if class != protocol.Basic && !b.l.cfg.Allow(b.a, c.Unit, class) {
+		return protocol.Forbidden, nil
+	}
+	if w.Key.ID == conflict.FieldLife {
+		life, err := conflict.ParseLife(w.Value)
+		if err != nil {
+			return protocol.Malformed, nil
+		}
+		if life.Deleted && hasSensitive(def) && !b.l.cfg.Allow(b.a, c.Unit, protocol.Sensitive) {
+			return protocol.Partial, nil
+		}
+	}
+	for d := range w.Context.All() {
+		known, err := b.ackedOf(d.Replica)
+		if err != nil {
+			return 0, err
+		}
+		if d.Replica == c.Dot.Replica {
+			known = c.Dot.Counter - 1 // its own earlier writes, this push's included
+			held, err := b.isAside(d)
+			if err != nil {
+				return 0, err
+			}
+			if held {
+				return protocol.Dependent, nil
+			}
+		}
+		// After a restore contexts may name writes that are yet to be given
+		// back; before it, nobody can have seen what was never stored.
+		if d.Counter > known && !b.epoch.Restored {
+			return protocol.ContextAhead, nil
+		}
+	}
+	return protocol.OK, nil
+}
+
+// ackedOf returns the highest counter that anyone can have seen of a replica.
+func (b *batch) ackedOf(id conflict.ReplicaID) (uint64, error) {
+	if id == b.epoch.Server {
+		return b.epoch.Counter, nil
+	}
+	if n, ok := b.acked[id]; ok {
+		return n, nil
+	}
+	r, _, err := b.t.Replica(id)
+	if err != nil {
+		return 0, err
+	}
+	if b.acked == nil {
+		b.acked = map[conflict.ReplicaID]uint64{}
+	}
+	b.acked[id] = r.Acked
+	return r.Acked, nil
+}
+
+// isAside reports whether d is a write of this replica that is in quarantine.
+func (b *batch) isAside(d conflict.Dot) (bool, error) {
+	if d.Replica != b.r.ID || !b.r.Trouble {
+		return false, nil
+	}
+	if !b.readTrouble {
+		var err error
+		if b.quarantined, err = b.t.Quarantined(b.r.No); err != nil {
+			return false, err
+		}
+		b.readTrouble = true
+	}
+	return slices.ContainsFunc(b.quarantined, func(q Quarantine) bool {
+		return q.Settled == "" && q.Counter <= d.Counter && d.Counter < q.Counter+q.Count
+	}), nil
+}
+
+// apply merges a judged changeset into its records and moves the unit on by
+// one position.
+func (b *batch) apply(c record.Changeset, rows []*Row) error {
+	position, err := b.nextPosition(c.Unit)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		def, _ := b.l.cfg.Definition(row.Register)
+		if err := b.applyEdit(c, i, row, def, position); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) applyEdit(c record.Changeset, i int, row *Row, def *register.Definition, position uint64) error {
+	old, positions, err := record.ParseState(row.State, row.ID)
+	if err != nil {
+		return err
+	}
+	merged := c.Apply(old, i, b.now)
+	changed := make(map[conflict.FieldKey]bool, len(c.Edits[i].Writes))
+	for _, w := range c.Edits[i].Writes {
+		changed[w.Key] = true
+	}
+	next := make([]uint64, 0, merged.Len())
+	j := 0
+	for k := range merged.All() {
+		var p uint64
+		if !old.Field(k).IsZero() {
+			p = positions[j]
+			j++
+		}
+		if changed[k] {
+			p = position
+			if class := ClassOf(def, k.ID); class == protocol.Sensitive {
+				row.Sensitive = position
+				b.touch(protocol.Stream{Unit: row.Unit, Register: row.Register, Class: class}, position)
+			} else {
+				row.Position = position
+			}
+		}
+		next = append(next, p)
+	}
+	if row.Position < position && row.Position == 0 {
+		row.Position = position // a record with sensitive fields alone still exists for everybody
+	}
+	if row.Position == position {
+		b.touch(protocol.Stream{Unit: row.Unit, Register: row.Register, Class: protocol.Basic}, position)
+	}
+	row.State = record.AppendState(nil, merged, row.ID, next)
+	b.l.describe(row, def, merged, b.now)
+	return b.t.PutRecord(row)
+}
+
+func (b *batch) nextPosition(unit string) (uint64, error) {
+	p, ok := b.positions[unit]
+	if !ok {
+		var err error
+		if p, err = b.t.Position(unit); err != nil {
+			return 0, err
+		}
+	}
+	if b.positions == nil {
+		b.positions = map[string]uint64{}
+	}
+	b.positions[unit] = p + 1
+	return p + 1, nil
+}
+
+func (b *batch) touch(s protocol.Stream, position uint64) {
+	if b.heads == nil {
+		b.heads = map[protocol.Stream]uint64{}
+	}
+	b.heads[s] = position
+}
+
+func (b *batch) marks() []protocol.StreamMark {
+	marks := make([]protocol.StreamMark, 0, len(b.heads))
+	for s, p := range b.heads {
+		marks = append(marks, protocol.StreamMark{Stream: s, Position: p})
+	}
+	slices.SortFunc(marks, func(x, y protocol.StreamMark) int { return x.Stream.Compare(y.Stream) })
+	return marks
+}
+
+// finish writes what the batch kept to the end.
+func (b *batch) finish() error {
+	for unit, p := range b.positions {
+		if err := b.t.SetPosition(unit, p); err != nil {
+			return err
+		}
+	}
+	b.out.Grew = b.marks()
+	return nil
+}

@@ -1,0 +1,294 @@
+package ledger
+
+import (
+	"crypto/ed25519"
+	"slices"
+
+	"wardbook/conflict"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+	"wardbook/sync/register"
+)
+
+// Author is who stands behind a session, as the accounts are now.
+type Author struct {
+	Account   string // name, as it stands in changesets
+	Device    string
+	Unit      string
+	Sensitive bool // may read and write sensitive fields of the unit
+	Revoked   bool // device or account closed: what still arrives is kept aside
+}
+
+// Config is what a ledger is given once.
+type Config struct {
+	// Allow decides whether author may write fields of a class in a unit; it is
+	// the server's one authoriser.
+	Allow func(a Author, unit string, class protocol.Class) bool
+	// Definition returns the newest definition of a register.
+	Definition func(id string) (*register.Definition, bool)
+	// Registers lists the registers, in the order in which they are offered.
+	Registers []string
+	Now       func() int64 // Unix milliseconds
+	Key       ed25519.PrivateKey
+}
+
+// Ledger applies changesets. It keeps no state of its own; every call gets the
+// transaction it works in. It is safe for concurrent use as far as its Tables
+// are.
+type Ledger struct{ cfg Config }
+
+// New returns a ledger.
+func New(cfg Config) *Ledger { return &Ledger{cfg} }
+
+// storedLimit bounds the hashes told to a fork; a device with more unsent
+// changesets meets the rest as repeats.
+const storedLimit = 20_000
+
+// Admit judges a Hello and returns the answer, with what else the device must
+// be told first. An error of type *protocol.Error is for the device; any other
+// is the server's own.
+func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome, []protocol.Message, error) {
+	epoch, err := t.Epoch()
+	if err != nil {
+		return nil, nil, err
+	}
+	now := l.cfg.Now()
+	r, known, err := t.Replica(h.Replica)
+	if err != nil {
+		return nil, nil, err
+	}
+	if h.Replica.IsZero() || known && r.Account != "" && (r.Account != a.Account || r.Device != a.Device) || h.Replica == epoch.Server {
+		return nil, nil, &protocol.Error{Code: protocol.Forbidden, Detail: "the replica belongs to another account or device"}
+	}
+	w := &protocol.Welcome{Version: protocol.Version, Epoch: epoch.Token, At: now}
+	switch {
+	case !known, r.Account == "":
+		// Unknown, or known only because others wrote to its records.
+		r.ID, r.Account, r.Device = h.Replica, a.Account, a.Device
+		if h.Acked > 0 {
+			w.Verdict = protocol.Rebased // this database never met it: it was restored
+		}
+	case r.Epoch != epoch.Token:
+		w.Verdict = protocol.Rebased
+	case h.Last < r.Acked:
+		w.Verdict = protocol.Forked // an older copy of the store
+	case h.Current == r.Current, h.Current == r.Previous && h.Next == r.Current:
+	default:
+		w.Verdict = protocol.Forked
+	}
+	if w.Verdict == protocol.Forked {
+		if w.Stored, err = t.Stored(r.No, min(h.Acked, r.Acked), storedLimit); err != nil {
+			return nil, nil, err
+		}
+		w.Acked = r.Acked
+		w.Grants = make([]protocol.Grant, len(h.Scopes))
+		return w, nil, nil
+	}
+	r.Epoch, r.SeenAt = epoch.Token, now
+	if r.Current != h.Next {
+		r.Previous, r.Current = h.Current, h.Next
+	}
+	if err := t.PutReplica(&r); err != nil {
+		return nil, nil, err
+	}
+	w.Acked, w.BackedUp = r.Acked, r.BackedUp
+	units := map[string]bool{}
+	for _, s := range h.Scopes {
+		g, err := l.grant(t, a, h, epoch, s)
+		if err != nil {
+			return nil, nil, err
+		}
+		w.Grants = append(w.Grants, g)
+		if g.Code == protocol.OK {
+			units[s.Unit] = true
+		}
+	}
+	more, err := l.firstNews(t, h, r, units)
+	return w, more, err
+}
+
+func (l *Ledger) grant(t Tables, a Author, h *protocol.Hello, epoch Epoch, s protocol.Scope) (protocol.Grant, error) {
+	if _, ok := l.cfg.Definition(s.Register); !ok {
+		return protocol.Grant{Code: protocol.UnknownRegister}, nil
+	}
+	if a.Revoked || !l.cfg.Allow(a, s.Unit, s.Class) {
+		return protocol.Grant{Code: protocol.Forbidden}, nil
+	}
+	g := protocol.Grant{From: s.Cursor}
+	var err error
+	if g.Head, g.Count, err = t.StreamHead(s.Stream); err != nil {
+		return g, err
+	}
+	switch {
+	case s.Cursor == 0:
+	case h.Epoch == epoch.Token:
+		// A cursor beyond the unit's last position was never given out by this
+		// epoch: the device begins again.
+		last, err := t.Position(s.Unit)
+		if err != nil {
+			return g, err
+		}
+		if s.Cursor > last {
+			g.From = 0
+		}
+	default:
+		fork, ok, err := t.Fork(h.Epoch, s.Unit)
+		if err != nil {
+			return g, err
+		}
+		if !ok {
+			fork = 0
+		}
+		g.From = min(s.Cursor, fork)
+	}
+	return g, nil
+}
+
+// firstNews is what a device must hear before its pages: definitions it lacks,
+// its changesets in quarantine, and how far the hub is.
+func (l *Ledger) firstNews(t Tables, h *protocol.Hello, r Replica, units map[string]bool) ([]protocol.Message, error) {
+	var more []protocol.Message
+	for _, id := range l.cfg.Registers {
+		def, _ := l.cfg.Definition(id)
+		if slices.Contains(h.Defs, protocol.DefinitionRef{Register: id, Version: def.Version}) {
+			continue
+		}
+		body := def.Marshal()
+		more = append(more, &protocol.Definition{Register: id, Version: def.Version, Body: body})
+	}
+	if r.Trouble {
+		entries, err := t.Quarantined(r.No)
+		if err != nil {
+			return nil, err
+		}
+		for _, q := range entries {
+			more = append(more, refusalOf(q))
+		}
+	}
+	for unit := range units {
+		marks, err := t.HubMarks(unit)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range marks {
+			more = append(more, &protocol.HubMark{Unit: m.Unit, Register: m.Register, Revision: m.Revision})
+		}
+	}
+	return more, nil
+}
+
+func refusalOf(q Quarantine) *protocol.Refusal {
+	code := q.Code
+	if q.Settled != "" {
+		code = protocol.OK
+	}
+	return &protocol.Refusal{Counter: q.Counter, Code: code, Detail: q.Detail, At: q.At}
+}
+
+// Outcome is what became of a push, once the transaction is durable.
+type Outcome struct {
+	Ack      *protocol.Ack // nil if the push did not join on to what is stored
+	Refusals []*protocol.Refusal
+	Forked   *protocol.Welcome // set in the place of Ack when a dot came with two contents
+	Grew     []protocol.StreamMark
+	Applied  int // changesets applied
+	Repeats  int
+}
+
+// Commit takes the changesets of one push in: it stores each, judges it, and
+// applies it or keeps it aside. Changesets already stored with the same hash
+// are successes. It stops at the first that leaves a gap or has another hash.
+func (l *Ledger) Commit(t Tables, a Author, replica conflict.ReplicaID, changesets []record.Changeset) (Outcome, error) {
+	var out Outcome
+	epoch, err := t.Epoch()
+	if err != nil {
+		return out, err
+	}
+	r, ok, err := t.Replica(replica)
+	if err != nil {
+		return out, err
+	}
+	if !ok || r.Account != a.Account {
+		return out, &protocol.Error{Code: protocol.HelloExpected}
+	}
+	b := batch{l: l, t: t, a: a, epoch: epoch, r: &r, now: l.cfg.Now(), out: &out}
+	before := r.Acked
+	for _, c := range changesets {
+		if c.Dot.Replica != replica {
+			return out, &protocol.Error{Code: protocol.Forbidden, Detail: "a changeset of another replica"}
+		}
+		if c.Dot.Counter <= r.Acked {
+			forked, err := b.repeat(c)
+			if err != nil {
+				return out, err
+			}
+			if forked {
+				break
+			}
+			continue
+		}
+		if c.Dot.Counter != r.Acked+1 {
+			break // a gap: what is stored is acknowledged, the rest comes again
+		}
+		if err := b.take(c); err != nil {
+			return out, err
+		}
+	}
+	if out.Forked != nil {
+		out.Forked.Acked = r.Acked
+	}
+	if r.Acked == before && out.Repeats == 0 {
+		return out, nil
+	}
+	r.SeenAt = b.now
+	if err := t.PutReplica(&r); err != nil {
+		return out, err
+	}
+	if out.Forked == nil {
+		out.Ack = b.receipt()
+	}
+	return out, b.finish()
+}
+
+// CommitMalformed stores a changeset whose bytes cannot be read, so that it is
+// not lost and what follows it is not blocked.
+func (l *Ledger) CommitMalformed(t Tables, a Author, replica conflict.ReplicaID, first, count uint64, body []byte) (Outcome, error) {
+	var out Outcome
+	epoch, err := t.Epoch()
+	if err != nil {
+		return out, err
+	}
+	r, ok, err := t.Replica(replica)
+	if err != nil {
+		return out, err
+	}
+	if !ok || r.Account != a.Account {
+		return out, &protocol.Error{Code: protocol.HelloExpected}
+	}
+	if first != r.Acked+1 || count == 0 || count > record.MaxWrites {
+		return out, nil
+	}
+	b := batch{l: l, t: t, a: a, epoch: epoch, r: &r, now: l.cfg.Now(), out: &out}
+	in := Intake{Replica: r.No, Counter: first, Count: count, Hash: record.HashOf(body), Unit: a.Unit, Received: b.now, Bytes: body}
+	if err := t.AppendIntake(&in, nil); err != nil {
+		return out, err
+	}
+	r.Acked = first + count - 1
+	if err := b.aside(in, a.Unit, a.Account, &protocol.Error{Code: protocol.Malformed}); err != nil {
+		return out, err
+	}
+	r.SeenAt = b.now
+	if err := t.PutReplica(&r); err != nil {
+		return out, err
+	}
+	out.Ack = b.receipt()
+	return out, nil
+}
+
+func (b *batch) receipt() *protocol.Ack {
+	ack := &protocol.Ack{Through: b.r.Acked, Received: b.now, Marks: b.marks()}
+	if b.l.cfg.Key != nil {
+		ack.Signature = ed25519.Sign(b.l.cfg.Key, protocol.ReceiptBytes(b.epoch.Token, b.r.ID, ack))
+	}
+	return ack
+}

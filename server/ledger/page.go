@@ -1,0 +1,86 @@
+package ledger
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+
+	"wardbook/conflict"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+)
+
+// PageRecords is how many records one page holds at the most; it exceeds what
+// one changeset may touch, so that a position never needs two pages.
+const PageRecords = 1000
+
+// pageBytes bounds the state bytes that a page is made from.
+const pageBytes = 768 << 10
+
+// Page builds the page of scope's stream that follows position from. A page
+// with no records and To = From means that there is nothing new.
+func (l *Ledger) Page(t Tables, scope protocol.Scope, from uint64) (*protocol.Page, error) {
+	def, ok := l.cfg.Definition(scope.Register)
+	if !ok {
+		return nil, &protocol.Error{Code: protocol.UnknownRegister}
+	}
+	head, _, err := t.StreamHead(scope.Stream)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := t.Changed(scope.Stream, from, PageRecords+1)
+	if err != nil {
+		return nil, err
+	}
+	p := &protocol.Page{Stream: scope.Stream, From: from, To: from, Head: head}
+	position := func(r *Row) uint64 {
+		if scope.Class == protocol.Sensitive {
+			return r.Sensitive
+		}
+		return r.Position
+	}
+	// Cut at the last position that is whole within the bounds.
+	n, size := 0, 0
+	for n < len(rows) {
+		m, s := n, size
+		for m < len(rows) && position(&rows[m]) == position(&rows[n]) {
+			s += len(rows[m].State)
+			m++
+		}
+		if m > PageRecords || n > 0 && s > pageBytes {
+			break
+		}
+		n, size = m, s
+	}
+	if n == 0 && len(rows) > 0 {
+		return nil, fmt.Errorf("page of %v after %d: one position holds over %d records", scope.Stream, from, PageRecords)
+	}
+	for i := range rows[:n] {
+		row := &rows[i]
+		d := protocol.RecordDelta{Record: row.ID}
+		if len(scope.Neighbourhoods) > 0 && !slices.Contains(scope.Neighbourhoods, row.Neighbourhood) {
+			d.Left = true
+		} else {
+			r, positions, err := record.ParseState(row.State, row.ID)
+			if err != nil {
+				return nil, fmt.Errorf("record %v: %w", row.ID, err)
+			}
+			j := 0
+			for k, f := range r.All() {
+				if positions[j] > from && ClassOf(def, k.ID) == scope.Class {
+					d.Fields = append(d.Fields, conflict.Entry{Key: k, Field: f})
+				}
+				j++
+			}
+		}
+		p.Records = append(p.Records, d)
+		p.To = position(row)
+	}
+	if n == len(rows) {
+		p.To = max(p.To, head)
+	}
+	if l.cfg.Key != nil {
+		p.Signature = ed25519.Sign(l.cfg.Key, protocol.PageBytes(p))
+	}
+	return p, nil
+}

@@ -1,0 +1,134 @@
+package ledger
+
+import (
+	"wardbook/conflict"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+)
+
+// Tables is what the ledger needs of one transaction of a storage engine.
+// Methods that look something up report absence with ok = false. Byte slices
+// handed out belong to the caller; those handed in are copied or written
+// before the call returns.
+type Tables interface {
+	// Epoch returns the life of the database that this transaction runs in.
+	Epoch() (Epoch, error)
+	// SetServerCounter keeps the counter of the server's last own write.
+	SetServerCounter(counter uint64) error
+	// Fork returns the feed position of unit up to which the epoch that a
+	// device knew agrees with the present one; ok is false for an epoch that
+	// this database never had.
+	Fork(epoch protocol.Token, unit string) (position uint64, ok bool, err error)
+
+	// Replica returns a replica by id.
+	Replica(id conflict.ReplicaID) (Replica, bool, error)
+	// PutReplica creates or replaces a replica. No is set on creation.
+	PutReplica(r *Replica) error
+
+	// Intake returns what is stored of the changeset that contains counter.
+	Intake(replica int64, counter uint64) (Intake, bool, error)
+	// Stored lists the changesets of a replica after a counter, in order, at
+	// most limit of them.
+	Stored(replica int64, after uint64, limit int) ([]protocol.Stored, error)
+	// AppendIntake stores a changeset for ever, and that it touched records.
+	AppendIntake(in *Intake, records []conflict.RecordID) error
+	// Quarantine lists the open entries of a replica.
+	Quarantined(replica int64) ([]Quarantine, error)
+	// PutQuarantine opens or settles an entry.
+	PutQuarantine(q *Quarantine) error
+
+	// Record returns a record's row.
+	Record(id conflict.RecordID) (Row, bool, error)
+	// PutRecord creates or replaces a record's row.
+	PutRecord(r *Row) error
+	// Changed lists the rows of a stream whose position in it lies after from,
+	// in order of position, at most limit of them.
+	Changed(stream protocol.Stream, from uint64, limit int) ([]Row, error)
+	// StreamHead returns the last position that touched a stream and the
+	// number of its records.
+	StreamHead(stream protocol.Stream) (head, count uint64, err error)
+
+	// Position returns the last feed position of a unit, 0 for none.
+	Position(unit string) (uint64, error)
+	// SetPosition keeps it.
+	SetPosition(unit string, position uint64) error
+
+	// HubMarks lists how far the hub has acknowledged the registers of a unit.
+	HubMarks(unit string) ([]protocol.HubMark, error)
+}
+
+// Epoch is one life of the server's database.
+type Epoch struct {
+	Token    protocol.Token
+	Server   conflict.ReplicaID // the replica of the server's own writes
+	Counter  uint64             // of its last one
+	Restored bool               // an epoch came before this one
+}
+
+// Replica is one local store of one user on one device, as the server knows it.
+type Replica struct {
+	No       int64 // the engine's own short number
+	ID       conflict.ReplicaID
+	Account  string // account name
+	Device   string
+	Epoch    protocol.Token // in which it was last seen
+	Current  protocol.Token // incarnation expected next
+	Previous protocol.Token // the one before, for a repeated Hello
+	Acked    uint64         // every counter up to here is stored
+	BackedUp uint64         // every counter up to here is in a backup
+	SeenAt   int64          // server clock, Unix milliseconds
+	Trouble  bool           // has entries in quarantine
+}
+
+// Intake is a stored changeset.
+type Intake struct {
+	Replica  int64
+	Counter  uint64 // of the first write
+	Count    uint64
+	Hash     record.Hash
+	Unit     string
+	Received int64 // server clock, Unix milliseconds
+	Bytes    []byte
+}
+
+// Quarantine is a stored changeset that was not applied.
+type Quarantine struct {
+	Replica   int64
+	Counter   uint64
+	Count     uint64
+	Unit      string // where its supervisor looks for it
+	Author    string
+	Code      protocol.Code
+	Detail    string // field or record; no person data
+	At        int64
+	Settled   string // "", "released" or "rejected"
+	SettledBy string
+	SettledAt int64
+	Reason    string
+}
+
+// Row is a record at rest.
+type Row struct {
+	ID            conflict.RecordID
+	Register      string
+	Unit          string
+	Neighbourhood string
+	Position      uint64 // last position that changed a basic or system field
+	Sensitive     uint64 // last position that changed a sensitive field, 0 for never
+	Kind          Kind
+	WaitingSince  int64  // server clock when Kind last became something to do, else 0
+	Revision      uint64 // hub revision of the approved version, 0 for none
+	State         []byte // record.AppendState
+}
+
+// Kind is what a supervisor would do with a record; greater comes first.
+type Kind uint8
+
+// The kinds. Stored; append only.
+const (
+	Nothing          Kind = 0 // approved, or a draft
+	Submitted        Kind = 1
+	Deletion         Kind = 2
+	Conflict         Kind = 3
+	EditedAndDeleted Kind = 4
+)

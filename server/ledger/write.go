@@ -1,0 +1,64 @@
+package ledger
+
+import (
+	"fmt"
+
+	"wardbook/conflict"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+)
+
+// Write makes a write of the server's own, on behalf of a person: a review, a
+// settling at the desk, a value written back. The dots are those of the epoch's
+// server replica; author is the person's account name. It is stored, applied
+// and given a position like any device's changeset. The edits must not create
+// records.
+func (l *Ledger) Write(t Tables, unit, author string, edits []record.Edit) (record.Changeset, []protocol.StreamMark, error) {
+	epoch, err := t.Epoch()
+	if err != nil {
+		return record.Changeset{}, nil, err
+	}
+	now := l.cfg.Now()
+	c := record.Changeset{Dot: conflict.Dot{Replica: epoch.Server, Counter: epoch.Counter + 1}, Unit: unit, Author: author, At: now, Edits: edits}
+	r, ok, err := t.Replica(epoch.Server)
+	if err != nil {
+		return c, nil, err
+	}
+	if !ok {
+		r = Replica{ID: epoch.Server, Epoch: epoch.Token, SeenAt: now}
+		if err := t.PutReplica(&r); err != nil {
+			return c, nil, err
+		}
+	}
+	out := Outcome{}
+	b := batch{l: l, t: t, epoch: epoch, r: &r, now: now, out: &out}
+	rows := make([]*Row, len(edits))
+	var records []conflict.RecordID
+	for i, e := range edits {
+		row, ok, err := t.Record(e.Record)
+		if err != nil {
+			return c, nil, err
+		}
+		if !ok || row.Unit != unit {
+			return c, nil, fmt.Errorf("record %v: %w", e.Record, &protocol.Error{Code: protocol.UnknownRecord})
+		}
+		rows[i] = &row
+		records = append(records, e.Record)
+	}
+	body := record.AppendChangeset(nil, c)
+	in := Intake{Replica: r.No, Counter: c.Dot.Counter, Count: uint64(c.Len()), Hash: record.HashOf(body), Unit: unit, Received: now, Bytes: body}
+	if err := t.AppendIntake(&in, records); err != nil {
+		return c, nil, err
+	}
+	r.Acked = c.Last().Counter
+	if err := t.PutReplica(&r); err != nil {
+		return c, nil, err
+	}
+	if err := t.SetServerCounter(r.Acked); err != nil {
+		return c, nil, err
+	}
+	if err := b.apply(c, rows); err != nil {
+		return c, nil, err
+	}
+	return c, b.marks(), b.finish()
+}

@@ -1,0 +1,239 @@
+package sqlite
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"wardbook/conflict"
+	"wardbook/server/ledger"
+	"wardbook/sync/protocol"
+)
+
+const recordColumns = `replica, counter, register, unit, neighbourhood, position, sensitive, kind, waiting_since, revision, state`
+
+// Record returns a record's row.
+func (l *Ledger) Record(id conflict.RecordID) (ledger.Row, bool, error) {
+	no, err := l.number(id.Replica)
+	if err != nil || no == 0 {
+		return ledger.Row{}, false, err
+	}
+	r := ledger.Row{ID: id}
+	var register, replica int64
+	err = l.tx.QueryRow(`SELECT `+recordColumns+` FROM records WHERE replica = ? AND counter = ?`, no, id.Counter).
+		Scan(&replica, &r.ID.Counter, &register, &r.Unit, &r.Neighbourhood, &r.Position, &r.Sensitive, &r.Kind, &r.WaitingSince, &r.Revision, &r.State)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return r, false, nil
+	case err != nil:
+		return r, false, fmt.Errorf("read record: %w", err)
+	}
+	r.Register, err = l.registerName(register)
+	return r, err == nil, err
+}
+
+// PutRecord creates or replaces a record's row.
+func (l *Ledger) PutRecord(r *ledger.Row) error {
+	no, err := l.enroll(r.ID.Replica)
+	if err != nil {
+		return err
+	}
+	register, err := l.registerNumber(r.Register, true)
+	if err != nil {
+		return err
+	}
+	_, err = l.tx.Exec(`INSERT INTO records (`+recordColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (replica, counter) DO UPDATE SET unit = excluded.unit, neighbourhood = excluded.neighbourhood,
+			position = excluded.position, sensitive = excluded.sensitive, kind = excluded.kind,
+			waiting_since = excluded.waiting_since, revision = excluded.revision, state = excluded.state`,
+		no, r.ID.Counter, register, r.Unit, r.Neighbourhood, r.Position, r.Sensitive, r.Kind, r.WaitingSince, r.Revision, r.State)
+	if err != nil {
+		return fmt.Errorf("keep record: %w", err)
+	}
+	return nil
+}
+
+// Changed lists the rows of a stream after a position.
+func (l *Ledger) Changed(stream protocol.Stream, from uint64, limit int) ([]ledger.Row, error) {
+	register, err := l.registerNumber(stream.Register, false)
+	if err != nil || register == 0 {
+		return nil, err
+	}
+	query := `SELECT ` + recordColumns + ` FROM records WHERE unit = ? AND register = ? AND position > ? ORDER BY position LIMIT ?`
+	if stream.Class == protocol.Sensitive {
+		query = `SELECT ` + recordColumns + ` FROM records WHERE unit = ? AND register = ? AND sensitive > 0 AND sensitive > ? ORDER BY sensitive LIMIT ?`
+	}
+	return l.rows(query, stream.Unit, register, from, limit)
+}
+
+// Waiting lists the rows of a unit that wait for a supervisor, the greatest
+// kind first and in it the longest waiting, after the given place. An empty
+// register means all; limit bounds the answer.
+func (l *Ledger) Waiting(unit, register string, least, most ledger.Kind, offset, limit int) ([]ledger.Row, error) {
+	if register == "" {
+		return l.rows(`SELECT `+recordColumns+` FROM records WHERE unit = ? AND kind > 0 AND kind BETWEEN ? AND ?
+			ORDER BY kind DESC, waiting_since, replica, counter LIMIT ? OFFSET ?`, unit, least, most, limit, offset)
+	}
+	no, err := l.registerNumber(register, false)
+	if err != nil || no == 0 {
+		return nil, err
+	}
+	return l.rows(`SELECT `+recordColumns+` FROM records WHERE unit = ? AND kind > 0 AND kind BETWEEN ? AND ? AND register = ?
+		ORDER BY kind DESC, waiting_since, replica, counter LIMIT ? OFFSET ?`, unit, least, most, no, limit, offset)
+}
+
+// WaitingCounts counts what waits in a unit by kind.
+func (l *Ledger) WaitingCounts(unit string) (map[ledger.Kind]int, error) {
+	rows, err := l.tx.Query(`SELECT kind, count(*) FROM records WHERE unit = ? AND kind > 0 GROUP BY kind`, unit)
+	if err != nil {
+		return nil, fmt.Errorf("count waiting: %w", err)
+	}
+	defer rows.Close()
+	counts := map[ledger.Kind]int{}
+	for rows.Next() {
+		var k ledger.Kind
+		var n int
+		if err := rows.Scan(&k, &n); err != nil {
+			return nil, fmt.Errorf("count waiting: %w", err)
+		}
+		counts[k] = n
+	}
+	return counts, rows.Err()
+}
+
+func (l *Ledger) rows(query string, args ...any) ([]ledger.Row, error) {
+	rows, err := l.tx.Query(query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list records: %w", err)
+	}
+	defer rows.Close()
+	type numbers struct{ replica, register int64 }
+	var list []ledger.Row
+	var nos []numbers
+	for rows.Next() {
+		var r ledger.Row
+		var n numbers
+		if err := rows.Scan(&n.replica, &r.ID.Counter, &n.register, &r.Unit, &r.Neighbourhood, &r.Position, &r.Sensitive,
+			&r.Kind, &r.WaitingSince, &r.Revision, &r.State); err != nil {
+			return nil, fmt.Errorf("list records: %w", err)
+		}
+		list, nos = append(list, r), append(nos, n)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list records: %w", err)
+	}
+	rows.Close()
+	for i, n := range nos { // after the rows are closed: a read connection runs one statement at a time
+		if list[i].ID.Replica, err = l.idOf(n.replica); err != nil {
+			return nil, err
+		}
+		if list[i].Register, err = l.registerName(n.register); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// StreamHead returns the last position that touched a stream and the number of
+// its records.
+func (l *Ledger) StreamHead(stream protocol.Stream) (head, count uint64, err error) {
+	register, err := l.registerNumber(stream.Register, false)
+	if err != nil || register == 0 {
+		return 0, 0, err
+	}
+	query := `SELECT coalesce(max(position), 0), count(*) FROM records WHERE unit = ? AND register = ?`
+	if stream.Class == protocol.Sensitive {
+		query = `SELECT coalesce(max(sensitive), 0), count(*) FROM records WHERE unit = ? AND register = ? AND sensitive > 0`
+	}
+	if err := l.tx.QueryRow(query, stream.Unit, register).Scan(&head, &count); err != nil {
+		return 0, 0, fmt.Errorf("head of stream: %w", err)
+	}
+	return head, count, nil
+}
+
+// Position returns the last feed position of a unit.
+func (l *Ledger) Position(unit string) (uint64, error) {
+	var p uint64
+	err := l.tx.QueryRow(`SELECT position FROM positions WHERE unit = ?`, unit).Scan(&p)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("read position: %w", err)
+	}
+	return p, nil
+}
+
+// SetPosition keeps the last feed position of a unit.
+func (l *Ledger) SetPosition(unit string, position uint64) error {
+	_, err := l.tx.Exec(`INSERT INTO positions (unit, position) VALUES (?, ?) ON CONFLICT (unit) DO UPDATE SET position = excluded.position`, unit, position)
+	if err != nil {
+		return fmt.Errorf("keep position: %w", err)
+	}
+	return nil
+}
+
+// HubMarks lists how far the hub has acknowledged the registers of a unit.
+func (l *Ledger) HubMarks(unit string) ([]protocol.HubMark, error) {
+	rows, err := l.tx.Query(`SELECT register, revision FROM hub_marks WHERE unit = ? ORDER BY register`, unit)
+	if err != nil {
+		return nil, fmt.Errorf("read hub marks: %w", err)
+	}
+	defer rows.Close()
+	var marks []protocol.HubMark
+	for rows.Next() {
+		m := protocol.HubMark{Unit: unit}
+		if err := rows.Scan(&m.Register, &m.Revision); err != nil {
+			return nil, fmt.Errorf("read hub marks: %w", err)
+		}
+		marks = append(marks, m)
+	}
+	return marks, rows.Err()
+}
+
+func (l *Ledger) readRegisters() error {
+	rows, err := l.tx.Query(`SELECT no, id FROM registers`)
+	if err != nil {
+		return fmt.Errorf("read registers: %w", err)
+	}
+	defer rows.Close()
+	l.registers, l.names = map[string]int64{}, map[int64]string{}
+	for rows.Next() {
+		var no int64
+		var id string
+		if err := rows.Scan(&no, &id); err != nil {
+			return fmt.Errorf("read registers: %w", err)
+		}
+		l.registers[id], l.names[no] = no, id
+	}
+	return rows.Err()
+}
+
+// registerNumber returns the short number of a register; 0 means that there is
+// none and it was not to be made.
+func (l *Ledger) registerNumber(id string, make bool) (int64, error) {
+	if l.registers == nil {
+		if err := l.readRegisters(); err != nil {
+			return 0, err
+		}
+	}
+	no, ok := l.registers[id]
+	if ok || !make {
+		return no, nil
+	}
+	if err := l.tx.QueryRow(`INSERT INTO registers (id) VALUES (?) RETURNING no`, id).Scan(&no); err != nil {
+		return 0, fmt.Errorf("number a register: %w", err)
+	}
+	l.registers[id], l.names[no] = no, id
+	return no, nil
+}
+
+func (l *Ledger) registerName(no int64) (string, error) {
+	if l.registers == nil {
+		if err := l.readRegisters(); err != nil {
+			return "", err
+		}
+	}
+	id, ok := l.names[no]
+	if !ok {
+		return "", fmt.Errorf("register number %d is unknown", no)
+	}
+	return id, nil
+}
