@@ -280,6 +280,7 @@ class Shim implements Sq {
       c._sqlite3_extended_result_codes(db, 1);
       this.pragma(db, `PRAGMA cipher = 'chacha20'`);
       this.pragma(db, `PRAGMA key = 'raw:${hex(key)}'`);
+      this.pragma(db, 'PRAGMA locking_mode = EXCLUSIVE'); // before anything is read: a WAL would ask for shared memory
       try {
         this.pragma(db, 'SELECT count(*) FROM sqlite_schema');
       } catch (cause) {
@@ -289,7 +290,6 @@ class Shim implements Sq {
           ? new Fault('corrupted', `open store ${store}: the first page cannot be read with the right key`)
           : new Fault('wrong-key', `open store ${store}: not a database under this key`);
       }
-      this.pragma(db, 'PRAGMA locking_mode = EXCLUSIVE'); // before WAL: there is no shared memory here
       this.pragma(db, 'PRAGMA journal_mode = WAL');
       this.pragma(db, `PRAGMA synchronous = ${synchronous}`);
       this.pragma(db, 'PRAGMA temp_store = MEMORY');

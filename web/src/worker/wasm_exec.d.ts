@@ -1,0 +1,2 @@
+/** The Go toolchain's support script; see build.mjs. */
+declare module 'wasm_exec' {}
