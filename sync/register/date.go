@@ -83,7 +83,7 @@ func ParseDate(s string) (PartialDate, error) {
 		return PartialDate{}, ErrFormat
 	}
 	parts, unknown := dateParts(s)
-	if parts == nil {
+	if len(parts) == 0 {
 		return PartialDate{}, ErrFormat
 	}
 	if len(parts) == 1 && !unknown {

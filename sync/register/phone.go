@@ -67,7 +67,7 @@ func displayPhone(e164 string) string {
 	case !ok || len(n) < 9:
 		return e164
 	case n[0] != '2':
-		return "0" + n[:2] + " " + n[2:5] + " " + n[5:]
+		return "0" + n[:3] + " " + n[3:6] + " " + n[6:]
 	case n[:2] == "24" || n[:2] == "28":
 		return "0" + n[:2] + " " + n[2:6] + " " + n[6:]
 	}
