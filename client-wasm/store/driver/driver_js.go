@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
-	"syscall/js"
 )
 
 func init() { sql.Register("wardbook", browser{}) }
@@ -86,8 +85,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := js.Global().Get("Uint8Array").New(len(c.config.Key))
-	js.CopyBytesToJS(key, c.config.Key)
+	key := bytesToJS(c.config.Key)
 	v, err := await(s.object.Call("open", c.config.Store, key, c.config.Synchronous, c.config.Wait.Milliseconds()))
 	key.Call("fill", 0)
 	if err != nil {

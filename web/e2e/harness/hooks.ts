@@ -76,6 +76,19 @@ export const hooks = {
     return found.join(', ');
   },
 
+  /** Makes a store's mirror believe that the store was born so many seconds ago. */
+  async __age(store: string, seconds: number): Promise<void> {
+    const db = await new Promise<IDBDatabase>((resolve, reject) => {
+      const request = indexedDB.open(`wardbook-mirror-${store}`);
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const transaction = db.transaction('about', 'readwrite');
+    transaction.objectStore('about').put(Date.now() - seconds * 1000, 'born');
+    await new Promise((done) => (transaction.oncomplete = done));
+    db.close();
+  },
+
   __quota(bytes: number): Promise<unknown> {
     const id = asked++;
     return new Promise((answered) => {

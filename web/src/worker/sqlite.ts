@@ -1,6 +1,7 @@
 import load from '@journeyapps/wa-sqlite/dist/mc-wa-sqlite.mjs';
 import type { SQLiteModule } from '@journeyapps/wa-sqlite/dist/mc-wa-sqlite.mjs';
 import { Fault, faultOf } from './fault';
+import { type Mirror, openMirror, removeMirror } from './mirror';
 import { Pool } from './pool';
 
 /**
@@ -23,7 +24,9 @@ export interface Sq {
 
   /** Opens the one connection of a store, creating the store if there is none. Rejects with a Fault. */
   open(store: string, key: Uint8Array, synchronous: 'FULL' | 'NORMAL', waitMs: number): Promise<number>;
-  /** Removes every file of a store. Nothing is left to open. Rejects with a Fault. */
+  /** Opens the mirror of a store that this worker has opened before. Rejects with a Fault. */
+  mirror(store: string, key: Uint8Array): Promise<Mirror>;
+  /** Removes every file of a store, and its mirror. Nothing is left to open. Rejects with a Fault. */
   remove(store: string): Promise<void>;
   /** Whether a store of that name is on this device; it need not be readable. */
   exists(store: string): Promise<boolean>;
@@ -87,6 +90,7 @@ class Shim implements Sq {
   private given: Uint8Array = this.small;
   private readonly pools = new Map<string, Pool>();
   private readonly connections = new Map<number, Connection>();
+  private readonly created = new Set<string>(); // stores just made, of which no mirror knows yet
   private readonly statements = new Map<number, Statement>();
   private readonly out: Writer;
   private broken = '';
@@ -113,7 +117,10 @@ class Shim implements Sq {
       if (known && !equal(known, digest)) throw new Fault('wrong-key', `open store ${store}: made with another key`);
       const db = this.connect(store, key, synchronous, known !== null);
       try {
-        if (!known) await writeCheck(store, digest);
+        if (!known) {
+          await writeCheck(store, digest);
+          this.created.add(store);
+        }
       } catch (cause) {
         this.c._sqlite3_close(db);
         throw cause;
@@ -126,10 +133,17 @@ class Shim implements Sq {
     }
   }
 
+  async mirror(store: string, key: Uint8Array): Promise<Mirror> {
+    const mirror = await openMirror(store, key, this.created.has(store));
+    this.created.delete(store); // the mirror remembers it now
+    return mirror;
+  }
+
   async remove(store: string): Promise<void> {
     for (const [db, connection] of this.connections) {
       if (connection.store === store) this.close(db);
     }
+    await removeMirror(store);
     await requireHandles();
     try {
       const root = await navigator.storage.getDirectory();

@@ -1,0 +1,91 @@
+package driver
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"syscall/js"
+	"testing"
+)
+
+func TestMirror(t *testing.T) {
+	p := newPlace(t)
+	p.open(t)
+	open := func(c Config) *Mirror {
+		t.Helper()
+		m, err := OpenMirror(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(m.Close)
+		return m
+	}
+	m := open(config(p))
+	for i := range 3 {
+		if err := m.Put(t.Context(), fmt.Sprintf("r-%d", i), bytes.Repeat([]byte{byte(i)}, i*1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Put(t.Context(), "r-1", []byte("again")); err != nil {
+		t.Fatal(err)
+	}
+	if old, err := m.Trim(t.Context()); err != nil || old {
+		t.Errorf("trim of a young store: got %v, %v, want false", old, err)
+	}
+	m = open(config(p)) // what another life of the worker finds
+	all, err := m.All(t.Context())
+	if err != nil || len(all) != 3 || all[0].Key != "r-0" || len(all[0].Bytes) != 0 || string(all[1].Bytes) != "again" ||
+		!bytes.Equal(all[2].Bytes, bytes.Repeat([]byte{2}, 2000)) {
+		t.Errorf("got %v, %v", all, err)
+	}
+	other := config(p)
+	other.Key = bytes.Clone(p.key)
+	other.Key[0] ^= 1
+	if _, err := open(other).All(t.Context()); !errors.Is(err, ErrWrongKey) {
+		t.Errorf("another key: got %v, want %v", err, ErrWrongKey)
+	}
+
+	// A store of six minutes.
+	if _, err := await(js.Global().Get("__age").Invoke(p.store, 6*60)); err != nil {
+		t.Fatal(err)
+	}
+	m = open(config(p))
+	if err := m.Put(t.Context(), "r-9", []byte("late")); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := m.All(t.Context()); err != nil || len(all) != 3 {
+		t.Errorf("old, before trim: got %d entries, %v, want 3", len(all), err)
+	}
+	if old, err := m.Trim(t.Context()); err != nil || !old {
+		t.Errorf("trim of an old store: got %v, %v, want true", old, err)
+	}
+	if all, err := m.All(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("after trim: got %d entries, %v, want 0", len(all), err)
+	}
+}
+
+func TestMirrorGoesWithItsStore(t *testing.T) {
+	p := newPlace(t)
+	p.open(t)
+	m, err := OpenMirror(t.Context(), config(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Put(t.Context(), "k", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Remove(t.Context(), p.store); err != nil { // with the mirror still open
+		t.Fatal(err)
+	}
+	if err := m.Put(t.Context(), "k", []byte("v")); err == nil {
+		t.Error("put after removal: got no error")
+	}
+	m, err = OpenMirror(t.Context(), config(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if all, err := m.All(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("got %d entries, %v, want 0", len(all), err)
+	}
+}
