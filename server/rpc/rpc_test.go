@@ -292,6 +292,7 @@ func TestServer(t *testing.T) {
 	if _, body := do("GET", "/api/v1/stream", "", ""); !strings.Contains(body, "EOF") {
 		t.Errorf("a stream that broke half way looks whole: %q", body)
 	}
+	srv.Close() // waits for the last log line
 	for _, canary := range []string{"CANARY", "77777"} {
 		if strings.Contains(log.String(), canary) {
 			t.Errorf("the log holds what was sent (%s):\n%s", canary, &log)
