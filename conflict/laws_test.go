@@ -12,7 +12,7 @@ func histories() uint64 {
 	if testing.Short() || runtime.GOARCH == "wasm" {
 		return 500
 	}
-	return 4000
+	return 3000
 }
 
 // TestLaws plays generated histories; rapid shrinks what fails.
