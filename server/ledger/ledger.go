@@ -116,7 +116,10 @@ func (l *Ledger) grant(t Tables, a Author, h *protocol.Hello, epoch Epoch, s pro
 	}
 	g := protocol.Grant{From: s.Cursor}
 	var err error
-	if g.Head, g.Count, err = t.StreamHead(s.Stream); err != nil {
+	if g.Head, err = t.StreamHead(s.Stream); err != nil {
+		return g, err
+	}
+	if g.Count, err = t.StreamCount(s.Stream); err != nil {
 		return g, err
 	}
 	switch {
@@ -288,7 +291,7 @@ func (l *Ledger) CommitMalformed(t Tables, a Author, replica conflict.ReplicaID,
 func (b *batch) receipt() *protocol.Ack {
 	ack := &protocol.Ack{Through: b.r.Acked, Received: b.now, Marks: b.marks()}
 	if b.l.cfg.Key != nil {
-		ack.Signature = ed25519.Sign(b.l.cfg.Key, protocol.ReceiptBytes(b.epoch.Token, b.r.ID, ack))
+		protocol.SignAck(b.l.cfg.Key, b.epoch.Token, b.r.ID, ack)
 	}
 	return ack
 }

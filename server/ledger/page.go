@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"crypto/ed25519"
 	"fmt"
 	"slices"
 
@@ -24,7 +23,7 @@ func (l *Ledger) Page(t Tables, scope protocol.Scope, from uint64) (*protocol.Pa
 	if !ok {
 		return nil, &protocol.Error{Code: protocol.UnknownRegister}
 	}
-	head, _, err := t.StreamHead(scope.Stream)
+	head, err := t.StreamHead(scope.Stream)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +79,11 @@ func (l *Ledger) Page(t Tables, scope protocol.Scope, from uint64) (*protocol.Pa
 		p.To = max(p.To, head)
 	}
 	if l.cfg.Key != nil {
-		p.Signature = ed25519.Sign(l.cfg.Key, protocol.PageBytes(p))
+		epoch, err := t.Epoch()
+		if err != nil {
+			return nil, err
+		}
+		protocol.SignPage(l.cfg.Key, epoch.Token, p)
 	}
 	return p, nil
 }

@@ -32,7 +32,7 @@ type Tables interface {
 	Stored(replica int64, after uint64, limit int) ([]protocol.Stored, error)
 	// AppendIntake stores a changeset for ever, and that it touched records.
 	AppendIntake(in *Intake, records []conflict.RecordID) error
-	// Quarantine lists the open entries of a replica.
+	// Quarantined lists the entries of a replica, settled ones included.
 	Quarantined(replica int64) ([]Quarantine, error)
 	// PutQuarantine opens or settles an entry.
 	PutQuarantine(q *Quarantine) error
@@ -44,9 +44,10 @@ type Tables interface {
 	// Changed lists the rows of a stream whose position in it lies after from,
 	// in order of position, at most limit of them.
 	Changed(stream protocol.Stream, from uint64, limit int) ([]Row, error)
-	// StreamHead returns the last position that touched a stream and the
-	// number of its records.
-	StreamHead(stream protocol.Stream) (head, count uint64, err error)
+	// StreamHead returns the last position that touched a stream.
+	StreamHead(stream protocol.Stream) (uint64, error)
+	// StreamCount returns the number of a stream's records.
+	StreamCount(stream protocol.Stream) (uint64, error)
 
 	// Position returns the last feed position of a unit, 0 for none.
 	Position(unit string) (uint64, error)

@@ -103,6 +103,7 @@ type Client struct {
 	loading    bool
 	rekeying   bool
 	asking     bool // a new token was asked for
+	single     bool // one changeset a push, so that the server can keep a bad one aside alone
 	streams    []StreamStatus
 	target     map[protocol.Stream]uint64 // positions that own receipts point at
 }
@@ -422,10 +423,8 @@ func (c *Client) refused(out *effects, e *protocol.Error) {
 	case protocol.Revoked, protocol.UnsupportedWire:
 		c.endSession()
 		c.link, c.retryAt = Stopped, 0
-	case protocol.Gap:
-		// The server misses changesets that this store no longer keeps, or a
-		// push was lost on the way. The next session begins behind the
-		// server's prefix and tells which.
+	case protocol.Malformed, protocol.TooLarge:
+		c.single = true
 		c.lost(out, 0)
 	default:
 		c.lost(out, int64(e.RetryAfter)*1000)
@@ -487,7 +486,11 @@ func (c *Client) pump(out *effects) {
 		return
 	}
 	c.loading = true
-	out.add(LoadOutbox{From: c.sent + 1})
+	most := PushChangesets
+	if c.single {
+		most = 1
+	}
+	out.add(LoadOutbox{From: c.sent + 1, Most: most})
 }
 
 func (c *Client) loaded(out *effects, e Loaded) {

@@ -91,9 +91,11 @@ type (
 	// StoreNext: keep the proposed incarnation.
 	StoreNext struct{ Next protocol.Token }
 	// LoadOutbox: report Loaded with changesets from counter From on, up to
-	// PushBytes and PushChangesets, acknowledged ones that are still kept
-	// included.
-	LoadOutbox struct{ From uint64 }
+	// PushBytes and Most of them, acknowledged ones that are still kept included.
+	LoadOutbox struct {
+		From uint64
+		Most int
+	}
 	// StoreWelcome: keep epoch, incarnation (and forget the proposed one),
 	// acknowledged counter and cursors; cursors may have gone back.
 	StoreWelcome struct {

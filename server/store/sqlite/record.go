@@ -134,21 +134,31 @@ func (l *Ledger) rows(query string, args ...any) ([]ledger.Row, error) {
 	return list, nil
 }
 
-// StreamHead returns the last position that touched a stream and the number of
-// its records.
-func (l *Ledger) StreamHead(stream protocol.Stream) (head, count uint64, err error) {
+// StreamHead returns the last position that touched a stream.
+func (l *Ledger) StreamHead(stream protocol.Stream) (uint64, error) {
+	return l.ofStream(stream, `SELECT coalesce(max(position), 0) FROM records WHERE unit = ? AND register = ?`,
+		`SELECT coalesce(max(sensitive), 0) FROM records WHERE unit = ? AND register = ? AND sensitive > 0`)
+}
+
+// StreamCount returns the number of a stream's records.
+func (l *Ledger) StreamCount(stream protocol.Stream) (uint64, error) {
+	return l.ofStream(stream, `SELECT count(*) FROM records WHERE unit = ? AND register = ?`,
+		`SELECT count(*) FROM records WHERE unit = ? AND register = ? AND sensitive > 0`)
+}
+
+func (l *Ledger) ofStream(stream protocol.Stream, basic, sensitive string) (n uint64, err error) {
 	register, err := l.registerNumber(stream.Register, false)
 	if err != nil || register == 0 {
-		return 0, 0, err
+		return 0, err
 	}
-	query := `SELECT coalesce(max(position), 0), count(*) FROM records WHERE unit = ? AND register = ?`
+	query := basic
 	if stream.Class == protocol.Sensitive {
-		query = `SELECT coalesce(max(sensitive), 0), count(*) FROM records WHERE unit = ? AND register = ? AND sensitive > 0`
+		query = sensitive
 	}
-	if err := l.tx.QueryRow(query, stream.Unit, register).Scan(&head, &count); err != nil {
-		return 0, 0, fmt.Errorf("head of stream: %w", err)
+	if err := l.tx.QueryRow(query, stream.Unit, register).Scan(&n); err != nil {
+		return 0, fmt.Errorf("stream %v: %w", stream, err)
 	}
-	return head, count, nil
+	return n, nil
 }
 
 // Position returns the last feed position of a unit.

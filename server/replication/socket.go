@@ -1,0 +1,238 @@
+package replication
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"wardbook/conflict"
+	"wardbook/server/live"
+	"wardbook/sync/protocol"
+	"wardbook/sync/session"
+)
+
+// socket is one WebSocket and its session.
+type socket struct {
+	s  *Server
+	ws *websocket.Conn
+
+	mu    sync.Mutex // serialises the session
+	host  host
+	timer *time.Timer
+	ended bool
+
+	out     sync.Mutex // guards what follows
+	queue   [][]byte
+	queued  int
+	writing bool
+	closing bool
+
+	// Set once by Server.settle, under the server's lock.
+	account string
+	replica conflict.ReplicaID
+}
+
+// Browser serves the socket of the app: the page's origin must be one of ours.
+func (s *Server) Browser(w http.ResponseWriter, r *http.Request) {
+	if !s.originAllowed(r) {
+		http.Error(w, "origin not allowed", http.StatusForbidden)
+		return
+	}
+	s.serve(w, r, &s.upgrader)
+}
+
+// Device serves the socket of headless devices, which are no browsers: a
+// request that names an origin is refused.
+func (s *Server) Device(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Origin") != "" {
+		http.Error(w, "browsers use the app's own socket", http.StatusForbidden)
+		return
+	}
+	u := s.upgrader
+	u.CheckOrigin = func(r *http.Request) bool { return r.Header.Get("Origin") == "" }
+	s.serve(w, r, &u)
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, u *websocket.Upgrader) {
+	c := &socket{s: s}
+	if err := s.enter(c); err != nil {
+		w.Header().Set("Retry-After", "30")
+		http.Error(w, "too many connections", http.StatusServiceUnavailable)
+		return
+	}
+	ws, err := u.Upgrade(w, r, nil)
+	if err != nil {
+		s.leave(c)
+		return // Upgrade has answered
+	}
+	c.ws = ws
+	ws.SetReadLimit(protocol.MaxMessage)
+	c.host = host{s: s, machine: session.NewServer(s.cfg.Now()), send: c.enqueue, hangUp: c.hangUp, wake: c.wake,
+		settled: c.settle, follow: c.follow, pages: -1}
+	// The handler returns, so that the request's own buffers are freed.
+	go c.read()
+}
+
+func (c *socket) read() {
+	defer c.end()
+	c.ws.SetReadDeadline(time.Now().Add(15 * time.Second)) // for the Hello
+	for {
+		kind, body, err := c.ws.ReadMessage()
+		if err != nil {
+			return
+		}
+		c.ws.SetReadDeadline(time.Now().Add(90 * time.Second)) // the machine gives up earlier
+		c.s.metrics.received.Add(float64(len(body)))
+		c.mu.Lock()
+		if c.ended {
+			c.mu.Unlock()
+			return
+		}
+		m, err := protocol.Decode(body)
+		switch {
+		case kind == websocket.BinaryMessage && err == nil:
+			c.host.step(session.Received{Now: c.s.cfg.Now(), Message: m})
+		default:
+			c.host.malformed(body)
+		}
+		over := c.host.machine.Ended()
+		c.mu.Unlock()
+		if over {
+			return
+		}
+	}
+}
+
+// step runs an event that did not come from the device.
+func (c *socket) step(e session.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.host.step(e)
+	}
+}
+
+func (c *socket) dismiss(code protocol.Code) {
+	c.step(session.Dismiss{Now: c.s.cfg.Now(), Error: &protocol.Error{Code: code}})
+}
+
+func (c *socket) settle(account string, replica conflict.ReplicaID) error {
+	old, err := c.s.settle(c, account, replica)
+	if err != nil {
+		return err
+	}
+	if old != nil && old != c {
+		go old.dismiss(protocol.Superseded)
+	}
+	return nil
+}
+
+func (c *socket) follow(units map[string]bool) {
+	for unit := range units {
+		leave := c.s.cfg.Bus.Follow(unit, live.Listener{
+			Grew: func(m []protocol.StreamMark) {
+				c.s.pages.forget(m)
+				go c.step(session.Grew{Now: c.s.cfg.Now(), Heads: m})
+			},
+			Announce: func(m protocol.Message) { go c.step(session.Announce{Now: c.s.cfg.Now(), Message: m}) },
+		})
+		c.host.leave = append(c.host.leave, leave)
+	}
+	c.host.leave = append(c.host.leave, c.s.cfg.Gate.Watch(c.host.caller, func(code protocol.Code) { go c.dismiss(code) }))
+}
+
+func (c *socket) wake(at int64) {
+	d := time.Duration(max(0, at-c.s.cfg.Now())) * time.Millisecond
+	if c.timer != nil {
+		c.timer.Reset(d)
+		return
+	}
+	c.timer = time.AfterFunc(d, func() { c.step(session.Tick{Now: c.s.cfg.Now()}) })
+}
+
+// enqueue hands a message to the writer, and starts it if none runs.
+func (c *socket) enqueue(m protocol.Message) {
+	var body []byte
+	if p, ok := m.(*protocol.Page); ok {
+		body = c.s.pages.bytesOf(p)
+	} else {
+		body = protocol.Encode(nil, m)
+	}
+	c.out.Lock()
+	defer c.out.Unlock()
+	if c.closing {
+		return
+	}
+	if c.queued+len(body) > maxQueued {
+		c.closing = true // a reader this slow resumes by cursor
+		c.ws.NetConn().Close()
+		return
+	}
+	c.queue, c.queued = append(c.queue, body), c.queued+len(body)
+	if !c.writing {
+		c.writing = true
+		go c.write()
+	}
+}
+
+// hangUp closes the socket once the queue is written.
+func (c *socket) hangUp() {
+	c.out.Lock()
+	defer c.out.Unlock()
+	c.closing = true
+	if !c.writing {
+		c.writing = true
+		go c.write()
+	}
+}
+
+func (c *socket) write() {
+	for {
+		c.out.Lock()
+		if len(c.queue) == 0 {
+			c.writing = false
+			closing := c.closing
+			c.out.Unlock()
+			if closing {
+				c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
+				c.ws.Close()
+			}
+			return
+		}
+		body := c.queue[0]
+		c.queue = c.queue[1:]
+		c.queued -= len(body)
+		if len(c.queue) == 0 {
+			c.queue = nil
+		}
+		c.out.Unlock()
+		c.ws.SetWriteDeadline(time.Now().Add(writeWithin))
+		if err := c.ws.WriteMessage(websocket.BinaryMessage, body); err != nil {
+			c.ws.Close() // the reader ends the session
+			c.out.Lock()
+			c.closing, c.queue, c.writing = true, nil, false
+			c.out.Unlock()
+			return
+		}
+		c.s.metrics.sent.Add(float64(len(body)))
+	}
+}
+
+func (c *socket) end() {
+	c.mu.Lock()
+	if !c.ended {
+		c.ended = true
+		c.host.step(session.Lost{Now: c.s.cfg.Now()})
+		for _, leave := range c.host.leave {
+			leave()
+		}
+		if c.timer != nil {
+			c.timer.Stop()
+		}
+	}
+	c.mu.Unlock()
+	c.hangUp()
+	c.s.leave(c)
+}
