@@ -1,0 +1,121 @@
+package protocol
+
+import (
+	"compress/flate"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+)
+
+// flateLevel was measured; see the note in ../README.md.
+const flateLevel = 1
+
+// flateLeast is the length in bytes below which a column is not tried: a
+// single change fits in, and costs a device no compressor.
+const flateLeast = 64
+
+// How a column is packed: the lowest two bits of its first number, whose rest
+// is its length.
+const (
+	packStored = 0 // the bytes follow
+	packFlate  = 1 // a length, then that many bytes of DEFLATE
+	packSame   = 2 // one byte follows, which all of them equal
+)
+
+type deflater struct {
+	w   *flate.Writer
+	out sliceWriter
+}
+
+type sliceWriter struct{ b []byte }
+
+func (s *sliceWriter) Write(p []byte) (int, error) {
+	s.b = append(s.b, p...)
+	return len(p), nil
+}
+
+var deflaters = sync.Pool{New: func() any {
+	d := &deflater{}
+	w, err := flate.NewWriter(&d.out, flateLevel)
+	if err != nil {
+		panic(fmt.Sprintf("flate level %d: %v", flateLevel, err)) // a constant of ours
+	}
+	d.w = w
+	return d
+}}
+
+// appendColumn appends the column with the given bytes, as short as it gets if
+// pack is set, else stored.
+func appendColumn(dst, b []byte, pack bool) []byte {
+	n := uint64(len(b)) << 2
+	if pack && len(b) > 1 && allSame(b) {
+		return append(appendNumber(dst, n|packSame), b[0])
+	}
+	if pack && len(b) >= flateLeast {
+		d := deflaters.Get().(*deflater)
+		defer deflaters.Put(d)
+		d.out.b = d.out.b[:0]
+		d.w.Reset(&d.out)
+		_, err := d.w.Write(b)
+		if err == nil {
+			err = d.w.Close()
+		}
+		if err != nil {
+			panic(fmt.Sprintf("deflate into memory: %v", err)) // the writer never fails
+		}
+		if len(d.out.b)+3 < len(b) {
+			dst = appendNumber(appendNumber(dst, n|packFlate), uint64(len(d.out.b)))
+			return append(dst, d.out.b...)
+		}
+	}
+	return append(appendNumber(dst, n|packStored), b...)
+}
+
+func allSame(b []byte) bool {
+	for _, c := range b {
+		if c != b[0] {
+			return false
+		}
+	}
+	return true
+}
+
+// inflater unpacks columns through one small buffer.
+type inflater struct {
+	in  strings.Reader
+	r   io.ReadCloser
+	buf [4 << 10]byte
+}
+
+var inflaters = sync.Pool{New: func() any {
+	z := &inflater{}
+	z.r = flate.NewReader(&z.in)
+	return z
+}}
+
+// inflate appends to out exactly n bytes unpacked from packed, which must hold
+// nothing more. It never appends more than n.
+func inflate(out *strings.Builder, packed string, n int) bool {
+	z := inflaters.Get().(*inflater)
+	defer inflaters.Put(z)
+	z.in.Reset(packed)
+	defer z.in.Reset("")
+	if err := z.r.(flate.Resetter).Reset(&z.in, nil); err != nil {
+		return false
+	}
+	for {
+		m, err := z.r.Read(z.buf[:])
+		if m > n {
+			return false
+		}
+		n -= m
+		out.Write(z.buf[:m])
+		if err == io.EOF {
+			return n == 0 && z.in.Len() == 0
+		}
+		if err != nil {
+			return false
+		}
+	}
+}
