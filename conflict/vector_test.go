@@ -132,3 +132,26 @@ func FuzzParseVector(f *testing.F) {
 		}
 	})
 }
+
+func TestVectorOf(t *testing.T) {
+	a, b := Dot{ReplicaID{0: 1}, 4}, Dot{ReplicaID{0: 2}, 7}
+	for name, entries := range map[string][]Dot{
+		"unsorted":      {b, a},
+		"replica twice": {a, {a.Replica, 5}},
+		"counter 0":     {{a.Replica, 0}},
+	} {
+		if v, err := VectorOf(entries); err == nil || v.Len() != 0 {
+			t.Errorf("%s: got %v, %v; want the zero vector and an error", name, v, err)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		v := vectors().Draw(t, "vector")
+		got, err := VectorOf(slices.Collect(v.All()))
+		if err != nil || !got.Equal(v) {
+			t.Fatalf("got %v, %v; want %v", got, err, v)
+		}
+	})
+	if v, err := VectorOf([]Dot{}); err != nil || !v.Equal(Vector{}) {
+		t.Errorf("got %v, %v; want the zero vector", v, err)
+	}
+}
