@@ -17,7 +17,7 @@ type place struct {
 	key   []byte
 }
 
-func newPlace(t *testing.T) place {
+func newPlace(t testing.TB) place {
 	t.Helper()
 	if js.Global().Get("__sq").IsUndefined() {
 		t.Skip("no SQLite under node: web/e2e/harness/gotest.mjs runs this in a browser")
@@ -34,7 +34,7 @@ func newPlace(t *testing.T) place {
 	return p
 }
 
-func storeName(t *testing.T) string {
+func storeName(t testing.TB) string {
 	name := strings.Map(func(r rune) rune {
 		if notInName(r) {
 			return '-'
@@ -45,7 +45,7 @@ func storeName(t *testing.T) string {
 }
 
 // open uses the registered name, so that both ways in are tested; see TestOpen for the other.
-func (p place) open(t *testing.T) *sql.DB {
+func (p place) open(t testing.TB) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("wardbook", p.store+"?key="+hex.EncodeToString(p.key))
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 // A place is where a test keeps its store: here a file, opened with the settings that the browser's shim asserts.
 type place struct{ path string }
 
-func newPlace(t *testing.T) place { return place{filepath.Join(t.TempDir(), "store.db")} }
+func newPlace(t testing.TB) place { return place{filepath.Join(t.TempDir(), "store.db")} }
 
-func (p place) open(t *testing.T) *sql.DB {
+func (p place) open(t testing.TB) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite3", "file:"+p.path+"?_journal_mode=WAL&_synchronous=FULL&_foreign_keys=on&_txlock=immediate&_locking_mode=EXCLUSIVE")
 	if err != nil {

@@ -5,30 +5,29 @@
 //
 // The package is named as from the repository's root; test flags are those of go test (-v, -run=NAME, -bench=.).
 // Variables that begin with WARDBOOK_ reach the tests. Exits with the tests' code.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execFileSync } from 'node:child_process';
-import { launch } from './chromium.mjs';
+import { launchOn } from './chromium.mjs';
 import { compileTest, root, runTest, serveTest } from './program.mjs';
 
 const limit = 10 * 60_000;
 
 async function inBrowser(pkg, flags) {
   const folder = await mkdtemp(join(tmpdir(), 'wardbook-gotest-'));
-  let server, browser;
+  let server, context;
   try {
     const wasm = join(folder, 'test.wasm');
     await compileTest(pkg, wasm);
     server = await serveTest(wasm);
-    browser = await launch();
+    context = await launchOn(join(folder, 'profile')); // without a profile, private files are not on the disk
     const argv = [`-test.timeout=${limit / 1000}s`, ...flags.map((flag) => flag.replace(/^-+(test\.)?/, '-test.'))];
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('WARDBOOK_')));
     const late = new Promise((_, reject) => setTimeout(() => reject(new Error('the tests take too long')), limit + 10_000).unref());
-    return await Promise.race([runTest(await browser.newContext(), server.origin, argv, { env }), late]);
+    return await Promise.race([runTest(context, server.origin, argv, { env }), late]);
   } finally {
-    await browser?.close();
+    await context?.close();
     await server?.close();
     await rm(folder, { recursive: true, force: true });
   }
