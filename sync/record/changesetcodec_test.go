@@ -1,4 +1,4 @@
-package record
+package record_test
 
 import (
 	"bytes"
@@ -9,13 +9,15 @@ import (
 	"pgregory.net/rapid"
 
 	"wardbook/conflict"
+	"wardbook/sync/record"
+	"wardbook/sync/record/recordtest"
 )
 
 func TestChangesetRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		for _, c := range drawHistory(t).all {
-			b := AppendChangeset([]byte("before"), c)[len("before"):]
-			got, err := ParseChangeset(b)
+		for _, c := range recordtest.Draw(t).Changesets {
+			b := record.AppendChangeset([]byte("before"), c)[len("before"):]
+			got, err := record.ParseChangeset(b)
 			if err != nil {
 				t.Fatalf("parse %v: %v", c.Dot, err)
 			}
@@ -34,11 +36,11 @@ func TestChangesetRoundTrip(t *testing.T) {
 func TestChangesetStrict(t *testing.T) {
 	refused := 0
 	rapid.Check(t, func(t *rapid.T) {
-		all := drawHistory(t).all
+		all := recordtest.Draw(t).Changesets
 		if len(all) == 0 {
 			return
 		}
-		b := AppendChangeset(nil, rapid.SampledFrom(all).Draw(t, "changeset"))
+		b := record.AppendChangeset(nil, rapid.SampledFrom(all).Draw(t, "changeset"))
 		switch at := rapid.IntRange(0, len(b)-1).Draw(t, "at"); rapid.IntRange(0, 2).Draw(t, "damage") {
 		case 0:
 			b[at] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
@@ -47,12 +49,12 @@ func TestChangesetStrict(t *testing.T) {
 		case 2:
 			b = append(append(b[:at:at], rapid.Byte().Draw(t, "byte")), b[at:]...)
 		}
-		c, err := ParseChangeset(b)
+		c, err := record.ParseChangeset(b)
 		if err != nil {
 			refused++
 			return
 		}
-		if again := AppendChangeset(nil, c); !bytes.Equal(again, b) {
+		if again := record.AppendChangeset(nil, c); !bytes.Equal(again, b) {
 			t.Fatalf("accepted %x, but it is written %x", b, again)
 		}
 	})
@@ -62,11 +64,11 @@ func TestChangesetStrict(t *testing.T) {
 }
 
 func TestChangesetLimits(t *testing.T) {
-	one := func(value int) Changeset {
+	one := func(value int) record.Changeset {
 		dot := conflict.Dot{Replica: conflict.ReplicaID{1}, Counter: 1}
-		c := Changeset{Dot: dot, Unit: "26734", Author: "officer.a", Edits: []Edit{{Record: dot, Register: "residents"}}}
+		c := record.Changeset{Dot: dot, Unit: "26734", Author: "officer.a", Edits: []record.Edit{{Record: dot, Register: "residents"}}}
 		for i := range 9 {
-			c.Edits[0].Writes = append(c.Edits[0].Writes, Write{Key: conflict.Key(conflict.FieldID(16 + i)),
+			c.Edits[0].Writes = append(c.Edits[0].Writes, record.Write{Key: conflict.Key(conflict.FieldID(16 + i)),
 				Value: conflict.Value(bytes.Repeat([]byte("x"), value))})
 		}
 		return c
@@ -78,11 +80,11 @@ func TestChangesetLimits(t *testing.T) {
 	}{
 		{"small", 10, nil},
 		{"near the limit of all", 58000, nil},
-		{"over the limit of all", 60000, ErrTooLarge},
+		{"over the limit of all", 60000, record.ErrTooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := ParseChangeset(AppendChangeset(nil, one(tt.value)))
+			_, err := record.ParseChangeset(record.AppendChangeset(nil, one(tt.value)))
 			if !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
@@ -90,16 +92,16 @@ func TestChangesetLimits(t *testing.T) {
 	}
 	c := one(3)
 	c.Edits[0].Writes[1].Key = conflict.Key(conflict.FieldReview)
-	if _, err := ParseChangeset(AppendChangeset(nil, c)); err == nil {
+	if _, err := record.ParseChangeset(record.AppendChangeset(nil, c)); err == nil {
 		t.Error("a write of the review field was accepted")
 	}
 }
 
 func TestParseChangesetSharesNothing(t *testing.T) {
 	dot := conflict.Dot{Replica: conflict.ReplicaID{1}, Counter: 1}
-	b := AppendChangeset(nil, Changeset{Dot: dot, Unit: "26734", Author: "officer.a", Edits: []Edit{{Record: dot, Register: "residents",
-		Writes: []Write{{Key: conflict.Key(16), Value: "Nguyễn"}}}}})
-	c, err := ParseChangeset(b)
+	b := record.AppendChangeset(nil, record.Changeset{Dot: dot, Unit: "26734", Author: "officer.a", Edits: []record.Edit{{Record: dot, Register: "residents",
+		Writes: []record.Write{{Key: conflict.Key(16), Value: "Nguyễn"}}}}})
+	c, err := record.ParseChangeset(b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,17 +115,17 @@ func TestParseChangesetSharesNothing(t *testing.T) {
 
 func BenchmarkChangeset(b *testing.B) {
 	c := newRecordChangeset(1, 20)
-	bytes := AppendChangeset(nil, c)
+	bytes := record.AppendChangeset(nil, c)
 	b.Run("append", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			bytes = AppendChangeset(bytes[:0], c)
+			bytes = record.AppendChangeset(bytes[:0], c)
 		}
 	})
 	b.Run("parse", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := ParseChangeset(bytes); err != nil {
+			if _, err := record.ParseChangeset(bytes); err != nil {
 				b.Fatal(err)
 			}
 		}

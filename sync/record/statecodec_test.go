@@ -1,4 +1,4 @@
-package record
+package record_test
 
 import (
 	"bytes"
@@ -9,22 +9,24 @@ import (
 	"pgregory.net/rapid"
 
 	"wardbook/conflict"
+	"wardbook/sync/record"
+	"wardbook/sync/record/recordtest"
 )
 
 func TestStateRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := drawHistory(t)
+		h := recordtest.Draw(t)
 		var replicas []conflict.ReplicaID
-		for _, d := range h.devices {
+		for _, r := range h.Replicas {
 			if rapid.Bool().Draw(t, "named") {
-				replicas = append(replicas, d.replica)
+				replicas = append(replicas, r)
 			}
 		}
-		names := NewNames(replicas, []string{"officer.1"})
-		longer := NewNames(append(replicas, conflict.ReplicaID{77}), []string{"officer.1", "officer.2"})
-		for id, r := range h.server {
-			pos := h.positions(id)
-			check := func(name string, w, rd *Names, pos []uint64) {
+		names := record.NewNames(replicas, []string{"officer.1"})
+		longer := record.NewNames(append(replicas, conflict.ReplicaID{77}), []string{"officer.1", "officer.2"})
+		for id, r := range h.Server {
+			pos := h.Positions(id)
+			check := func(name string, w, rd *record.Names, pos []uint64) {
 				b := w.AppendState([]byte("before"), r, id, pos)[len("before"):]
 				got, gotPos, err := rd.ParseState(b, id)
 				if err != nil {
@@ -51,9 +53,9 @@ func TestStateRoundTrip(t *testing.T) {
 func TestStateStrict(t *testing.T) {
 	refused := 0
 	rapid.Check(t, func(t *rapid.T) {
-		h := drawHistory(t)
-		for id, r := range h.server {
-			b := AppendState(nil, r, id, h.positions(id))
+		h := recordtest.Draw(t)
+		for id, r := range h.Server {
+			b := record.AppendState(nil, r, id, h.Positions(id))
 			switch at := rapid.IntRange(0, len(b)-1).Draw(t, "at"); rapid.IntRange(0, 2).Draw(t, "damage") {
 			case 0:
 				b[at] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
@@ -62,12 +64,12 @@ func TestStateStrict(t *testing.T) {
 			case 2:
 				b = append(append(b[:at:at], rapid.Byte().Draw(t, "byte")), b[at:]...)
 			}
-			got, pos, err := ParseState(b, id)
+			got, pos, err := record.ParseState(b, id)
 			if err != nil {
 				refused++
 				continue
 			}
-			if again := AppendState(nil, got, id, pos); !bytes.Equal(again, b) {
+			if again := record.AppendState(nil, got, id, pos); !bytes.Equal(again, b) {
 				t.Fatalf("accepted %x, but it is written %x", b, again)
 			}
 		}
@@ -84,7 +86,7 @@ func TestStateWantsAPositionPerField(t *testing.T) {
 		}
 	}()
 	r := newRecordChangeset(1, 2).Apply(conflict.Record{}, 0, 1)
-	AppendState(nil, r, conflict.Dot{Replica: conflict.ReplicaID{1}, Counter: 1}, []uint64{1})
+	record.AppendState(nil, r, conflict.Dot{Replica: conflict.ReplicaID{1}, Counter: 1}, []uint64{1})
 }
 
 const base36 = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -108,20 +110,20 @@ func randomReplica(r *rand.Rand) conflict.ReplicaID {
 }
 
 // newRecordChangeset makes a record of n fields of 12 random characters.
-func newRecordChangeset(counter uint64, n int) Changeset {
+func newRecordChangeset(counter uint64, n int) record.Changeset {
 	r := rand.New(rand.NewPCG(1, counter))
 	dot := conflict.Dot{Replica: randomReplica(rand.New(rand.NewPCG(7, 7))), Counter: counter}
-	c := Changeset{Dot: dot, Unit: "26734", Author: "officer.a", At: testAt + int64(counter)*700,
-		Edits: []Edit{{Record: dot, Register: "residents", Definition: 1}}}
+	c := record.Changeset{Dot: dot, Unit: "26734", Author: "officer.a", At: testAt + int64(counter)*700,
+		Edits: []record.Edit{{Record: dot, Register: "residents", Definition: 1}}}
 	for i := range n {
-		c.Edits[0].Writes = append(c.Edits[0].Writes, Write{Key: conflict.Key(conflict.FieldID(16 + i)), Value: randomValue(r, 12)})
+		c.Edits[0].Writes = append(c.Edits[0].Writes, record.Write{Key: conflict.Key(conflict.FieldID(16 + i)), Value: randomValue(r, 12)})
 	}
 	return c
 }
 
 // editedRecord is a record of 20 fields of which editors others changed fields
 // fields each, weeks later, with the positions of its fields.
-func editedRecord(editors, fields int) (conflict.Record, conflict.RecordID, []uint64, *Names) {
+func editedRecord(editors, fields int) (conflict.Record, conflict.RecordID, []uint64, *record.Names) {
 	c := newRecordChangeset(4001, 20)
 	r := c.Apply(conflict.Record{}, 0, c.At+86_400_000)
 	pos := make([]uint64, 20)
@@ -132,16 +134,16 @@ func editedRecord(editors, fields int) (conflict.Record, conflict.RecordID, []ui
 	rnd := rand.New(rand.NewPCG(3, 3))
 	for e := range editors {
 		replicas, authors = append(replicas, randomReplica(rnd)), append(authors, fmt.Sprintf("officer.%c", 'b'+e))
-		edit := Changeset{Dot: conflict.Dot{Replica: replicas[e+1], Counter: 5000}, Author: authors[e+1], At: c.At + int64(e+1)*2_600_000_000,
-			Edits: []Edit{{Record: c.Dot, Register: "residents", Definition: 1}}}
+		edit := record.Changeset{Dot: conflict.Dot{Replica: replicas[e+1], Counter: 5000}, Author: authors[e+1], At: c.At + int64(e+1)*2_600_000_000,
+			Edits: []record.Edit{{Record: c.Dot, Register: "residents", Definition: 1}}}
 		for f := range fields {
 			k := conflict.Key(conflict.FieldID(16 + 3 + e*8 + 3*f))
-			edit.Edits[0].Writes = append(edit.Edits[0].Writes, Write{k, r.Field(k).Vector(), randomValue(rnd, 12)})
+			edit.Edits[0].Writes = append(edit.Edits[0].Writes, record.Write{k, r.Field(k).Vector(), randomValue(rnd, 12)})
 			pos[k.ID-16] = 250_000 + uint64(e)*10_000
 		}
 		r = edit.Apply(r, 0, edit.At+40_000)
 	}
-	return r, c.Dot, pos, NewNames(replicas, authors)
+	return r, c.Dot, pos, record.NewNames(replicas, authors)
 }
 
 // TestStateSize asserts the design's budget for a settled record at rest, of
@@ -162,7 +164,7 @@ func TestStateSize(t *testing.T) {
 			r, id, pos, names := editedRecord(tt.editors, tt.fields)
 			for _, v := range []struct {
 				name  string
-				names *Names
+				names *record.Names
 				limit float64
 			}{{"alone", nil, tt.alone}, {"with names", names, tt.withNames}} {
 				n := len(v.names.AppendState(nil, r, id, pos))
