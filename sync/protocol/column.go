@@ -1,7 +1,9 @@
 package protocol
 
 import (
+	"cmp"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"wardbook/conflict"
@@ -205,11 +207,63 @@ func (a *anchor) move(id conflict.FieldID, counter uint64) {
 	}
 }
 
+// groups puts the values of a message in the order in which they stand: by
+// field id, and for each field as they come, because values of one field
+// resemble each other.
+type groups struct {
+	list  []group
+	index map[conflict.FieldID]int
+	last  int // group that was added to last
+	n     int
+}
+
+type group struct {
+	id     conflict.FieldID
+	places []int32 // of its values among all
+}
+
+// add adds the next value, which is of field id.
+func (g *groups) add(id conflict.FieldID) {
+	place := int32(g.n)
+	g.n++
+	// Records list their fields in one order, so the next group is the next field's.
+	for _, i := range [...]int{g.last, g.last + 1, 0} {
+		if i < len(g.list) && g.list[i].id == id {
+			g.list[i].places, g.last = append(g.list[i].places, place), i
+			return
+		}
+	}
+	i, ok := g.index[id]
+	if !ok {
+		if g.index == nil {
+			g.index = map[conflict.FieldID]int{}
+		}
+		i = len(g.list)
+		g.index[id] = i
+		g.list = append(g.list, group{id: id})
+	}
+	g.list[i].places, g.last = append(g.list[i].places, place), i
+}
+
+// all yields the places in their order. Nothing may be added afterwards.
+func (g *groups) all(yield func(place int) bool) {
+	slices.SortFunc(g.list, func(a, b group) int { return cmp.Compare(a.id, b.id) })
+	for i := range g.list {
+		for _, p := range g.list[i].places {
+			if !yield(int(p)) {
+				return
+			}
+		}
+	}
+}
+
 // columns are the columns of a message while it is written.
 type columns struct {
 	replicas seats
 	texts    names
 	cols     [][]byte
+	groups   groups
+	values   []conflict.Value // in the order of groups.add
 }
 
 func newColumns(n int) *columns { return &columns{cols: make([][]byte, n)} }
@@ -238,6 +292,20 @@ func (c *columns) key(col, elem int, before conflict.FieldID, k conflict.FieldKe
 	c.put(col, step)
 }
 
+// value adds a value of field id.
+func (c *columns) value(id conflict.FieldID, v conflict.Value) {
+	c.groups.add(id)
+	c.values = append(c.values, v)
+}
+
+// putValues fills the columns of the values and their lengths.
+func (c *columns) putValues(length, value int) {
+	for i := range c.groups.all {
+		c.put(length, uint64(len(c.values[i])))
+		c.cols[value] = append(c.cols[value], c.values[i]...)
+	}
+}
+
 // append appends the columns, packed if pack is set.
 func (c *columns) append(dst []byte, pack bool) []byte {
 	for i := range c.replicas.list {
@@ -262,6 +330,7 @@ type reading struct {
 	texts    []string
 	named    int // texts that were named so far
 	cols     []source
+	groups   groups
 }
 
 // charge takes n things of a weight each from what the message may weigh.
@@ -395,6 +464,11 @@ func (r *reading) key(col, elem int, before conflict.FieldID) conflict.FieldKey 
 		}
 	}
 	return k
+}
+
+// value reads the next value in the order of groups.
+func (r *reading) value(length, value int) conflict.Value {
+	return conflict.Value(r.cols[value].take(int(r.cols[length].limited(record.MaxValueBytes))))
 }
 
 // done reports whether everything was read, and nothing is left over.

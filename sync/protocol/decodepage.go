@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"wardbook/conflict"
-	"wardbook/sync/record"
 )
 
 // pageReader is a Page while it is read.
@@ -38,6 +37,7 @@ func (r *reading) page(s *source) *Page {
 	}
 	g := pageReader{reading: r, entries: make([]conflict.Entry, fields),
 		siblings: make([]conflict.Sibling, siblings), vectors: make([]conflict.Dot, vectors)}
+	values := g.siblings
 	for i := range p.Records {
 		if r.bad {
 			return nil
@@ -45,6 +45,9 @@ func (r *reading) page(s *source) *Page {
 		d := &p.Records[i]
 		place := r.get(pageRecord)
 		t := r.seat(place)
+		if r.bad {
+			return nil
+		}
 		t.record = r.delta(pageRecordCounter, t.record)
 		d.Record = conflict.Dot{Replica: t.id, Counter: t.record}
 		n := r.get(pageFields)
@@ -75,6 +78,12 @@ func (r *reading) page(s *source) *Page {
 	if len(g.entries) > 0 || len(g.siblings) > 0 || len(g.vectors) > 0 {
 		r.bad = true
 	}
+	if r.bad {
+		return nil
+	}
+	for i := range r.groups.all {
+		values[i].Value = r.value(pageLength, pageValue) // the fields share this memory until the page is out of our hands
+	}
 	return p
 }
 
@@ -98,7 +107,7 @@ func (g *pageReader) field(a *anchor, place int, id conflict.FieldID) conflict.F
 			a.move(id, s.Dot.Counter)
 		}
 		s.Origin = g.stamp()
-		s.Value = conflict.Value(g.cols[pageValue].take(int(g.cols[pageLength].limited(record.MaxValueBytes))))
+		g.groups.add(id)
 	}
 	if g.bad {
 		return conflict.Field{}

@@ -64,6 +64,7 @@ func (r *reading) push(s *source) *Push {
 	replica := r.replicas.list[0].id
 	p.Changesets = make([]record.Changeset, changesets)
 	allEdits, allWrites := make([]record.Edit, edits), make([]record.Write, writes)
+	values := allWrites
 	expected := first
 	var at uint64
 	var before conflict.Vector
@@ -100,7 +101,7 @@ func (r *reading) push(s *source) *Push {
 				id = w.Key.ID
 				w.Context = r.context(before, &a, place, id, counter)
 				before = w.Context
-				w.Value = conflict.Value(r.cols[pushValue].take(int(r.cols[pushLength].limited(record.MaxValueBytes))))
+				r.groups.add(id)
 				counter++
 			}
 		}
@@ -108,6 +109,12 @@ func (r *reading) push(s *source) *Push {
 	}
 	if expected != first+span || len(allEdits) > 0 || len(allWrites) > 0 {
 		r.bad = true
+	}
+	if r.bad {
+		return nil
+	}
+	for i := range r.groups.all {
+		values[i].Value = r.value(pushLength, pushValue)
 	}
 	return p
 }

@@ -15,8 +15,9 @@ const (
 	// Per sibling.
 	pageReplica // 0 the record's own, else 1 + replica
 	pageCounter
-	pageStamp  // 0 as the sibling before, 1 a new one, 2 + n the record's n-th
-	pageLength // of the value
+	pageStamp // 0 as the sibling before, 1 a new one, 2 + n the record's n-th
+	// Per value, in the order of groups.
+	pageLength
 	pageValue
 	// Per new stamp.
 	pageAuthor // text
@@ -116,6 +117,7 @@ func (p *Page) append(dst []byte, pack bool) []byte {
 			w.field(e.Field, &a, place, id)
 		}
 	}
+	w.putValues(pageLength, pageValue)
 	dst = appendStream(dst, p.Stream)
 	dst = appendNumber(dst, p.From)
 	dst = appendNumber(dst, p.To)
@@ -156,8 +158,7 @@ func (w *pageWriter) field(f conflict.Field, a *anchor, place int, id conflict.F
 			a.move(id, s.Dot.Counter)
 		}
 		w.stamp(s.Origin)
-		w.put(pageLength, uint64(len(s.Value)))
-		w.cols[pageValue] = append(w.cols[pageValue], s.Value...)
+		w.value(id, s.Value)
 	}
 	switch {
 	case shape == shapeOver:

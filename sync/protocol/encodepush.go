@@ -27,6 +27,7 @@ const (
 	pushContext        // see the constants below
 	pushContextReplica // per entry told at length
 	pushContextCounter // per entry
+	// Per value, in the order of groups.
 	pushLength
 	pushValue
 
@@ -90,13 +91,13 @@ func (p *Push) append(dst []byte, pack bool) []byte {
 				id = w.Key.ID
 				c.context(w.Context, before, &a, place, id, counter)
 				before = w.Context
-				c.put(pushLength, uint64(len(w.Value)))
-				c.cols[pushValue] = append(c.cols[pushValue], w.Value...)
+				c.value(id, w.Value)
 				counter++
 			}
 		}
 		expected = counter
 	}
+	c.putValues(pushLength, pushValue)
 	dst = appendNumber(dst, first.Counter)
 	dst = appendNumber(dst, expected-first.Counter)
 	dst = appendNumber(dst, uint64(len(p.Changesets)))
