@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"wardbook/conflict"
@@ -17,10 +18,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
+var parsed = sync.OnceValues(templates.All)
+
 // defs returns the templates by id.
 func defs(t testing.TB) map[register.ID]*register.Definition {
 	t.Helper()
-	all, err := templates.All()
+	all, err := parsed()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,12 +236,16 @@ func TestVersions(t *testing.T) {
 func TestCheckSuccessorRefuses(t *testing.T) {
 	v1 := defs(t)["residents"]
 	for name, change := range map[string]func(*register.Definition){
-		"same version":   func(d *register.Definition) { d.Version = 1 },
-		"field gone":     func(d *register.Definition) { d.Fields = slices.Delete(d.Fields, 2, 3) },
-		"field renamed":  func(d *register.Definition) { d.Fields[2].Name = "cmnd" },
-		"type changed":   func(d *register.Definition) { d.Fields[2].Type = register.PlainText },
-		"code gone":      func(d *register.Definition) { l := &d.CodeLists[1]; l.Codes = l.Codes[:len(l.Codes)-1] },
-		"new, not since": func(d *register.Definition) { f := d.Fields[2]; f.ID, f.Name = 99, "other"; d.Fields = append(d.Fields, f) },
+		"same version":  func(d *register.Definition) { d.Version = 1 },
+		"field gone":    func(d *register.Definition) { d.Fields = slices.Delete(d.Fields, 2, 3) },
+		"field renamed": func(d *register.Definition) { d.Fields[2].Name = "cmnd" },
+		"type changed":  func(d *register.Definition) { d.Fields[2].Type = register.PlainText },
+		"code gone":     func(d *register.Definition) { l := &d.CodeLists[1]; l.Codes = l.Codes[:len(l.Codes)-1] },
+		"new, not since": func(d *register.Definition) {
+			f := d.Fields[2]
+			f.ID, f.Name = 99, "other"
+			d.Fields = append(d.Fields, f)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := clone(t, v1)

@@ -199,22 +199,8 @@ func (d *Definition) scalar(t Type, list, s string) (string, *Finding) {
 // normaliseCode accepts a code or, as an import may hold it, its label.
 func (d *Definition) normaliseCode(id, s string) (string, *Finding) {
 	list := d.CodeList(id)
-	if _, ok := list.Find(s); ok {
-		return s, nil
-	}
-	for _, key := range []func(string) string{K1, K3} {
-		want, found := key(s), ""
-		for _, c := range list.Codes {
-			if strings.EqualFold(c.Code, s) || key(c.VI) == want || key(c.EN) == want {
-				if found != "" {
-					return s, findingUnlisted(s)
-				}
-				found = c.Code
-			}
-		}
-		if found != "" {
-			return found, nil
-		}
+	if code, ok := list.match(s); ok {
+		return code, nil
 	}
 	if list.Open {
 		return s, nil // Validate warns of it
@@ -222,18 +208,49 @@ func (d *Definition) normaliseCode(id, s string) (string, *Finding) {
 	return s, findingUnlisted(s)
 }
 
+// match returns the code that s is, or the only one whose label it is.
+func (l *CodeList) match(s string) (string, bool) {
+	if _, ok := l.Find(s); ok {
+		return s, true
+	}
+	for _, key := range []func(string) string{K1, K3} {
+		want, found := key(s), ""
+		for _, c := range l.Codes {
+			if strings.EqualFold(c.Code, s) || key(c.VI) == want || key(c.EN) == want {
+				if found != "" {
+					return "", false
+				}
+				found = c.Code
+			}
+		}
+		if found != "" {
+			return found, true
+		}
+	}
+	return "", false
+}
+
+// normaliseCodes reads codes or labels divided by semicolons or commas. A label
+// may hold a comma itself.
 func (d *Definition) normaliseCodes(f *Field, s string) (string, *Finding) {
+	list := d.CodeList(f.CodeList)
 	var codes []string
 	var bad *Finding
-	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' }) {
-		if part = strings.TrimSpace(part); part == "" {
+	for _, piece := range strings.Split(s, ";") {
+		if code, ok := list.match(strings.TrimSpace(piece)); ok {
+			codes = append(codes, code)
 			continue
 		}
-		code, finding := d.normaliseCode(f.CodeList, part)
-		if finding != nil {
-			bad = finding
+		for _, part := range strings.Split(piece, ",") {
+			if part = strings.TrimSpace(part); part == "" {
+				continue
+			}
+			code, finding := d.normaliseCode(f.CodeList, part)
+			if finding != nil {
+				bad = finding
+			}
+			codes = append(codes, code)
 		}
-		codes = append(codes, code)
 	}
 	return string(JoinElements(codes)), bad
 }

@@ -35,8 +35,12 @@ const (
 
 // CheckPersonalID compares a number of twelve digits with what is known of its
 // holder. birthYear 0, sex "" (codes of GIOI_TINH) and thisYear 0 are unknown.
-// It returns the codes of what is odd, none of which makes the number wrong.
+// It returns the codes of what is odd, none of which makes the number wrong; of
+// what is not twelve digits only E_FORMAT.
 func CheckPersonalID(id string, birthYear int, sex string, thisYear int) []string {
+	if len(id) != 12 || !isDigits(id) {
+		return []string{string(ErrFormat)}
+	}
 	var odd []string
 	if _, ok := birthProvinces()[id[:3]]; !ok {
 		odd = append(odd, WarnProvince)

@@ -41,12 +41,18 @@ func Validate(def *Definition, values map[string]conflict.Value, env Env) []Find
 	if d, err := ParseDate(env.Today); err == nil && d.Precision() == ByDay {
 		v.today = d
 	}
-	for name, value := range values {
-		v.values[name] = value
+	problems := make([]*Finding, len(def.Fields))
+	for i := range def.Fields { // all of them first, for conditions look at other fields
+		f := &def.Fields[i]
+		if value := values[f.Name]; value != "" {
+			var canonical string
+			canonical, problems[i] = def.normalise(f, string(value))
+			v.values[f.Name] = conflict.Value(canonical)
+		}
 	}
 	for i := range def.Fields {
 		if f := &def.Fields[i]; !f.Retired {
-			v.field(f)
+			v.field(f, problems[i])
 		}
 	}
 	for i := range def.Rules {
@@ -84,7 +90,8 @@ func (v *validation) old(version uint32) bool {
 	return v.env.MadeUnder != 0 && v.env.MadeUnder < version
 }
 
-func (v *validation) field(f *Field) {
+// field checks one field; problem is what kept its value from being canonical.
+func (v *validation) field(f *Field, problem *Finding) {
 	value := v.values[f.Name]
 	applies := v.def.Holds(f.AppliesWhen, v.values)
 	if blank(f, value) {
@@ -104,12 +111,11 @@ func (v *validation) field(f *Field) {
 	if !applies {
 		v.add(f.Name, finding(Info, "I_NOT_APPLICABLE", GroupContradiction, "Không áp dụng cho trường hợp này.", "Does not apply to this case."))
 	}
-	canonical, problem := v.def.normalise(f, string(value))
 	if problem != nil {
 		v.add(f.Name, problem)
 		return
 	}
-	v.values[f.Name] = conflict.Value(canonical)
+	canonical := string(value)
 	v.length(f, canonical)
 	v.pattern(f, canonical)
 	v.bounds(f, canonical)
