@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"fmt"
+
+	"wardbook/server/store"
+)
+
+// DecisionsSince counts the decisions of a unit since a time, by decision.
+func (l *Ledger) DecisionsSince(unit string, at int64) (map[string]int, error) {
+	rows, err := l.tx.Query(`SELECT decision, count(*) FROM approvals WHERE unit = ? AND at >= ? GROUP BY decision`, unit, at)
+	if err != nil {
+		return nil, fmt.Errorf("count decisions: %w", err)
+	}
+	defer rows.Close()
+	counts := map[string]int{}
+	for rows.Next() {
+		var d string
+		var n int
+		if err := rows.Scan(&d, &n); err != nil {
+			return nil, fmt.Errorf("count decisions: %w", err)
+		}
+		counts[d] = n
+	}
+	return counts, rows.Err()
+}
+
+// RecordCounts counts a unit's records: all, those whose approved version is in
+// the hub's feed, and of those the ones that the hub has acknowledged.
+func (l *Ledger) RecordCounts(unit string) (all, published, atHub int, err error) {
+	err = l.tx.QueryRow(`SELECT count(*), coalesce(sum(r.revision > 0), 0), coalesce(sum(r.revision > 0 AND r.revision <= coalesce(h.revision, 0)), 0)
+		FROM records r JOIN registers g ON g.no = r.register
+		LEFT JOIN hub_marks h ON h.unit = r.unit AND h.register = g.id WHERE r.unit = ?`, unit).Scan(&all, &published, &atHub)
+	if err != nil {
+		err = fmt.Errorf("count records: %w", err)
+	}
+	return all, published, atHub, err
+}
+
+// QuarantineCount counts the open entries of a unit.
+func (l *Ledger) QuarantineCount(unit string) (n int, err error) {
+	if err = l.tx.QueryRow(`SELECT count(*) FROM quarantine WHERE unit = ? AND settled = ''`, unit).Scan(&n); err != nil {
+		err = fmt.Errorf("count quarantine: %w", err)
+	}
+	return n, err
+}
+
+// UnitDevices lists the live devices of a unit's accounts, the one that has
+// kept something unsent longest first. A device that came with several
+// replicas counts with the one seen last.
+func (l *Ledger) UnitDevices(unit string, limit int) ([]store.UnitDevice, error) {
+	rows, err := l.tx.Query(`SELECT a.name, d.label, max(d.last_seen_at, coalesce(r.seen_at, 0)), coalesce(r.unsent, 0), coalesce(r.oldest, 0)
+		FROM accounts a JOIN devices d ON d.account = a.id
+		LEFT JOIN replicas r ON r.no = (SELECT no FROM replicas x WHERE x.account = a.name AND x.device = d.id ORDER BY x.seen_at DESC LIMIT 1)
+		WHERE a.unit = ? AND a.disabled = 0 AND d.revoked_at IS NULL
+		ORDER BY coalesce(r.oldest, 0) = 0, r.oldest, a.name, d.id LIMIT ?`, unit, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list unit's devices: %w", err)
+	}
+	defer rows.Close()
+	var list []store.UnitDevice
+	for rows.Next() {
+		var d store.UnitDevice
+		if err := rows.Scan(&d.Account, &d.Label, &d.LastSeenAt, &d.Unsent, &d.OldestUnsent); err != nil {
+			return nil, fmt.Errorf("list unit's devices: %w", err)
+		}
+		list = append(list, d)
+	}
+	return list, rows.Err()
+}
