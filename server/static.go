@@ -15,7 +15,7 @@ import (
 // allowance beyond the app's own files is compiling WebAssembly.
 const contentPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; " +
 	"font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; " +
-	"frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'; trusted-types wardbook"
+	"frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'; trusted-types wardbook lit-html"
 
 // hashedName matches the names of files whose content never changes.
 var hashedName = regexp.MustCompile(`[-.][0-9A-Za-z]{8,}\.[a-z0-9]+$`)

@@ -255,9 +255,13 @@ func (b *batch) apply(c record.Changeset, rows []*Row) error {
 }
 
 func (b *batch) applyEdit(c record.Changeset, i int, row *Row, def *register.Definition, position uint64) error {
-	old, positions, err := record.ParseState(row.State, row.ID)
-	if err != nil {
-		return err
+	var old conflict.Record
+	var positions []uint64
+	if len(row.State) > 0 { // else the record is being created
+		var err error
+		if old, positions, err = record.ParseState(row.State, row.ID); err != nil {
+			return err
+		}
 	}
 	merged := c.Apply(old, i, b.now)
 	changed := make(map[conflict.FieldKey]bool, len(c.Edits[i].Writes))

@@ -63,8 +63,8 @@ func KindOf(def *register.Definition, r conflict.Record) Kind {
 	switch {
 	case len(Conflicts(def, r)) > 0:
 		return Conflict
-	case standing.Stage == record.StageSubmitted:
-		return Submitted
+	case standing.Stage != record.StageReturned && len(standing.Waiting) > len(standing.Drafts):
+		return Submitted // somebody's unsubmitted draft in another field hides nothing
 	}
 	return Nothing
 }
@@ -84,4 +84,26 @@ func (l *Ledger) describe(row *Row, def *register.Definition, r conflict.Record,
 			row.Neighbourhood = string(View(def, f.ID, field).Shown.Value)
 		}
 	}
+}
+
+// MayRead reports whether author may have the stream, which must be of a known
+// register.
+func (l *Ledger) MayRead(a Author, s protocol.Stream) bool {
+	_, ok := l.cfg.Definition(s.Register)
+	return ok && !a.Revoked && l.cfg.Allow(a, s.Unit, s.Class)
+}
+
+// Offer lists the streams that author may have, in the order of the registers.
+func (l *Ledger) Offer(a Author) []protocol.Stream {
+	var streams []protocol.Stream
+	for _, id := range l.cfg.Registers {
+		def, _ := l.cfg.Definition(id)
+		for _, class := range []protocol.Class{protocol.Basic, protocol.Sensitive} {
+			s := protocol.Stream{Unit: a.Unit, Register: id, Class: class}
+			if (class == protocol.Basic || hasSensitive(def)) && l.MayRead(a, s) {
+				streams = append(streams, s)
+			}
+		}
+	}
+	return streams
 }

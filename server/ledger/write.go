@@ -14,12 +14,16 @@ import (
 // and given a position like any device's changeset. The edits must not create
 // records.
 func (l *Ledger) Write(t Tables, unit, author string, edits []record.Edit) (record.Changeset, []protocol.StreamMark, error) {
+	return l.write(t, unit, author, l.cfg.Now(), edits)
+}
+
+func (l *Ledger) write(t Tables, unit, author string, at int64, edits []record.Edit) (record.Changeset, []protocol.StreamMark, error) {
 	epoch, err := t.Epoch()
 	if err != nil {
 		return record.Changeset{}, nil, err
 	}
 	now := l.cfg.Now()
-	c := record.Changeset{Dot: conflict.Dot{Replica: epoch.Server, Counter: epoch.Counter + 1}, Unit: unit, Author: author, At: now, Edits: edits}
+	c := record.Changeset{Dot: conflict.Dot{Replica: epoch.Server, Counter: epoch.Counter + 1}, Unit: unit, Author: author, At: at, Edits: edits}
 	r, ok, err := t.Replica(epoch.Server)
 	if err != nil {
 		return c, nil, err

@@ -13,40 +13,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"wardbook/conflict"
+	"wardbook/server/auth"
 	"wardbook/server/ledger"
 	"wardbook/server/live"
+	"wardbook/server/store/sqlite"
 	"wardbook/sync/protocol"
 )
 
-// Store runs the ledger's work in transactions. Update returns only when the
-// work is durable.
-type Store interface {
-	Update(ctx context.Context, work func(ledger.Tables) error) error
-	View(ctx context.Context, work func(ledger.Tables) error) error
-	// KeepReport remembers what a device says of its outbox.
-	KeepReport(ctx context.Context, replica conflict.ReplicaID, app string, r *protocol.Report) error
-}
-
-// Caller is who holds an access token.
-type Caller struct {
-	ledger.Author
-	Expires time.Time // of the token
-}
-
-// Gate knows the callers. Its errors are of type *protocol.Error when they are
-// the caller's fault.
-type Gate interface {
-	Authenticate(ctx context.Context, token string) (Caller, error)
-	// Watch calls dismiss, from any goroutine, when the caller may no longer be
-	// connected, until the returned function is called.
-	Watch(c Caller, dismiss func(protocol.Code)) (stop func())
-}
-
 // Config is what a Server needs.
 type Config struct {
-	Store  Store
+	Store  *sqlite.Store
 	Ledger *ledger.Ledger
-	Gate   Gate
+	Auth   *auth.Service
 	Bus    *live.Bus
 	// Origins are the exact origins (scheme, host, port) whose pages may open
 	// a socket, beside the origin that the request itself was sent to.

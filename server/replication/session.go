@@ -5,9 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"wardbook/conflict"
+	"wardbook/server/auth"
 	"wardbook/server/ledger"
+	"wardbook/server/rpc"
+	"wardbook/server/store"
+	"wardbook/server/store/sqlite"
 	"wardbook/sync/protocol"
 	"wardbook/sync/record"
 	"wardbook/sync/session"
@@ -18,7 +23,9 @@ import (
 type host struct {
 	s       *Server
 	machine *session.Server
-	caller  Caller
+	caller  auth.Principal
+	session *auth.Session // nil in an exchange, and for a device that was closed
+	closed  bool          // the device may hand in, and see nothing
 	replica conflict.ReplicaID
 	app     string
 	leave   []func() // what to undo when the session ends
@@ -76,7 +83,9 @@ func (h *host) perform(f session.Effect) (next session.Event, err error) {
 	case session.LoadPage:
 		return h.loadPage(ctx, f)
 	case session.KeepReport:
-		return nil, h.s.cfg.Store.KeepReport(ctx, h.replica, h.app, f.Report)
+		return nil, h.s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) error {
+			return sqlite.LedgerOf(tx).KeepReport(h.replica, h.app, h.s.cfg.Now(), f.Report)
+		})
 	case session.KeepCursor:
 		// What a device holds is needed for moves and retirement; it is not
 		// kept before those exist.
@@ -89,21 +98,76 @@ func (h *host) rejected(err error) (session.Event, error) {
 	if errors.As(err, &e) {
 		return session.Rejected{Now: h.s.cfg.Now(), Error: e}, nil
 	}
+	if code := codeOf(err); code != protocol.Internal {
+		return session.Rejected{Now: h.s.cfg.Now(), Error: &protocol.Error{Code: code}}, nil
+	}
 	return nil, err
 }
 
+// codeOf says on the wire why the authoriser refused.
+func codeOf(err error) protocol.Code {
+	switch {
+	case errors.Is(err, auth.ErrTokenExpired):
+		return protocol.Expired
+	case errors.Is(err, auth.ErrDeviceRevoked), errors.Is(err, auth.ErrDisabled), errors.Is(err, auth.ErrTokenReused):
+		return protocol.Revoked
+	case errors.Is(err, auth.ErrChanged):
+		return protocol.Superseded // come again: the scopes are others now
+	}
+	var e *rpc.Error
+	if errors.As(err, &e) {
+		switch e.Kind {
+		case rpc.Unauthenticated:
+			return protocol.Unauthenticated
+		case rpc.Forbidden:
+			return protocol.Forbidden
+		}
+	}
+	return protocol.Internal
+}
+
+// authorOf is what the ledger must know of p.
+func authorOf(p auth.Principal, closed bool) ledger.Author {
+	return ledger.Author{Account: p.Name, Device: string(p.Device), Unit: p.Unit, Sensitive: p.Sensitive, Revoked: closed}
+}
+
+// current reads the rights of this moment in the transaction that acts on them.
+func (h *host) current(tx *sqlite.Tx) (ledger.Author, error) {
+	p, err := auth.Current(tx, h.caller, time.UnixMilli(h.s.cfg.Now()))
+	switch {
+	case err == nil:
+		return authorOf(p, false), nil
+	case codeOf(err) != protocol.Internal:
+		return authorOf(h.caller, true), nil
+	}
+	return ledger.Author{}, err
+}
+
 func (h *host) admit(ctx context.Context, hello *protocol.Hello) (session.Event, error) {
-	caller, err := h.s.cfg.Gate.Authenticate(ctx, hello.Token)
+	caller, err := h.s.cfg.Auth.Authenticate(ctx, hello.Token)
+	if code := codeOf(err); err != nil && (code == protocol.Revoked || code == protocol.Unauthenticated) {
+		if former, ferr := h.s.cfg.Auth.Former(ctx, hello.Token); ferr == nil {
+			caller, err, h.closed = former, nil, true
+		}
+	}
 	if err != nil {
 		return h.rejected(err)
 	}
-	if err := h.settled(caller.Account, hello.Replica); err != nil {
+	if caller.Role != store.RoleOfficer && caller.Role != store.RoleSupervisor {
+		return h.rejected(&protocol.Error{Code: protocol.Forbidden, Detail: "role"})
+	}
+	if err := h.settled(caller.Name, hello.Replica); err != nil {
 		return h.rejected(err)
 	}
 	h.caller, h.replica, h.app = caller, hello.Replica, hello.App
 	var admitted session.Admitted
-	err = h.s.cfg.Store.Update(ctx, func(t ledger.Tables) (err error) {
-		admitted.Welcome, admitted.More, err = h.s.cfg.Ledger.Admit(t, caller.Author, hello)
+	err = h.s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) (err error) {
+		author, err := h.current(tx)
+		if err != nil {
+			return err
+		}
+		h.closed = author.Revoked
+		admitted.Welcome, admitted.More, err = h.s.cfg.Ledger.Admit(sqlite.LedgerOf(tx), author, hello)
 		return err
 	})
 	if err != nil {
@@ -126,12 +190,17 @@ func verdictName(v protocol.Verdict) string {
 }
 
 func (h *host) reauthenticate(ctx context.Context, token string) (session.Event, error) {
-	caller, err := h.s.cfg.Gate.Authenticate(ctx, token)
+	caller, err := h.s.cfg.Auth.Authenticate(ctx, token)
 	if err != nil {
 		return h.rejected(err)
 	}
 	if caller.Account != h.caller.Account || caller.Device != h.caller.Device {
 		return h.rejected(&protocol.Error{Code: protocol.Forbidden, Detail: "the token is of another account or device"})
+	}
+	if h.session != nil {
+		if err := h.session.Renew(caller); err != nil {
+			return h.rejected(err)
+		}
 	}
 	h.caller = caller
 	return session.Reauthenticated{Now: h.s.cfg.Now(), Expires: caller.Expires.UnixMilli()}, nil
@@ -144,13 +213,16 @@ func (h *host) commit(ctx context.Context, changesets []record.Changeset) (sessi
 }
 
 // taken commits, then tells the other sessions, then reports. The caller's
-// rights are read anew in the same breath, for they may have changed since the
+// rights are read in the same transaction, for they may have changed since the
 // session began.
 func (h *host) taken(ctx context.Context, work func(ledger.Tables, ledger.Author) (ledger.Outcome, error)) (session.Event, error) {
 	var out ledger.Outcome
-	author := h.caller.Author
-	err := h.s.cfg.Store.Update(ctx, func(t ledger.Tables) (err error) {
-		out, err = work(t, author)
+	err := h.s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) error {
+		author, err := h.current(tx)
+		if err != nil {
+			return err
+		}
+		out, err = work(sqlite.LedgerOf(tx), author)
 		return err
 	})
 	if err != nil {
@@ -191,16 +263,21 @@ func (h *host) loadPage(ctx context.Context, f session.LoadPage) (session.Event,
 	if h.pages > 0 {
 		h.pages--
 	}
-	if h.caller.Revoked {
-		return session.Dismiss{Now: h.s.cfg.Now(), Error: &protocol.Error{Code: protocol.Revoked}}, nil
+	// Asked for each page, not only when the session began.
+	p, err := h.s.cfg.Auth.Recheck(ctx, h.caller)
+	if err == nil && !h.s.cfg.Ledger.MayRead(authorOf(p, false), f.Scope.Stream) {
+		err = &protocol.Error{Code: protocol.Forbidden, Detail: f.Scope.Stream.String()}
+	}
+	if err != nil {
+		return h.rejected(err)
 	}
 	page, err := h.s.pages.load(f.Scope, f.From, func() (*protocol.Page, error) {
-		var p *protocol.Page
-		err := h.s.cfg.Store.View(ctx, func(t ledger.Tables) (err error) {
-			p, err = h.s.cfg.Ledger.Page(t, f.Scope, f.From)
+		var page *protocol.Page
+		err := h.s.cfg.Store.View(ctx, func(tx *sqlite.Tx) (err error) {
+			page, err = h.s.cfg.Ledger.Page(sqlite.LedgerOf(tx), f.Scope, f.From)
 			return err
 		})
-		return p, err
+		return page, err
 	})
 	if err != nil {
 		return h.rejected(err)

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -140,7 +141,18 @@ func (c *socket) follow(units map[string]bool) {
 		})
 		c.host.leave = append(c.host.leave, leave)
 	}
-	c.host.leave = append(c.host.leave, c.s.cfg.Gate.Watch(c.host.caller, func(code protocol.Code) { go c.dismiss(code) }))
+	if c.host.closed {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commitWithin)
+	defer cancel()
+	registered, err := c.s.cfg.Auth.Register(ctx, c.host.caller, func(reason error) { go c.dismiss(codeOf(reason)) })
+	if err != nil {
+		go c.dismiss(codeOf(err))
+		return
+	}
+	c.host.session = registered
+	c.host.leave = append(c.host.leave, registered.Unregister)
 }
 
 func (c *socket) wake(at int64) {

@@ -150,3 +150,13 @@ func (l *Ledger) idOf(no int64) (conflict.ReplicaID, error) {
 	l.numbers[id], l.ids[no] = no, id
 	return id, nil
 }
+
+// KeepReport remembers what a device last said of its outbox.
+func (l *Ledger) KeepReport(id conflict.ReplicaID, app string, now int64, r *protocol.Report) error {
+	_, err := l.tx.Exec(`UPDATE replicas SET app = ?, unsent = ?, oldest = ?, headroom = ?, told_at = ? WHERE id = ?`,
+		app, r.Unsent, r.Oldest, r.Headroom, now, id[:])
+	if err != nil {
+		return fmt.Errorf("keep report: %w", err)
+	}
+	return nil
+}

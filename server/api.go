@@ -1,0 +1,11 @@
+package main
+
+import "wardbook/server/rpc"
+
+// apiRoutes is the table of every request and response service.
+func (a *app) apiRoutes() []rpc.Route {
+	var table []rpc.Route
+	table = append(table, a.auth.Routes()...)
+	table = append(table, a.replication.Routes(a.definitions)...)
+	return table
+}

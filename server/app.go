@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"wardbook/server/auth"
+	"wardbook/server/ledger"
+	"wardbook/server/live"
+	"wardbook/server/replication"
+	"wardbook/server/rpc"
+	"wardbook/server/store"
+	"wardbook/server/store/sqlite"
+	"wardbook/sync/protocol"
+	"wardbook/sync/register"
+	"wardbook/sync/register/templates"
+	"wardbook/web"
+)
+
+// appConfig is what an app is started with.
+type appConfig struct {
+	data      string // the data folder
+	enrolment auth.Enrolment
+	origins   []string
+	log       *slog.Logger
+}
+
+// app is the program, wired. Tests start the same.
+type app struct {
+	cfg         appConfig
+	store       *sqlite.Store
+	auth        *auth.Service
+	ledger      *ledger.Ledger
+	bus         *live.Bus
+	replication *replication.Server
+	definitions []*register.Definition
+	handler     http.Handler
+	openapi     []byte
+	stopUpkeep  context.CancelFunc
+	upkeep      chan struct{}
+}
+
+// openApp opens the data folder, making it if it is absent, and wires the
+// program over it. The caller closes the app.
+func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
+	a := &app{cfg: cfg, bus: &live.Bus{}}
+	if a.definitions, err = templates.All(); err != nil {
+		return nil, err
+	}
+	if a.store, err = sqlite.Open(ctx, databasePath(cfg.data), sqlite.Options{Log: cfg.log}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			a.store.Close()
+		}
+	}()
+	keys, err := auth.OpenKeys(filepath.Join(cfg.data, "keys"), time.Now(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if a.auth, err = auth.New(a.store, keys, auth.Options{Enrolment: cfg.enrolment, Log: cfg.log}); err != nil {
+		return nil, err
+	}
+	a.ledger = ledger.New(ledger.Config{Allow: mayWrite, Definition: a.definition, Registers: a.registers(), Now: nowMillis, Key: keys.Receipt()})
+	metrics := prometheus.NewRegistry()
+	if a.replication, err = replication.NewServer(replication.Config{Store: a.store, Ledger: a.ledger, Auth: a.auth, Bus: a.bus,
+		Origins: cfg.origins, Now: nowMillis, Log: cfg.log, Registerer: metrics}); err != nil {
+		return nil, err
+	}
+	if a.handler, err = a.routes(metrics); err != nil {
+		return nil, err
+	}
+	upkeep, stop := context.WithCancel(context.Background())
+	a.stopUpkeep, a.upkeep = stop, make(chan struct{})
+	go func() { defer close(a.upkeep); a.auth.Run(upkeep) }()
+	return a, nil
+}
+
+// databasePath is where the data folder keeps its one database.
+func databasePath(data string) string { return filepath.Join(data, "wardbook.db") }
+
+// mayWrite asks the one authoriser. Whoever may open a sync session is an
+// officer or a supervisor; for rows and fields both have the same rights.
+func mayWrite(a ledger.Author, unit string, class protocol.Class) bool {
+	p := auth.Principal{Role: store.RoleOfficer, Unit: a.Unit, Sensitive: a.Sensitive}
+	of := auth.Basic
+	if class == protocol.Sensitive {
+		of = auth.Sensitive
+	}
+	return auth.Can(p, auth.WriteRecord, unit, of) == nil
+}
+
+func nowMillis() int64 { return time.Now().UnixMilli() }
+
+func (a *app) definition(id string) (*register.Definition, bool) {
+	for _, d := range a.definitions {
+		if string(d.ID) == id {
+			return d, true
+		}
+	}
+	return nil, false
+}
+
+func (a *app) registers() []string {
+	ids := make([]string, len(a.definitions))
+	for i, d := range a.definitions {
+		ids[i] = string(d.ID)
+	}
+	return ids
+}
+
+// routes wires every path. The API's document is made from the same table.
+func (a *app) routes(metrics *prometheus.Registry) (http.Handler, error) {
+	server, err := rpc.NewServer(rpc.Config{Gate: a.auth, Log: a.cfg.log, Registerer: metrics})
+	if err != nil {
+		return nil, err
+	}
+	table := a.apiRoutes()
+	mux := http.NewServeMux()
+	server.Mount(mux, table, "/api/", "/hub/")
+	a.openapi = rpc.OpenAPI(table, rpc.About{Title: "Wardbook", Version: Version})
+	mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(a.openapi)
+	})
+	mux.HandleFunc("GET /sync/v1/socket", a.replication.Browser)
+	mux.HandleFunc("GET /sync/v1/device", a.replication.Device)
+	mux.HandleFunc("POST /sync/v1/exchange", a.replication.Exchange)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", a.ready)
+	mux.Handle("GET /metrics", loopbackOnly(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})))
+	mux.Handle("/", static(web.Dist()))
+	return rpc.Secure(mux), nil
+}
+
+// ready says whether a write could be taken now.
+func (a *app) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	defer cancel()
+	if err := a.store.Update(ctx, func(*sqlite.Tx) error { return nil }); err != nil {
+		a.cfg.log.Error("readiness", "error", err)
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// loopbackOnly hides what is for the operator's own machine: requests from
+// elsewhere, or through a proxy, find nothing.
+func loopbackOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		ip := net.ParseIP(host)
+		if err != nil || ip == nil || !ip.IsLoopback() || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
+			http.NotFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// close ends sessions, then waits for queued writes, then closes the database.
+func (a *app) close(ctx context.Context) error {
+	err := a.replication.Close(ctx)
+	a.stopUpkeep()
+	<-a.upkeep
+	return errors.Join(err, a.store.Close())
+}
+
+// demoFile keeps the passwords that a demonstration's accounts were given.
+const demoFile = "demo-accounts.json"
+
+type demoAccount struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+}
+
+func readDemoAccounts(data string) ([]demoAccount, error) {
+	b, err := os.ReadFile(filepath.Join(data, demoFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []demoAccount
+	if err := json.Unmarshal(b, &list); err != nil {
+		return nil, fmt.Errorf("%s: %w", demoFile, err)
+	}
+	return list, nil
+}

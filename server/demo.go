@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"wardbook/server/auth"
+	"wardbook/server/demo"
+	"wardbook/server/ledger"
+	"wardbook/server/store"
+	"wardbook/server/store/sqlite"
+)
+
+var errNotDemo = errors.New("-demo wants a folder of its own: this one holds accounts that are not the demonstration's")
+
+// prepareDemo fills an empty folder with the demonstration's accounts and
+// residents, and returns the accounts. A folder that it filled before is left
+// as it is.
+func (a *app) prepareDemo(ctx context.Context) ([]demoAccount, error) {
+	list, err := readDemoAccounts(a.cfg.data)
+	if err != nil || list != nil {
+		return list, err
+	}
+	existing, err := a.auth.List(ctx, auth.Console(), "", 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(existing) > 0 {
+		return nil, errNotDemo
+	}
+	residents, _ := a.definition("residents")
+	if err := demo.Residents(ctx, ledgerStore{a.store}, a.ledger, residents, nowMillis()); err != nil {
+		return nil, err
+	}
+	for _, n := range []auth.NewAccount{
+		{Name: "officer.a", DisplayName: "Nguyễn Thị An", Role: store.RoleOfficer, Unit: demo.Units[0], Sensitive: true},
+		{Name: "officer.b", DisplayName: "Trần Văn Bình", Role: store.RoleOfficer, Unit: demo.Units[0], Sensitive: true},
+		{Name: "officer.c", DisplayName: "Lê Thị Cúc", Role: store.RoleOfficer, Unit: demo.Units[1], Sensitive: true},
+		{Name: "supervisor", DisplayName: "Phạm Minh Sơn", Role: store.RoleSupervisor, Unit: demo.Units[0], Sensitive: true},
+		{Name: "supervisor.b", DisplayName: "Huỳnh Ngọc Bích", Role: store.RoleSupervisor, Unit: demo.Units[0], Sensitive: true},
+		{Name: "hub", DisplayName: "Kho dữ liệu thành phố", Role: store.RoleHub},
+		{Name: "admin", DisplayName: "Quản trị viên", Role: store.RoleAdmin},
+	} {
+		account, password, err := a.auth.Create(ctx, auth.Console(), n)
+		if err != nil {
+			return nil, fmt.Errorf("demo account %s: %w", n.Name, err)
+		}
+		list = append(list, demoAccount{account.Name, password})
+	}
+	b, err := json.MarshalIndent(list, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(a.cfg.data, demoFile), append(b, '\n'), 0o600); err != nil {
+		return nil, fmt.Errorf("keep demo accounts: %w", err)
+	}
+	return list, nil
+}
+
+// ledgerStore runs the ledger's work in the database's transactions.
+type ledgerStore struct{ store *sqlite.Store }
+
+// Update runs work in a write transaction, durable when it returns.
+func (s ledgerStore) Update(ctx context.Context, work func(ledger.Tables) error) error {
+	return s.store.Update(ctx, func(tx *sqlite.Tx) error { return work(sqlite.LedgerOf(tx)) })
+}

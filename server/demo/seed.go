@@ -1,0 +1,167 @@
+package demo
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"wardbook/conflict"
+	"wardbook/server/ledger"
+	"wardbook/sync/record"
+	"wardbook/sync/register"
+)
+
+// Units are the units that the generator fills; the first has both officers
+// and both supervisors of the demo accounts, the second officer.c.
+var Units = []string{"27169", "27676", "26740"}
+
+// PerUnit is how many residents each of them gets.
+const PerUnit = 2000
+
+// Store runs the ledger's work durably.
+type Store interface {
+	Update(ctx context.Context, work func(ledger.Tables) error) error
+}
+
+// Residents fills the units. now is the server's clock in Unix milliseconds.
+// The data is the same in every run but for the times.
+func Residents(ctx context.Context, store Store, led *ledger.Ledger, def *register.Definition, now int64) error {
+	for i, unit := range Units {
+		if err := fill(ctx, store, led, def, unit, uint64(i+1), now); err != nil {
+			return fmt.Errorf("demo data of unit %s: %w", unit, err)
+		}
+	}
+	return nil
+}
+
+// writer makes the changesets of one replica of the generator.
+type writer struct {
+	author ledger.Author
+	id     conflict.ReplicaID
+	next   uint64
+	made   []record.Changeset
+}
+
+func newWriter(unit, account string, n uint64) *writer {
+	w := &writer{author: ledger.Author{Account: account, Device: "demo", Unit: unit, Sensitive: true}, next: 1}
+	binary.BigEndian.PutUint64(w.id[:], 0xdeb0_0000_0000_0000|n)
+	copy(w.id[8:], "wardbook")
+	return w
+}
+
+func (w *writer) write(unit string, at int64, def *register.Definition, id conflict.RecordID, writes []record.Write) conflict.RecordID {
+	c := record.Changeset{Dot: conflict.Dot{Replica: w.id, Counter: w.next}, Unit: unit, Author: w.author.Account, At: at}
+	if id.IsZero() {
+		id = c.Dot
+	}
+	c.Edits = []record.Edit{{Record: id, Register: string(def.ID), Definition: def.Version, Source: conflict.Imported, Writes: writes}}
+	w.next += uint64(len(writes))
+	w.made = append(w.made, c)
+	return id
+}
+
+func fill(ctx context.Context, store Store, led *ledger.Ledger, def *register.Definition, unit string, seed uint64, now int64) error {
+	r := rand.New(rand.NewPCG(seed, 20260701))
+	one, two := newWriter(unit, "demo.one", seed*2), newWriter(unit, "demo.two", seed*2+1)
+	type kept struct {
+		id      conflict.RecordID
+		p       person
+		created []record.Write
+	}
+	var all []kept
+	at := now - 30*24*3600_000
+	for no := 1; len(all) < PerUnit; no++ {
+		for _, p := range household(r, unit, no) {
+			if len(all) == PerUnit {
+				break
+			}
+			if len(all)%200 == 199 {
+				// A deliberate duplicate: somebody entered again, spelt
+				// otherwise and without the number.
+				twin := all[r.IntN(len(all))].p
+				p = person{}
+				for k, v := range twin {
+					p[k] = v
+				}
+				p["phone"] = phone(r)
+				delete(p, "spouse_id")
+				delete(p, "personal_id")
+				p["no_id_reason"] = "KHAC"
+				p["marital_status"] = "0"
+			}
+			at += 60_000
+			writes, err := writesOf(def, p)
+			if err != nil {
+				return err
+			}
+			all = append(all, kept{one.write(unit, at, def, conflict.RecordID{}, writes), p, writes})
+		}
+	}
+	// Deliberate conflicts: two officers had the record open at once.
+	phoneField := def.FieldByName("phone")
+	for i := range 10 {
+		k := all[(i*197+31)%len(all)]
+		for _, w := range []*writer{one, two} {
+			value, err := register.Normalise(def, phoneField.Name, phone(r))
+			if err != nil {
+				return err
+			}
+			w.write(unit, at+int64(i)*60_000, def, k.id, []record.Write{{Key: conflict.Key(phoneField.ID), Value: value, Context: contextOf(k.id, k.created, phoneField.ID)}})
+		}
+	}
+	for _, w := range []*writer{one, two} {
+		if err := w.push(ctx, store, led, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// contextOf is what both writers had on the screen of the field: the write that
+// created the record, if it had a value then.
+func contextOf(id conflict.RecordID, created []record.Write, field conflict.FieldID) conflict.Vector {
+	for i, w := range created {
+		if w.Key.ID == field {
+			return conflict.NewVector(conflict.Dot{Replica: id.Replica, Counter: id.Counter + uint64(i)})
+		}
+	}
+	return conflict.Vector{}
+}
+
+func writesOf(def *register.Definition, p person) ([]record.Write, error) {
+	var writes []record.Write
+	for i := range def.Fields {
+		f := &def.Fields[i]
+		if p[f.Name] == "" {
+			continue
+		}
+		value, err := register.Normalise(def, f.Name, p[f.Name])
+		if err != nil {
+			return nil, fmt.Errorf("field %s %q: %w", f.Name, p[f.Name], err)
+		}
+		writes = append(writes, record.Write{Key: conflict.Key(f.ID), Value: value})
+	}
+	slices.SortFunc(writes, func(a, b record.Write) int { return a.Key.Compare(b.Key) })
+	return writes, nil
+}
+
+var errRefused = errors.New("the ledger refused a changeset of the generator")
+
+func (w *writer) push(ctx context.Context, store Store, led *ledger.Ledger, now int64) error {
+	return store.Update(ctx, func(t ledger.Tables) error {
+		if err := t.PutReplica(&ledger.Replica{ID: w.id, Account: w.author.Account, Device: w.author.Device, SeenAt: now}); err != nil {
+			return err
+		}
+		out, err := led.Commit(t, w.author, w.id, w.made)
+		if err != nil {
+			return err
+		}
+		if len(out.Refusals) > 0 || out.Applied != len(w.made) {
+			return fmt.Errorf("%w: %d of %d applied, first refusal %+v", errRefused, out.Applied, len(w.made), out.Refusals)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,72 @@
+// Wardbook is the server of field records: one binary, one folder of data.
+// `wardbook help` lists its commands.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// command is one word of the command line.
+type command struct {
+	name  string
+	args  string
+	short string
+	run   func(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "-listen HOST:PORT -data DIR [-demo]", "serve the app, sync, the API and the hub's feed", serveCommand},
+		{"admin", "-data DIR COMMAND", "create the first account, reset a password, issue a code", adminCommand},
+		{"version", "", "print the version", versionCommand},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	if len(args) == 0 {
+		usage(errs)
+		return 2
+	}
+	if slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		usage(out)
+		return 0
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], in, out, errs)
+		}
+	}
+	fmt.Fprintf(errs, "wardbook: unknown command %q\n\n", args[0])
+	usage(errs)
+	return 2
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "Wardbook keeps the field records of a city's wards.\n\nUsage: wardbook COMMAND [flags]\n\nCommands:")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-8s %-38s %s\n", c.name, c.args, c.short)
+	}
+	fmt.Fprintln(w, "\nwardbook COMMAND -h lists a command's flags.")
+}
+
+// Version is set by the build; it names the app's shell as well.
+var Version = "dev"
+
+func versionCommand(_ context.Context, _ []string, _ io.Reader, out, _ io.Writer) int {
+	fmt.Fprintln(out, strings.TrimSpace("wardbook "+Version))
+	return 0
+}
