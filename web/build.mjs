@@ -1,10 +1,12 @@
-// Builds the browser's side of Wardbook into web/dist: names that carry a hash of the content, a Brotli copy beside
-// each file, and a table of sizes against their budgets.
+// Builds the browser's side of Wardbook into web/dist, a Brotli copy beside each file, and prints a table of sizes
+// against their budgets.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join, parse } from 'node:path';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { build } from 'esbuild';
@@ -31,6 +33,8 @@ export function bundle(options) {
     charset: 'utf8',
     legalComments: 'none',
     logLevel: 'error',
+    // What a script built for a classic worker cannot know: its own address. The worker passes every address itself.
+    logOverride: { 'empty-import-meta': 'silent' },
     absWorkingDir: here,
     alias: { wasm_exec: wasmExec() },
     ...options,
@@ -47,38 +51,44 @@ function brotli(bytes) {
   });
 }
 
-/** Collects the files of one build. */
-class Output {
-  rows = [];
+/**
+ * Collects the files of one version. They go into one folder named by a hash of all their content, so that a page, its
+ * worker and its modules always belong together and may be cached for ever.
+ */
+class Version {
+  files = [];
 
-  constructor(folder) {
-    this.folder = folder;
+  /** `part` is the row of the budget that the file counts against. */
+  add(part, name, bytes) {
+    this.files.push({ part, name, bytes: Buffer.from(bytes) });
   }
 
-  /** Writes `bytes` as NAME-HASH.EXT and its Brotli copy; returns the name. */
-  async add(part, name, bytes) {
-    const { name: stem, ext } = parse(name);
-    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 10);
-    const hashed = `${stem}-${hash}${ext}`;
-    const small = brotli(bytes);
-    await writeFile(join(this.folder, hashed), bytes);
-    await writeFile(join(this.folder, `${hashed}.br`), small);
-    this.rows.push({ part, name: hashed, bytes: bytes.length, brotli: small.length });
-    return hashed;
+  get name() {
+    const hash = createHash('sha256');
+    for (const { name, bytes } of this.files) hash.update(`${name}\n${bytes.length}\n`).update(bytes);
+    return hash.digest('hex').slice(0, 12);
   }
 
-  print(budgets) {
-    const kilo = (n) => (n / 1000).toFixed(1).padStart(8);
-    const sums = new Map();
-    console.log(`${'file'.padEnd(34)} ${'KB'.padStart(8)} ${'Brotli'.padStart(8)}`);
-    for (const row of this.rows) {
-      console.log(`${row.name.padEnd(34)} ${kilo(row.bytes)} ${kilo(row.brotli)}`);
-      sums.set(row.part, (sums.get(row.part) ?? 0) + row.brotli);
+  /** Writes each file and its Brotli copy. */
+  async write(dist) {
+    const folder = join(dist, this.name);
+    await mkdir(folder, { recursive: true });
+    for (const file of this.files) {
+      const small = brotli(file.bytes);
+      file.brotli = small.length;
+      await writeFile(join(folder, file.name), file.bytes);
+      await writeFile(join(folder, `${file.name}.br`), small);
     }
-    for (const [part, sum] of sums) {
-      const budget = budgets[part];
-      const verdict = budget === undefined ? '' : `  budget ${budget} KB${sum / 1000 > budget ? ', exceeded' : ''}`;
-      console.log(`${`${part}, in all`.padEnd(34)} ${''.padStart(8)} ${kilo(sum)}${verdict}`);
+  }
+
+  print() {
+    const kilo = (n) => (n / 1000).toFixed(1).padStart(8);
+    const line = (name, ...columns) => console.log(name.padEnd(24), ...columns);
+    line(`version ${this.name}`, 'KB'.padStart(8), 'Brotli'.padStart(8));
+    for (const file of this.files) line(file.name, kilo(file.bytes.length), kilo(file.brotli));
+    for (const [part, budget] of Object.entries(budgets)) {
+      const sum = this.files.filter((file) => file.part === part).reduce((sum, file) => sum + file.brotli, 0);
+      if (sum) line(`${part}, in all`, ''.padStart(8), kilo(sum), ` budget ${budget} KB${sum > budget * 1000 ? ', exceeded' : ''}`);
     }
   }
 }
@@ -86,33 +96,30 @@ class Output {
 /** Budgets of the design for the first download, in KB after Brotli. SQLite may take more, but only for encryption. */
 const budgets = { module: 1100, SQLite: 420, shell: 80 };
 
+/** Builds the client as a browser module. */
 function goModule() {
-  const to = join(here, 'dist', '.module.wasm');
-  execFileSync('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', to, './client-wasm'], {
-    cwd: root, stdio: 'inherit', env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
-  });
-  return to;
+  const folder = mkdtempSync(join(tmpdir(), 'wardbook-build-'));
+  try {
+    const to = join(folder, 'client.wasm');
+    execFileSync('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', to, './client-wasm'], {
+      cwd: root, stdio: 'inherit', env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
+    });
+    return readFileSync(to);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 async function main() {
   const dist = join(here, 'dist');
-  await rm(dist, { recursive: true, force: true });
-  await mkdir(dist, { recursive: true });
-  const output = new Output(dist);
+  const version = new Version();
+  version.add('module', 'client.wasm', goModule());
+  version.add('SQLite', 'mc-wa-sqlite.wasm', readFileSync(sqliteWasm));
+  version.add('SQLite', 'worker.js', (await bundle({ entryPoints: ['src/worker/worker.ts'], format: 'iife', minify: true })).outputFiles[0].contents);
 
-  const moduleFile = goModule();
-  const module = await output.add('module', 'client.wasm', await readFile(moduleFile));
-  await rm(moduleFile);
-  const sqlite = await output.add('SQLite', 'sqlite.wasm', await readFile(sqliteWasm));
-  const worker = await bundle({
-    entryPoints: ['src/worker/worker.ts'],
-    minify: true,
-    define: { SQLITE_URL: JSON.stringify(`/${sqlite}`), MODULE_URL: JSON.stringify(`/${module}`) },
-  });
-  const name = await output.add('SQLite', 'worker.js', worker.outputFiles[0].contents);
-
-  await writeFile(join(dist, 'manifest.json'), `${JSON.stringify({ worker: `/${name}`, module: `/${module}`, sqlite: `/${sqlite}` }, null, 2)}\n`);
-  output.print(budgets);
+  for (const entry of await readdir(dist)) if (entry !== '.gitkeep') await rm(join(dist, entry), { recursive: true });
+  await version.write(dist);
+  version.print();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -14,11 +14,12 @@
 // Needs root and loop devices; without them it says so and exits 0.
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { launchOn } from './harness/chromium.mjs';
+import { processesOn, signal } from './harness/processes.mjs';
 import { compileTest, runTest, serveTest } from './harness/program.mjs';
 
 const run = promisify(execFile);
@@ -88,43 +89,6 @@ class Disk {
         if (tries === 50) throw error; // the last processes of the browser are still going
         await new Promise((wake) => setTimeout(wake, 100));
       }
-    }
-  }
-}
-
-/** The processes of the browser that runs on a profile: the one that was given it, and all that descend from it. */
-async function processesOn(profile) {
-  const parents = new Map();
-  const ours = new Set();
-  for (const entry of await readdir('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      const stat = await readFile(`/proc/${entry}/stat`, 'utf8');
-      parents.set(Number(entry), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-      const command = await readFile(`/proc/${entry}/cmdline`, 'utf8');
-      if (command.split('\0').includes(`--user-data-dir=${profile}`)) ours.add(Number(entry));
-    } catch {
-      continue; // it has ended meanwhile
-    }
-  }
-  for (let grew = true; grew; ) {
-    grew = false;
-    for (const [pid, parent] of parents) {
-      if (ours.has(parent) && !ours.has(pid)) {
-        ours.add(pid);
-        grew = true;
-      }
-    }
-  }
-  return [...ours];
-}
-
-function signal(pids, name) {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, name);
-    } catch (error) {
-      if (error.code !== 'ESRCH') throw error;
     }
   }
 }

@@ -111,3 +111,23 @@ func BenchmarkLike10k(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkOpen10k opens a store of 10,000 records, reads the first 50 and closes it.
+func BenchmarkOpen10k(b *testing.B) {
+	p := newPlace(b)
+	db := p.open(b)
+	fill(b, db, 10_000)
+	if err := db.Close(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		db := p.open(b)
+		var n int
+		if err := db.QueryRow("SELECT count(*) FROM (SELECT c0 FROM records ORDER BY id LIMIT 50)").Scan(&n); err != nil || n != 50 {
+			b.Fatalf("got %d rows, %v", n, err)
+		}
+		if err := db.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

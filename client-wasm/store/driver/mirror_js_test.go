@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall/js"
 	"testing"
+	"time"
 )
 
 func TestMirror(t *testing.T) {
@@ -88,4 +90,27 @@ func TestMirrorGoesWithItsStore(t *testing.T) {
 	if all, err := m.All(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("got %d entries, %v, want 0", len(all), err)
 	}
+}
+
+// BenchmarkMirror is what a save of a young store costs beside its commit.
+func BenchmarkMirror(b *testing.B) {
+	p := newPlace(b)
+	p.open(b)
+	m, err := OpenMirror(b.Context(), config(p))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	content := bytes.Repeat([]byte{7}, 290)
+	var took []time.Duration
+	for b.Loop() {
+		begun := time.Now()
+		if err := m.Put(b.Context(), fmt.Sprintf("r-%d", len(took)), content); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(begun))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }

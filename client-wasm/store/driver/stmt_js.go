@@ -104,11 +104,6 @@ func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 	if err := r.receive(n); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	if int(r.batch.columns) != len(s.columns) { // the schema has changed since it was compiled
-		if err := s.nameColumns(); err != nil {
-			return nil, errors.Join(err, r.Close())
-		}
-	}
 	return r, nil
 }
 
@@ -236,5 +231,15 @@ func (r *rows) receive(n int) error {
 	}
 	r.batch = b
 	r.done = !b.more
+	if int(b.columns) == len(r.stmt.columns) {
+		return nil
+	}
+	// The schema has changed since the statement was compiled, which SQLite notices at its first step only.
+	if err := r.stmt.nameColumns(); err != nil {
+		return err
+	}
+	if int(b.columns) != len(r.stmt.columns) {
+		return fmt.Errorf("read rows: got %d columns, want %d", b.columns, len(r.stmt.columns))
+	}
 	return nil
 }

@@ -1,5 +1,4 @@
 // The worker of a Go test: SQLite first, as in the app, then the test binary. What it prints goes to the page.
-import 'wasm_exec';
 import { runGo } from '../../src/worker/go';
 import { install } from '../../src/worker/sqlite';
 import { hooks } from './hooks';

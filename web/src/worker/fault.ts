@@ -28,11 +28,9 @@ export function faultOf(cause: unknown, doing: string): Fault {
     case 'QuotaExceededError':
       return new Fault('quota', text);
     case 'NoModificationAllowedError':
-    case 'InvalidStateError':
       return new Fault('held', text);
     case 'SecurityError':
     case 'NotSupportedError':
-    case 'UnknownError':
       return new Fault('no-opfs', text);
   }
   return new Fault('failed', text);

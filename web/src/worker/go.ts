@@ -1,4 +1,4 @@
-/** Runs Go modules. The Go class is defined by wasm_exec.js of the toolchain that built the module. */
+import 'wasm_exec'; // defines the class Go, as the toolchain that builds the module has it
 
 interface GoRuntime {
   argv: string[];

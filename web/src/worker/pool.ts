@@ -54,7 +54,7 @@ export class Pool extends FacadeVFS {
         failed.push(pool);
         await new Promise((wake) => setTimeout(wake, 25));
         for (const each of failed) await each.close();
-        const fault = faultOf(cause, 'open local files');
+        const fault = refused(cause);
         if (fault.code !== 'held' || performance.now() >= until) throw fault;
       }
     }
@@ -127,4 +127,11 @@ export class Pool extends FacadeVFS {
       return faultOf(cause, '').code === 'quota' ? VFS.SQLITE_FULL : failure;
     }
   }
+}
+
+/** Some engines say that a file is in use elsewhere by an error that otherwise says that it is not in use here. */
+function refused(cause: unknown): Fault {
+  const fault = faultOf(cause, 'open local files');
+  const inUse = cause instanceof DOMException && cause.name === 'InvalidStateError';
+  return inUse ? new Fault('held', fault.message) : fault;
 }
