@@ -194,8 +194,11 @@ func StandingOf(r conflict.Record) Standing {
 			s.Answers = append(s.Answers, f.At(i))
 		}
 	}
+	// Of a deleted record only the deletion waits: what lies beneath it is
+	// nobody's to approve until the record is restored.
+	deleted := r.Life() == conflict.Deleted
 	for k, f := range r.All() {
-		if k.ID != conflict.FieldLife && k.ID < conflict.FirstUserField {
+		if k.ID != conflict.FieldLife && (deleted || k.ID < conflict.FirstUserField) {
 			continue
 		}
 		waiting, draft := false, false
@@ -230,13 +233,19 @@ func StandingOf(r conflict.Record) Standing {
 
 // resubmitted reports whether somebody who had seen the last return has
 // submitted since: the return stands in the submission's own context, which
-// shows as a submission whose covered vector names the review's write.
+// shows as a submission whose covered vector names the review's write. The
+// desk's own submissions (of a value settled there) answer nothing; they are
+// told by their replica, which is the one that wrote the review.
 func (s Standing) resubmitted(r conflict.Record) bool {
 	review := r.Field(conflict.Key(conflict.FieldReview))
+	if review.Len() == 0 {
+		return false
+	}
+	last := review.At(review.Len() - 1).Dot
 	f := r.Field(conflict.Key(conflict.FieldSubmission))
 	for i := range f.Len() {
 		v, err := ParseSubmission(f.At(i).Value)
-		if err == nil && review.Len() > 0 && v.Covers.Covers(review.At(review.Len()-1).Dot) {
+		if err == nil && f.At(i).Dot.Replica != last.Replica && v.Covers.Covers(last) {
 			return true
 		}
 	}
