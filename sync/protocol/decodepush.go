@@ -8,10 +8,10 @@ import (
 )
 
 // PushHead reads from the bytes of a Push which counters it takes, without
-// reading the rest, first and the count-1 after it, and by how many changesets.
-// ok is false if b is no Push or its head claims what no Push holds. With it the server can put a push that
-// it cannot decode into quarantine by its numbers, so that it does not block
-// what follows.
+// reading the rest: first and the count-1 after it, and in how many changesets.
+// ok is false if b is no Push or its head claims what no Push holds. With it the
+// server can put a push that it cannot decode into quarantine by its numbers, so
+// that it does not block what follows.
 func PushHead(b []byte) (first, count, changesets uint64, ok bool) {
 	var r reading
 	if len(b) == 0 || Kind(b[0]) != KindPush {
@@ -54,6 +54,9 @@ func (r *reading) push(s *source) *Push {
 	}
 	p := &Push{}
 	if changesets == 0 {
+		if edits > 0 || writes > 0 {
+			r.bad = true
+		}
 		return p
 	}
 	r.known = 1
