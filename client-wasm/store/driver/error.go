@@ -49,23 +49,3 @@ func (e *Error) Is(target error) bool {
 	}
 	return false
 }
-
-// faultError names what the worker rejected a promise with, by the code of its Fault.
-func faultError(code, message string) error {
-	var named error
-	switch code {
-	case "no-opfs":
-		named = ErrNoOPFS
-	case "held":
-		named = ErrHeld
-	case "quota":
-		named = ErrQuota
-	case "wrong-key":
-		named = ErrWrongKey
-	case "corrupted":
-		named = ErrCorrupted
-	default:
-		return errors.New(message)
-	}
-	return fmt.Errorf("%w: %s", named, message)
-}

@@ -235,7 +235,8 @@ func FuzzPrepared(f *testing.F) {
 		if !bytes.Equal(again, b) {
 			t.Errorf("decode then encode: got %x, want %x", again, b)
 		}
-		_ = decodeFailure(b) // must only not panic
+		_ = decodeFailure(b) // these must only not panic
+		_, _ = decodeColumns(b)
 		_, _ = decodeResult(b)
 	})
 }

@@ -143,3 +143,23 @@ func (p *pause) release() {
 	p.channel.Get("port1").Call("close")
 	p.heard.Release()
 }
+
+// faultError names what the worker rejected a promise with, by the code of its Fault.
+func faultError(code, message string) error {
+	var named error
+	switch code {
+	case "no-opfs":
+		named = ErrNoOPFS
+	case "held":
+		named = ErrHeld
+	case "quota":
+		named = ErrQuota
+	case "wrong-key":
+		named = ErrWrongKey
+	case "corrupted":
+		named = ErrCorrupted
+	default:
+		return errors.New(message)
+	}
+	return fmt.Errorf("%w: %s", named, message)
+}
