@@ -169,6 +169,17 @@ func parseSeenEntry(part string, replicas []ReplicaID) (seenEntry, error) {
 	return e, nil
 }
 
+// Map returns l with every vector in it replaced by what f makes of it: for a
+// replica that gives its own unsent writes new dots.
+func (l Life) Map(f func(Vector) Vector) Life {
+	entries := make([]seenEntry, len(l.Seen.entries))
+	for i, e := range l.Seen.entries {
+		entries[i] = seenEntry{e.key, f(e.vector)}
+	}
+	l.Seen.entries = entries
+	return l
+}
+
 // LifeState is what a reader is told of a record's existence.
 type LifeState uint8
 

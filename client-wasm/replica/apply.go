@@ -1,0 +1,590 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"wardbook/conflict"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+	"wardbook/sync/session"
+)
+
+// This file performs the session's store effects. Each is one transaction, and
+// each may be repeated. r.mu is held throughout.
+
+// most is how many ids a Changed names before it gives up naming.
+const most = 200
+
+// storeNext keeps the proposed incarnation.
+func (r *Replica) storeNext(ctx context.Context, e session.StoreNext) error {
+	meta := r.meta
+	meta.Next = e.Next
+	return r.commit(ctx, &Batch{Meta: &meta})
+}
+
+// loadOutbox returns the session's next part of the outbox.
+func (r *Replica) loadOutbox(ctx context.Context, from uint64) ([]record.Changeset, error) {
+	entries, err := r.store.Outbox(ctx, r.meta.Replica, from, session.PushBytes, session.PushChangesets)
+	if err != nil {
+		return nil, err
+	}
+	changesets := make([]record.Changeset, len(entries))
+	for i := range entries {
+		changesets[i] = entries[i].Changeset
+	}
+	return changesets, nil
+}
+
+// storeWelcome keeps what the server said of itself and of this replica. The
+// server's prefix may have gone back, after a restore, as the cursors may.
+func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) error {
+	w := e.Welcome
+	meta := r.meta
+	meta.Epoch, meta.Current, meta.Next = w.Epoch, e.Incarnation, protocol.Token{}
+	meta.Acked, meta.BackedUp = w.Acked, w.BackedUp
+	meta.HeardAt = r.now()
+	meta.ClockOffset = meta.HeardAt - w.At
+	b := &Batch{Meta: &meta}
+	for i, g := range w.Grants {
+		if i >= len(e.Scopes) {
+			break
+		}
+		s := r.stream(e.Scopes[i].Stream)
+		if s == nil {
+			continue
+		}
+		after := *s
+		after.Granted, after.Code = g.Code == protocol.OK, g.Code
+		after.Cursor = e.Scopes[i].Cursor
+		if after.Granted {
+			after.Head, after.Count = g.Head, g.Count
+		}
+		b.Streams = append(b.Streams, after)
+	}
+	var covered []Entry
+	if meta.Acked != r.meta.Acked || meta.BackedUp != r.meta.BackedUp || meta.BackedUp > 0 {
+		entries, err := r.entries(ctx)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			last := entry.Changeset.Last().Counter
+			switch own := entry.Changeset.Dot.Replica == meta.Replica; {
+			case own && last > meta.Acked && entry.Received != 0:
+				entry.Received = 0 // the server lost it; it is sent again
+				b.Mark = append(b.Mark, entry)
+			case own && last <= meta.Acked && entry.Received == 0:
+				entry.Received = w.At // its receipt was lost on the way
+				b.Mark = append(b.Mark, entry)
+			}
+			if entry.Refusal == nil && (!entryOf(meta.Replica, entry) || last <= meta.Acked && last <= meta.BackedUp) {
+				covered = append(covered, entry)
+			}
+		}
+	}
+	if err := r.commit(ctx, b); err != nil {
+		return err
+	}
+	if err := r.release(ctx, covered); err != nil {
+		return err
+	}
+	return r.sweep(ctx)
+}
+
+func entryOf(replica conflict.ReplicaID, e Entry) bool { return e.Changeset.Dot.Replica == replica }
+
+// release takes those entries out of the outbox whose writes the base covers.
+// The heads stay as they are: the base says the same.
+func (r *Replica) release(ctx context.Context, entries []Entry) error {
+	for part := range slices.Chunk(entries, 256) {
+		holdings, err := r.touched(ctx, part)
+		if err != nil {
+			return err
+		}
+		b := &Batch{}
+		for i := range part {
+			if r.covered(&part[i], holdings) {
+				b.Remove = append(b.Remove, part[i].No)
+			}
+		}
+		if err := r.commit(ctx, b); err != nil {
+			return err
+		}
+		if err := r.dropLeft(ctx, holdings); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touched returns what is held of the records that the entries touch, by id.
+func (r *Replica) touched(ctx context.Context, entries []Entry) (map[conflict.RecordID]Holding, error) {
+	var ids []conflict.RecordID
+	seen := map[conflict.RecordID]bool{}
+	for i := range entries {
+		for _, edit := range entries[i].Changeset.Edits {
+			if !seen[edit.Record] {
+				seen[edit.Record] = true
+				ids = append(ids, edit.Record)
+			}
+		}
+	}
+	holdings, err := r.store.Holdings(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	m := make(map[conflict.RecordID]Holding, len(holdings))
+	for _, h := range holdings {
+		m[h.ID] = h
+	}
+	return m, nil
+}
+
+// covered reports whether the base covers every write of e that can come back
+// to this device.
+func (r *Replica) covered(e *Entry, holdings map[conflict.RecordID]Holding) bool {
+	for i, edit := range e.Changeset.Edits {
+		h, ok := holdings[edit.Record]
+		if !ok || h.Left {
+			continue
+		}
+		def := r.definition(edit.Register)
+		dot := e.Changeset.FirstDot(i)
+		for _, w := range edit.Writes {
+			s := r.stream(protocol.Stream{Unit: h.Unit, Register: edit.Register, Class: class(def, w.Key)})
+			if s != nil && !s.Withdrawn && s.Code == protocol.OK && !h.Base.Field(w.Key).Vector().Covers(dot) {
+				return false
+			}
+			dot.Counter++
+		}
+	}
+	return true
+}
+
+// dropLeft forgets those of the records that left the scope and of which
+// nothing is in the outbox any more.
+func (r *Replica) dropLeft(ctx context.Context, holdings map[conflict.RecordID]Holding) error {
+	var ids []conflict.RecordID
+	for id, h := range holdings {
+		if h.Left {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.SortFunc(ids, conflict.Dot.Compare)
+	left, err := r.store.Holdings(ctx, ids)
+	if err != nil {
+		return err
+	}
+	b := &Batch{}
+	counts := r.counts
+	for _, h := range left {
+		if len(h.Entries) == 0 {
+			b.Drop = append(b.Drop, h.ID)
+			counts.move(h.Index.Flags, 0)
+		}
+	}
+	if err := r.commit(ctx, b); err != nil {
+		return err
+	}
+	r.counts = counts
+	return nil
+}
+
+// storeAck marks changesets as received and keeps the receipt.
+func (r *Replica) storeAck(ctx context.Context, a *protocol.Ack) (Changed, error) {
+	if a.Through <= r.meta.Acked {
+		return Changed{}, nil
+	}
+	meta := r.meta
+	meta.Acked, meta.LastReceipt = a.Through, a.Received
+	b := &Batch{Meta: &meta, Receipts: []Receipt{{Replica: meta.Replica, Through: a.Through, Received: a.Received, Marks: a.Marks, Signature: a.Signature}}}
+	var back []Entry // expected in quarantine, and not so
+	var changed Changed
+	for from := r.meta.Acked + 1; from <= a.Through; {
+		entries, err := r.store.Outbox(ctx, meta.Replica, from, 1<<20, 1000)
+		if err != nil {
+			return Changed{}, err
+		}
+		if len(entries) == 0 {
+			break // acknowledged before and forgotten since; the receipt stands
+		}
+		for _, e := range entries {
+			from = e.Changeset.Last().Counter + 1
+			if from > a.Through+1 {
+				break
+			}
+			if e.Received == 0 {
+				e.Received = a.Received
+			}
+			if e.Refusal != nil && e.Refusal.At == 0 {
+				e.Refusal = nil
+				back = append(back, e)
+			}
+			b.Mark = append(b.Mark, e)
+			changed.add(&e)
+		}
+	}
+	counts := r.counts
+	if err := r.rehead(ctx, b, &counts, back); err != nil {
+		return Changed{}, err
+	}
+	if err := r.commit(ctx, b); err != nil {
+		return Changed{}, err
+	}
+	r.counts = counts
+	return changed, r.sweep(ctx)
+}
+
+// add names the records that e touches.
+func (c *Changed) add(e *Entry) {
+	for _, edit := range e.Changeset.Edits {
+		c.name(edit.Register, edit.Record)
+	}
+}
+
+func (c *Changed) name(register string, id conflict.RecordID) {
+	if !slices.Contains(c.Registers, register) {
+		c.Registers = append(c.Registers, register)
+	}
+	if len(c.IDs) <= most {
+		c.IDs = append(c.IDs, id.String())
+	}
+}
+
+// done returns c with no ids if there are too many.
+func (c Changed) done() Changed {
+	if len(c.IDs) > most {
+		c.IDs = nil
+	}
+	return c
+}
+
+// rehead puts the records into b that the given entries touch, with the
+// entries in the state given here.
+func (r *Replica) rehead(ctx context.Context, b *Batch, counts *Counts, entries []Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	holdings, err := r.touched(ctx, entries)
+	if err != nil {
+		return err
+	}
+	done := map[conflict.RecordID]bool{}
+	for i := range entries {
+		for _, edit := range entries[i].Changeset.Edits {
+			if done[edit.Record] {
+				continue
+			}
+			done[edit.Record] = true
+			h, ok := holdings[edit.Record]
+			if !ok { // forgotten with its stream: the overlay brings it back
+				h = Holding{ID: edit.Record, Register: edit.Register, Unit: entries[i].Changeset.Unit}
+			}
+			touching := slices.Clone(h.Entries)
+			for _, e := range entries {
+				if e.edit(edit.Record) < 0 {
+					continue
+				}
+				if at := slices.IndexFunc(touching, func(t Entry) bool { return t.No == e.No }); at >= 0 {
+					touching[at] = e
+				} else {
+					touching = append(touching, e)
+				}
+			}
+			h.Entries = touching
+			r.put(b, counts, h, nil)
+		}
+	}
+	return nil
+}
+
+// storeRefusal takes a changeset out of the head, and with it the later ones
+// that build on it; all stay visible as overlays.
+func (r *Replica) storeRefusal(ctx context.Context, f *protocol.Refusal) (Changed, error) {
+	entries, err := r.entries(ctx)
+	if err != nil {
+		return Changed{}, err
+	}
+	at := slices.IndexFunc(entries, func(e Entry) bool { return entryOf(r.meta.Replica, e) && e.Changeset.Dot.Counter == f.Counter })
+	if at < 0 {
+		return Changed{}, nil // dealt with and dismissed
+	}
+	refusal := &Refusal{Code: f.Code, Detail: f.Detail, At: max(f.At, 1)}
+	if old := entries[at].Refusal; old != nil && *old == *refusal {
+		return Changed{}, nil
+	}
+	entries[at].Refusal = refusal
+	out := []Entry{entries[at]}
+	for _, e := range entries[at+1:] {
+		if e.Refusal == nil && entryOf(r.meta.Replica, e) && slices.ContainsFunc(out, func(q Entry) bool { return buildsOn(&e, &q) }) {
+			e.Refusal = &Refusal{Code: protocol.Dependent}
+			out = append(out, e)
+		}
+	}
+	b := &Batch{Mark: out}
+	counts := r.counts
+	if err := r.rehead(ctx, b, &counts, out); err != nil {
+		return Changed{}, err
+	}
+	if err := r.commit(ctx, b); err != nil {
+		return Changed{}, err
+	}
+	r.counts = counts
+	var changed Changed
+	for i := range out {
+		changed.add(&out[i])
+	}
+	return changed, nil
+}
+
+// buildsOn reports whether e touches a record that q created, or writes over a
+// write of q.
+func buildsOn(e, q *Entry) bool {
+	for i, theirs := range q.Changeset.Edits {
+		at := e.edit(theirs.Record)
+		if at < 0 {
+			continue
+		}
+		if q.Changeset.Creates(i) {
+			return true
+		}
+		dot := q.Changeset.FirstDot(i)
+		for _, w := range theirs.Writes {
+			for _, mine := range e.Changeset.Edits[at].Writes {
+				if mine.Key == w.Key && mine.Context.Covers(dot) {
+					return true
+				}
+			}
+			dot.Counter++
+		}
+	}
+	return false
+}
+
+// storePage merges a page's states into the base and moves the cursor.
+func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, error) {
+	s := r.stream(p.Stream)
+	if s == nil || p.To <= s.Cursor || p.From > s.Cursor {
+		return Changed{}, nil
+	}
+	ids := make([]conflict.RecordID, len(p.Records))
+	once := make(map[conflict.RecordID]bool, len(ids))
+	for i := range p.Records {
+		ids[i] = p.Records[i].Record
+		if once[ids[i]] {
+			return Changed{}, fmt.Errorf("page of %s %s: record %v stands twice", p.Stream.Unit, p.Stream.Register, ids[i])
+		}
+		once[ids[i]] = true
+	}
+	holdings, err := r.store.Holdings(ctx, ids)
+	if err != nil {
+		return Changed{}, err
+	}
+	held := make(map[conflict.RecordID]int, len(holdings))
+	for i := range holdings {
+		held[holdings[i].ID] = i
+	}
+	after := *s
+	after.Cursor, after.Head = p.To, max(after.Head, p.Head)
+	b := &Batch{}
+	counts := r.counts
+	var changed Changed
+	for i := range p.Records {
+		d := &p.Records[i]
+		at, known := held[d.Record]
+		h := Holding{ID: d.Record, Register: p.Stream.Register, Unit: p.Stream.Unit}
+		var before *reading
+		if known {
+			old := holdings[at]
+			h, before = old, r.read(&old)
+		}
+		had := r.inStream(&h, p.Stream)
+		switch {
+		case d.Left && !known:
+			continue
+		case d.Left:
+			h.Base = r.without(h, p.Stream.Class)
+			h.Left = p.Stream.Class == protocol.Basic
+		default:
+			news, err := conflict.NewRecord(d.Fields)
+			if err != nil {
+				return Changed{}, fmt.Errorf("page of %s %s: record %v: %w", p.Stream.Unit, p.Stream.Register, d.Record, err)
+			}
+			h.Base = h.Base.Merge(news)
+			if p.Stream.Class == protocol.Basic {
+				h.Left, h.Unit = false, p.Stream.Unit
+			}
+		}
+		switch has := r.inStream(&h, p.Stream); {
+		case has && !had:
+			after.Have++
+		case had && !has && after.Have > 0:
+			after.Have--
+		}
+		changed.name(h.Register, h.ID)
+		if h.Left && len(h.Entries) == 0 {
+			b.Drop = append(b.Drop, h.ID)
+			counts.move(h.Index.Flags, 0)
+			continue
+		}
+		r.put(b, &counts, h, before)
+	}
+	after.Count = max(after.Count, after.Have)
+	b.Streams = []Stream{after}
+	if err := r.commit(ctx, b); err != nil {
+		return Changed{}, err
+	}
+	r.counts = counts
+	return changed, nil
+}
+
+// inStream reports whether the base of h holds a field of the stream's class.
+func (r *Replica) inStream(h *Holding, s protocol.Stream) bool {
+	if h.Left || h.Unit != s.Unit {
+		return false
+	}
+	if s.Class == protocol.Basic {
+		return h.Base.Len() > 0
+	}
+	def := r.definition(h.Register)
+	for k := range h.Base.All() {
+		if class(def, k) == s.Class {
+			return true
+		}
+	}
+	return false
+}
+
+// without returns the base of h without the fields of a class; without the
+// basic ones, nothing is left.
+func (r *Replica) without(h Holding, c protocol.Class) conflict.Record {
+	base := h.Base
+	if c == protocol.Basic {
+		return conflict.Record{}
+	}
+	def := r.definition(h.Register)
+	for k := range h.Base.All() {
+		if class(def, k) == c {
+			base = base.With(k, conflict.Field{})
+		}
+	}
+	return base
+}
+
+// storeHubMark keeps how far the hub is.
+func (r *Replica) storeHubMark(ctx context.Context, m *protocol.HubMark) (Changed, error) {
+	if m.Revision <= r.hub[protocol.HubMark{Unit: m.Unit, Register: m.Register}] {
+		return Changed{}, nil
+	}
+	return Changed{Registers: []string{m.Register}}, r.commit(ctx, &Batch{HubMarks: []protocol.HubMark{*m}})
+}
+
+// storeWithdraw notes that a stream is to be forgotten, and forgets it if
+// nothing of it is pending.
+func (r *Replica) storeWithdraw(ctx context.Context, w *protocol.Withdraw) (Changed, error) {
+	s := r.stream(w.Stream)
+	if s == nil {
+		return Changed{}, nil
+	}
+	after := *s
+	after.Withdrawn, after.Granted, after.Code = true, false, w.Code
+	if err := r.commit(ctx, &Batch{Streams: []Stream{after}}); err != nil {
+		return Changed{}, err
+	}
+	return Changed{Registers: []string{w.Stream.Register}}, r.sweep(ctx)
+}
+
+// sweep forgets withdrawn streams of which nothing is pending any more. It
+// works in parts, each a transaction; the stream goes with the last, so that a
+// stop between two is taken up again.
+func (r *Replica) sweep(ctx context.Context) error {
+	if !slices.ContainsFunc(r.streams, func(s Stream) bool { return s.Withdrawn }) {
+		return nil
+	}
+	unsent, _, err := r.store.Unsent(ctx, r.meta.Replica, r.meta.Acked)
+	if err != nil || unsent > 0 {
+		return err
+	}
+	for _, s := range r.streams {
+		if !s.Withdrawn {
+			continue
+		}
+		if err := r.forgetStream(ctx, s.Stream); err != nil {
+			return err
+		}
+		if err := r.commit(ctx, &Batch{DropStreams: []protocol.Stream{s.Stream}}); err != nil {
+			return err
+		}
+		r.scopes++
+		r.signal()
+	}
+	return nil
+}
+
+func (r *Replica) forgetStream(ctx context.Context, s protocol.Stream) error {
+	var after conflict.RecordID
+	for {
+		ids, err := r.store.Walk(ctx, s.Register, after, 500)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		after = ids[len(ids)-1]
+		holdings, err := r.store.Holdings(ctx, ids)
+		if err != nil {
+			return err
+		}
+		b := &Batch{}
+		counts := r.counts
+		for _, h := range holdings {
+			switch {
+			case h.Unit != s.Unit:
+			case s.Class != protocol.Basic:
+				h.Base = r.without(h, s.Class)
+				r.put(b, &counts, h, nil)
+			case slices.ContainsFunc(h.Entries, func(e Entry) bool { return e.Refusal != nil }):
+				h.Base, h.Left = conflict.Record{}, true // the overlay stays until it is dismissed
+				r.put(b, &counts, h, nil)
+			default:
+				b.Drop = append(b.Drop, h.ID)
+				counts.move(h.Index.Flags, 0)
+			}
+		}
+		if err := r.commit(ctx, b); err != nil {
+			return err
+		}
+		r.counts = counts
+	}
+}
+
+// forget takes one entry out of the outbox, and its records' heads with it.
+func (r *Replica) forget(ctx context.Context, e Entry) error {
+	holdings, err := r.touched(ctx, []Entry{e})
+	if err != nil {
+		return err
+	}
+	b := &Batch{Remove: []uint64{e.No}}
+	counts := r.counts
+	for _, edit := range e.Changeset.Edits {
+		h, ok := holdings[edit.Record]
+		if !ok {
+			continue
+		}
+		h.Entries = slices.DeleteFunc(slices.Clone(h.Entries), func(t Entry) bool { return t.No == e.No })
+		if len(h.Entries) == 0 && (h.Left || h.Base.Len() == 0) {
+			b.Drop = append(b.Drop, h.ID)
+			counts.move(h.Index.Flags, 0)
+			continue
+		}
+		r.put(b, &counts, h, nil)
+	}
+	if err := r.commit(ctx, b); err != nil {
+		return err
+	}
+	r.counts = counts
+	return nil
+}

@@ -1,0 +1,68 @@
+package replica
+
+import "fmt"
+
+// Failure is a refusal that people can read. Code is stable; both texts say
+// what to do about it.
+type Failure struct {
+	Code  string `json:"code"`
+	VI    string `json:"vi"`
+	EN    string `json:"en"`
+	Field string `json:"field,omitempty"`
+}
+
+// Error returns the English text.
+func (f *Failure) Error() string {
+	if f.Field != "" {
+		return f.Field + ": " + f.EN
+	}
+	return f.EN
+}
+
+// Is makes failures with the same code equal for errors.Is.
+func (f *Failure) Is(target error) bool {
+	t, ok := target.(*Failure)
+	return ok && t.Code == f.Code
+}
+
+// The failures that callers branch on, for errors.Is. What is returned carries
+// the field or name concerned.
+var (
+	ErrNoRecord   = &Failure{Code: "no_record"}
+	ErrNoRegister = &Failure{Code: "no_register"}
+	ErrNoField    = &Failure{Code: "no_field"}
+	ErrNoForm     = &Failure{Code: "no_form"}
+	ErrEmpty      = &Failure{Code: "empty"}
+	ErrConflict   = &Failure{Code: "in_conflict"}
+	ErrPartial    = &Failure{Code: "partial"}
+	ErrChanged    = &Failure{Code: "changed"}
+	ErrTooLarge   = &Failure{Code: "too_large"}
+	ErrNoQuestion = &Failure{Code: "no_question"}
+	ErrNoChoice   = &Failure{Code: "no_choice"}
+	ErrUnsent     = &Failure{Code: "unsent"}
+)
+
+func noRecord(id string) error {
+	return &Failure{Code: "no_record", VI: fmt.Sprintf("Không có hồ sơ %s trên thiết bị này.", id),
+		EN: fmt.Sprintf("no record %s on this device", id)}
+}
+
+func noRegister(id string) error {
+	return &Failure{Code: "no_register", VI: fmt.Sprintf("Không có sổ “%s” trên thiết bị này.", id),
+		EN: fmt.Sprintf("no register %q on this device", id)}
+}
+
+func noField(register, name string) error {
+	return &Failure{Code: "no_field", Field: name, VI: fmt.Sprintf("Sổ “%s” không có trường này.", register),
+		EN: fmt.Sprintf("register %q has no such field", register)}
+}
+
+func noForm(key string) error {
+	return &Failure{Code: "no_form", VI: "Biểu mẫu này không còn; hãy mở lại hồ sơ.",
+		EN: fmt.Sprintf("form %s was given up; open the record again", key)}
+}
+
+func inConflict(field string) error {
+	return &Failure{Code: "in_conflict", Field: field, VI: "Trường này có nhiều giá trị; hãy chọn một giá trị trước.",
+		EN: "this field holds several values; settle it first"}
+}

@@ -1,0 +1,465 @@
+package replica
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"wardbook/conflict"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+	"wardbook/sync/register"
+	"wardbook/sync/session"
+)
+
+// Config is what a Replica is given once.
+type Config struct {
+	Store Store
+	// Now is the device's clock in Unix milliseconds. It is shown to people
+	// and decides nothing.
+	Now func() int64
+	// Rand is the source of replica ids, form keys and incarnations; it must
+	// be cryptographic in production.
+	Rand io.Reader
+	// Account is whose store this is. A store belongs to one account for ever;
+	// the zero Account takes the one that the store names.
+	Account Account
+	// Lang is the language of display texts, "vi" or "en".
+	Lang string
+	// Changed, if set, is called after each change of records, with no lock
+	// held, on the goroutine that made it.
+	Changed func(Changed)
+}
+
+// Replica is one account's store on one device. Its methods may be called from
+// any goroutine; they run one at a time.
+type Replica struct {
+	store   Store
+	now     func() int64
+	rand    io.Reader
+	changed func(Changed)
+	wake    chan struct{} // capacity 1: something was saved, or scopes changed
+
+	mu      sync.Mutex
+	lang    string
+	meta    Meta
+	streams []Stream
+	defs    map[string][]*register.Definition // by register; ascending versions
+	hub     map[protocol.HubMark]uint64       // by unit and register, Revision left zero
+	counts  Counts
+	scopes  uint64         // rises when streams or definitions to ask for change
+	told    session.Status // what the session last said
+	failure *Failure
+}
+
+// Open opens the replica that store holds, or begins a new one in it under a
+// random id. It fails if the store belongs to another account.
+func Open(ctx context.Context, cfg Config) (*Replica, error) {
+	if cfg.Store == nil || cfg.Now == nil || cfg.Rand == nil {
+		return nil, errors.New("open replica: Store, Now and Rand are required")
+	}
+	r := &Replica{store: cfg.Store, now: cfg.Now, rand: cfg.Rand, changed: cfg.Changed, lang: cfg.Lang,
+		wake: make(chan struct{}, 1), defs: map[string][]*register.Definition{}, hub: map[protocol.HubMark]uint64{}}
+	state, err := r.store.State(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open replica: %w", err)
+	}
+	if r.counts, err = r.store.Counts(ctx); err != nil {
+		return nil, fmt.Errorf("open replica: %w", err)
+	}
+	for _, d := range state.Definitions {
+		def, err := d.parse()
+		if err != nil {
+			return nil, fmt.Errorf("open replica: definition %s %d: %w", d.Register, d.Version, err)
+		}
+		r.keepDefinition(def)
+	}
+	for _, m := range state.HubMarks {
+		r.keepHubMark(m)
+	}
+	r.meta, r.streams = state.Meta, state.Streams
+	switch have, want := r.meta.Account.Name, cfg.Account.Name; {
+	case have != "" && want != "" && have != want:
+		return nil, fmt.Errorf("open replica: the store belongs to %s, not to %s", have, want)
+	case have == "" && want == "":
+		return nil, errors.New("open replica: a new store needs an account")
+	}
+	meta := r.meta
+	if cfg.Account.Name != "" {
+		meta.Account = cfg.Account
+	}
+	if meta.Replica.IsZero() {
+		if meta.Replica, err = r.newReplicaID(); err != nil {
+			return nil, fmt.Errorf("open replica: %w", err)
+		}
+	}
+	b := &Batch{}
+	if meta.Replica != r.meta.Replica || meta.Account != r.meta.Account {
+		b.Meta = &meta
+	}
+	drafts, err := r.store.Drafts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open replica: %w", err)
+	}
+	for _, d := range drafts { // forms that were looked at and never typed into
+		if len(d.Typed) == 0 && d.OpenedAt < r.now()-24*time.Hour.Milliseconds() {
+			b.DropDrafts = append(b.DropDrafts, d.Key)
+		}
+	}
+	if err := r.commit(ctx, b); err != nil {
+		return nil, fmt.Errorf("open replica: %w", err)
+	}
+	return r, nil
+}
+
+func (r *Replica) newReplicaID() (conflict.ReplicaID, error) {
+	var id conflict.ReplicaID
+	if _, err := io.ReadFull(r.rand, id[:]); err != nil {
+		return id, fmt.Errorf("draw a replica id: %w", err)
+	}
+	return id, nil
+}
+
+// random64 returns 64 random bits. A source that fails cannot be worked with:
+// what rests on it would repeat.
+func (r *Replica) random64() uint64 {
+	var b [8]byte
+	if _, err := io.ReadFull(r.rand, b[:]); err != nil {
+		panic(fmt.Sprintf("replica: the random source failed: %v", err))
+	}
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// commit writes b and, once it is durable, takes it over. r.mu is held, or r
+// is not shared yet.
+func (r *Replica) commit(ctx context.Context, b *Batch) error {
+	if b.Empty() {
+		return nil
+	}
+	if err := r.store.Commit(ctx, b); err != nil {
+		return err
+	}
+	if b.Meta != nil {
+		if b.Meta.Last > r.meta.Last || b.Meta.Replica != r.meta.Replica {
+			r.signal()
+		}
+		r.meta = *b.Meta
+	}
+	for _, s := range b.DropStreams {
+		r.streams = slices.DeleteFunc(slices.Clone(r.streams), func(t Stream) bool { return t.Stream == s })
+	}
+	for _, s := range b.Streams {
+		r.keepStream(s)
+	}
+	for _, m := range b.HubMarks {
+		r.keepHubMark(m)
+	}
+	return nil
+}
+
+func (r *Replica) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (r *Replica) keepStream(s Stream) {
+	all := slices.Clone(r.streams)
+	i := slices.IndexFunc(all, func(t Stream) bool { return t.Stream == s.Stream })
+	if i < 0 {
+		all = append(all, s)
+	} else {
+		all[i] = s
+	}
+	slices.SortFunc(all, func(a, b Stream) int { return compareStreams(a.Stream, b.Stream) })
+	r.streams = all
+}
+
+func compareStreams(a, b protocol.Stream) int {
+	return cmp.Or(cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Register, b.Register), cmp.Compare(a.Class, b.Class))
+}
+
+// stream returns the stream of that name, or nil.
+func (r *Replica) stream(s protocol.Stream) *Stream {
+	for i := range r.streams {
+		if r.streams[i].Stream == s {
+			return &r.streams[i]
+		}
+	}
+	return nil
+}
+
+func (r *Replica) keepHubMark(m protocol.HubMark) {
+	key := protocol.HubMark{Unit: m.Unit, Register: m.Register}
+	r.hub[key] = max(r.hub[key], m.Revision)
+}
+
+func (r *Replica) keepDefinition(d *register.Definition) {
+	all := r.defs[string(d.ID)]
+	i, ok := slices.BinarySearchFunc(all, d.Version, func(d *register.Definition, v uint32) int { return cmp.Compare(d.Version, v) })
+	if !ok {
+		r.defs[string(d.ID)] = slices.Insert(slices.Clone(all), i, d)
+	}
+}
+
+// definition returns the newest version of a register's definition, or nil.
+func (r *Replica) definition(id string) *register.Definition {
+	if all := r.defs[id]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nil
+}
+
+// version returns that version of a definition, the newest if it is not held.
+func (r *Replica) version(id string, version uint32) *register.Definition {
+	for _, d := range r.defs[id] {
+		if d.Version == version {
+			return d
+		}
+	}
+	return r.definition(id)
+}
+
+// Account returns whose store this is.
+func (r *Replica) Account() Account {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.meta.Account
+}
+
+// SetLang changes the language of display texts, "vi" or "en".
+func (r *Replica) SetLang(lang string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lang = lang
+}
+
+// Definitions returns the newest version of each register, by id. They are
+// immutable.
+func (r *Replica) Definitions() []*register.Definition {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []*register.Definition
+	for id := range r.defs {
+		all = append(all, r.definition(id))
+	}
+	slices.SortFunc(all, register.Compare)
+	return all
+}
+
+// Meta returns what the store holds once.
+func (r *Replica) Meta() Meta {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.meta
+}
+
+// SetSession keeps what the owner needs to come back to the server, and the
+// account as the server described it; the name must not change.
+func (r *Replica) SetSession(ctx context.Context, account Account, data []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if account.Name != r.meta.Account.Name {
+		return fmt.Errorf("set session: the store belongs to %s, not to %s", r.meta.Account.Name, account.Name)
+	}
+	meta := r.meta
+	meta.Account, meta.Session = account, slices.Clone(data)
+	if err := r.commit(ctx, &Batch{Meta: &meta}); err != nil {
+		return fmt.Errorf("set session: %w", err)
+	}
+	return nil
+}
+
+// Local returns what a session needs to know of the store.
+func (r *Replica) Local() session.Local {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.local()
+}
+
+func (r *Replica) local() session.Local {
+	l := session.Local{Replica: r.meta.Replica, Epoch: r.meta.Epoch, Current: r.meta.Current, Next: r.meta.Next,
+		Acked: r.meta.Acked, Last: r.meta.Last}
+	for _, s := range r.streams {
+		if !s.Withdrawn {
+			l.Scopes = append(l.Scopes, s.Scope)
+		}
+	}
+	for id, all := range r.defs {
+		l.Defs = append(l.Defs, protocol.DefinitionRef{Register: id, Version: all[len(all)-1].Version})
+	}
+	slices.SortFunc(l.Defs, func(a, b protocol.DefinitionRef) int { return cmp.Compare(a.Register, b.Register) })
+	return l
+}
+
+// SetScopes says which streams the device is to hold. New ones begin empty; of
+// those that are missing what is pending is sent first, then they are
+// forgotten.
+func (r *Replica) SetScopes(ctx context.Context, scopes []protocol.Scope) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := &Batch{}
+	for _, s := range scopes {
+		have := r.stream(s.Stream)
+		switch {
+		case have == nil:
+			s.Cursor = 0
+			b.Streams = append(b.Streams, Stream{Scope: s})
+		case have.Withdrawn || have.Priority != s.Priority:
+			again := *have
+			again.Withdrawn, again.Priority = false, s.Priority
+			b.Streams = append(b.Streams, again)
+		}
+	}
+	for _, have := range r.streams {
+		if !have.Withdrawn && !slices.ContainsFunc(scopes, func(s protocol.Scope) bool { return s.Stream == have.Stream }) {
+			have.Withdrawn = true
+			b.Streams = append(b.Streams, have)
+		}
+	}
+	if b.Empty() {
+		return nil
+	}
+	if err := r.commit(ctx, b); err != nil {
+		return fmt.Errorf("set scopes: %w", err)
+	}
+	r.scopes++
+	r.signal()
+	return r.sweep(ctx)
+}
+
+// SetDefinitions keeps versions of registers' definitions.
+func (r *Replica) SetDefinitions(ctx context.Context, bodies ...[]byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, body := range bodies {
+		if err := r.storeDefinition(ctx, body); err != nil {
+			return fmt.Errorf("set definitions: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *Replica) storeDefinition(ctx context.Context, body []byte) error {
+	def, err := register.ParseDefinition(body)
+	if err != nil {
+		return err
+	}
+	before := r.definition(string(def.ID))
+	if slices.ContainsFunc(r.defs[string(def.ID)], func(d *register.Definition) bool { return d.Version == def.Version }) {
+		return nil // a version never changes
+	}
+	b := &Batch{Definitions: []Definition{{string(def.ID), def.Version, body}}}
+	if err := r.commit(ctx, b); err != nil {
+		return err
+	}
+	r.keepDefinition(def)
+	r.scopes++
+	if before != nil && before.Version > def.Version {
+		return nil
+	}
+	return r.reindex(ctx, string(def.ID))
+}
+
+// reindex derives the index of every record of a register anew, some at a
+// time: a stop between two only leaves titles and hits of the old version.
+func (r *Replica) reindex(ctx context.Context, reg string) error {
+	var after conflict.RecordID
+	for {
+		ids, err := r.store.Walk(ctx, reg, after, 500)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		after = ids[len(ids)-1]
+		holdings, err := r.store.Holdings(ctx, ids)
+		if err != nil {
+			return err
+		}
+		b := &Batch{}
+		counts := r.counts
+		for _, h := range holdings {
+			r.put(b, &counts, h, nil)
+		}
+		if err := r.commit(ctx, b); err != nil {
+			return err
+		}
+		r.counts = counts
+	}
+}
+
+// tell reports changes of records, with no lock held.
+func (r *Replica) tell(c Changed) {
+	if r.changed != nil && len(c.Registers)+len(c.IDs) > 0 {
+		r.changed(c)
+	}
+}
+
+// acked reports whether the server holds e durably.
+func (r *Replica) acked(e *Entry) bool {
+	return e.Changeset.Dot.Replica != r.meta.Replica || e.Changeset.Last().Counter <= r.meta.Acked
+}
+
+// holding returns what is held of one record; ok is false if nothing is.
+func (r *Replica) holding(ctx context.Context, id conflict.RecordID) (h Holding, ok bool, err error) {
+	hs, err := r.store.Holdings(ctx, []conflict.RecordID{id})
+	if err != nil || len(hs) == 0 {
+		return Holding{}, false, err
+	}
+	return hs[0], true, nil
+}
+
+// held returns what is held of the record with that text id, or ErrNoRecord.
+func (r *Replica) held(ctx context.Context, text string) (Holding, error) {
+	id, err := conflict.ParseDot(text)
+	if err != nil {
+		return Holding{}, noRecord(text)
+	}
+	h, ok, err := r.holding(ctx, id)
+	if err != nil {
+		return Holding{}, err
+	}
+	if !ok {
+		return Holding{}, noRecord(text)
+	}
+	if r.definition(h.Register) == nil {
+		return Holding{}, noRegister(h.Register)
+	}
+	return h, nil
+}
+
+// head returns the record that people see: the base with every changeset of
+// the outbox on top that is not in quarantine.
+func (h *Holding) head() conflict.Record {
+	head := h.Base
+	for i := range h.Entries {
+		if e := &h.Entries[i]; e.Refusal == nil {
+			head = e.apply(head, h.ID)
+		}
+	}
+	return head
+}
+
+// apply returns r after the part of e that touches record id.
+func (e *Entry) apply(r conflict.Record, id conflict.RecordID) conflict.Record {
+	if i := e.edit(id); i >= 0 {
+		return e.Changeset.Apply(r, i, e.Received)
+	}
+	return r
+}
+
+// edit returns which edit of e touches record id, -1 for none.
+func (e *Entry) edit(id conflict.RecordID) int {
+	return slices.IndexFunc(e.Changeset.Edits, func(edit record.Edit) bool { return edit.Record == id })
+}
+
+// today returns the day in Vietnam, which has one time zone and no summer time.
+func (r *Replica) today() string {
+	return time.UnixMilli(r.now()).UTC().Add(7 * time.Hour).Format(time.DateOnly)
+}

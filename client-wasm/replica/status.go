@@ -1,0 +1,68 @@
+package replica
+
+import (
+	"context"
+
+	"wardbook/sync/protocol"
+	"wardbook/sync/session"
+)
+
+// Status returns how the device stands.
+func (r *Replica) Status(ctx context.Context) (Status, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	unsent, oldest, err := r.store.Unsent(ctx, r.meta.Replica, r.meta.Acked)
+	if err != nil {
+		return Status{}, wrap("status", err)
+	}
+	s := Status{Link: "offline", Unsent: unsent, Oldest: oldest, LastReceipt: r.meta.LastReceipt, Streams: []StreamStatus{},
+		Conflicts: r.counts.Conflicts, Returned: r.counts.Returned, Quarantined: r.counts.Quarantined, Failure: r.failure}
+	switch r.told.Link {
+	case session.Connecting:
+		s.Link = "connecting"
+	case session.Live:
+		s.Link = "online"
+	}
+	if r.meta.HeardAt != 0 {
+		offset := r.meta.ClockOffset
+		s.ClockOffset = &offset
+	}
+	complete := true
+	for _, t := range r.streams {
+		if t.Withdrawn {
+			continue
+		}
+		// A stream that the server refuses is no part of what can be received.
+		complete = complete && (t.complete() || t.Code != protocol.OK)
+		if t.Class == protocol.Basic {
+			s.Streams = append(s.Streams, StreamStatus{Register: t.Register, Unit: t.Unit, Have: int(t.Have), Of: int(max(t.Count, t.Have)), Complete: t.complete()})
+		}
+	}
+	if s.Link == "online" && r.told.Sent > r.meta.Acked {
+		waiting, _, err := r.store.Unsent(ctx, r.meta.Replica, r.told.Sent)
+		if err != nil {
+			return Status{}, wrap("status", err)
+		}
+		s.Sending = unsent - waiting
+	}
+	s.Synced = r.told.Synced && r.told.Last == r.meta.Last && unsent == 0 && complete
+	if s.Failure == nil {
+		s.Failure = stopped(r.told)
+	}
+	return s, nil
+}
+
+// stopped says in words why the server will not have this device.
+func stopped(s session.Status) *Failure {
+	switch {
+	case s.Link != session.Stopped:
+		return nil
+	case s.Failure == protocol.Revoked:
+		return &Failure{Code: "revoked", VI: "Thiết bị hoặc tài khoản này đã bị khóa; việc chưa gửi vẫn còn trên thiết bị. Hãy báo quản trị viên.",
+			EN: "this device or account is closed; unsent work is still on the device. Tell an administrator"}
+	case s.Failure == protocol.UnsupportedWire:
+		return &Failure{Code: "update", VI: "Cần cập nhật ứng dụng để đồng bộ; việc chưa gửi vẫn còn trên thiết bị.",
+			EN: "the app must be updated before it can synchronise; unsent work is still on the device"}
+	}
+	return &Failure{Code: s.Failure.String(), VI: "Máy chủ từ chối thiết bị này.", EN: "the server refuses this device"}
+}

@@ -1,0 +1,252 @@
+package replica
+
+import (
+	"context"
+
+	"wardbook/conflict"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+	"wardbook/sync/register"
+)
+
+// Store is what a Replica keeps. It has one user, who makes no two calls at
+// once but for Find, which is only a reading. What it is given and what it
+// returns is immutable: neither side writes to it later.
+type Store interface {
+	// State returns what the store says of itself, the zero State when new.
+	State(ctx context.Context) (State, error)
+	// Holdings returns what is held of the given records, in their order,
+	// leaving out those of which nothing is.
+	Holdings(ctx context.Context, ids []conflict.RecordID) ([]Holding, error)
+	// Find returns the records that a query asks for, and how many there are
+	// in all. It stops when ctx is done.
+	Find(ctx context.Context, q Query) (ids []conflict.RecordID, total int, err error)
+	// FindKey returns up to limit records of which Index.Keys holds key.
+	FindKey(ctx context.Context, key uint64, limit int) ([]conflict.RecordID, error)
+	// Walk returns up to limit records of a register after the given id, by
+	// id, to go through them all; register "" means every register. The zero
+	// id begins.
+	Walk(ctx context.Context, register string, after conflict.RecordID, limit int) ([]conflict.RecordID, error)
+	// Counts returns how many records have each flag.
+	Counts(ctx context.Context) (Counts, error)
+	// Outbox returns entries of one replica from the one that begins at
+	// counter from on, in order, as long as their canonical bytes stay within
+	// maxBytes (but at least one) and their number within limit.
+	Outbox(ctx context.Context, replica conflict.ReplicaID, from uint64, maxBytes, limit int) ([]Entry, error)
+	// Entries returns up to limit entries with No above after, by No.
+	Entries(ctx context.Context, after uint64, limit int) ([]Entry, error)
+	// Unsent returns how many entries of a replica begin above acked, and the
+	// device clock of the oldest of them.
+	Unsent(ctx context.Context, replica conflict.ReplicaID, acked uint64) (count int, oldest int64, err error)
+	// Drafts returns all forms that are kept, oldest first.
+	Drafts(ctx context.Context) ([]Draft, error)
+	// Draft returns one of them; ok is false if there is none.
+	Draft(ctx context.Context, key string) (d Draft, ok bool, err error)
+	// Saved returns what came of a form that was saved. Results may be
+	// forgotten 30 days before the newest.
+	Saved(ctx context.Context, key string) (s Saved, ok bool, err error)
+	// SavedOf returns what came of the forms whose record a replica created.
+	SavedOf(ctx context.Context, replica conflict.ReplicaID) ([]Saved, error)
+	// Reveals returns the reveals that were not reported yet, oldest first.
+	Reveals(ctx context.Context) ([]Reveal, error)
+	// Commit does all that b asks for, or nothing. When it returns nil, the
+	// batch survives a power cut.
+	Commit(ctx context.Context, b *Batch) error
+}
+
+// State is what a store says of itself.
+type State struct {
+	Meta        Meta
+	Streams     []Stream     // by unit, register and class
+	Definitions []Definition // by register and version
+	HubMarks    []protocol.HubMark
+}
+
+// Meta is what a store holds once.
+type Meta struct {
+	Account     Account
+	Replica     conflict.ReplicaID
+	Epoch       protocol.Token
+	Current     protocol.Token
+	Next        protocol.Token
+	Acked       uint64 // counter up to which the server has everything durably
+	BackedUp    uint64 // counter up to which that survives the server
+	Last        uint64 // highest counter in use
+	Entries     uint64 // number of the newest outbox entry
+	LastReceipt int64  // server clock of the last receipt
+	ClockOffset int64  // device clock minus server clock, when last heard
+	HeardAt     int64  // device clock of that; 0 if the server was never heard
+	// Session is the owner's own: what it needs to come back to the server.
+	// The replica only keeps it.
+	Session []byte
+}
+
+// Stream is one stream that the device holds.
+type Stream struct {
+	protocol.Scope
+	Head      uint64        // feed position of the server's end, as last heard
+	Count     uint64        // records of the stream at the server, as last heard
+	Have      uint64        // records of the stream on this device
+	Granted   bool          // the server gives it
+	Code      protocol.Code // why not
+	Withdrawn bool          // to be forgotten once nothing of it is pending
+}
+
+// Definition is one version of a register's definition, as it came.
+type Definition struct {
+	Register string
+	Version  uint32
+	Body     []byte
+}
+
+// Holding is what the device holds of one record.
+type Holding struct {
+	ID       conflict.RecordID
+	Register string
+	Unit     string
+	Base     conflict.Record // the server's state, and nothing else
+	Left     bool            // out of scope: forgotten once nothing of it is pending
+	Index    Index
+	// Entries are the outbox entries that touch the record, by No. Commit does
+	// not write them.
+	Entries []Entry
+}
+
+// Index is what a record's head is found, sorted and counted by. It is derived.
+type Index struct {
+	Sort   string   // by which lists are sorted; ends with the record's id and so is unique
+	Search string   // folded text, each word behind a space; see register.SearchText
+	Flags  Flags    //
+	Keys   []uint64 // hashes of values under which other records look this one up; sorted
+}
+
+// Flags are what lists are filtered by.
+type Flags uint32
+
+// The flags. Append only: they are stored.
+const (
+	FlagConflict    Flags = 1 << iota // a field in conflict, or edited and deleted
+	FlagDeleted                       // deleted, and nothing stands against it
+	FlagMine                          // holds a current value of this account
+	FlagDraft                         // something stands that nobody submitted
+	FlagReturned                      // returned by the supervisor
+	FlagRefused                       // refused by the supervisor
+	FlagQuarantined                   // a changeset that touches it is in quarantine
+	FlagGhost                         // nothing but the overlay of a quarantined changeset
+)
+
+// Counts is how many records of the device need somebody.
+type Counts struct{ Conflicts, Returned, Quarantined int }
+
+// Query asks for records of one register, sorted by Index.Sort.
+type Query struct {
+	Register string
+	Words    []string // all of which must occur in Index.Search
+	Any      Flags    // if not zero, one of these must be set
+	None     Flags    // none of these may be set
+	Offset   int
+	Limit    int
+}
+
+// Entry is one changeset in the outbox.
+type Entry struct {
+	No        uint64 // order of making on this device, from 1, not contiguous
+	Changeset record.Changeset
+	Hash      record.Hash
+	Received  int64    // server clock of its receipt; 0 before
+	Refusal   *Refusal // why it is in quarantine; nil if it is not
+	Replaced  []Replaced
+}
+
+// Refusal is why a changeset is in quarantine. At is 0 as long as only the
+// device expects it, because the changeset builds on a refused one.
+type Refusal struct {
+	Code   protocol.Code `json:"code"`
+	Detail string        `json:"detail,omitempty"`
+	At     int64         `json:"at,omitempty"` // server clock
+}
+
+// Replaced is the value that a write took the place of: the ancestor, should
+// the field turn out to be in conflict.
+type Replaced struct {
+	Dot   conflict.Dot // of the write that replaced
+	Was   conflict.Dot
+	Value conflict.Value
+}
+
+// Draft is a form that is open: what was on the screen, and what was typed.
+type Draft struct {
+	Key        string
+	Record     conflict.RecordID // zero for a new record
+	Register   string
+	Unit       string
+	Definition uint32
+	OpenedAt   int64
+	// Seen is the version vector of every field, the system's included, that
+	// was on the screen.
+	Seen map[conflict.FieldKey]conflict.Vector
+	// Shown is the value of every field that was on the screen, by name.
+	Shown map[string]conflict.Value
+	// Conflicts names the fields that were in conflict on the screen.
+	Conflicts []string
+	Question  string            // the return that the form showed
+	Defaults  map[string]string // what a new record begins with
+	Typed     map[string]string // what was typed since
+}
+
+// Saved is what came of a form.
+type Saved struct {
+	Key       string
+	Record    conflict.RecordID // zero if nothing was written
+	Submitted bool
+	At        int64
+}
+
+// Receipt is one acknowledgement, kept as it came.
+type Receipt struct {
+	Replica   conflict.ReplicaID
+	Through   uint64
+	Received  int64
+	Marks     []protocol.StreamMark
+	Signature []byte
+}
+
+// Reveal is a masked field that somebody asked to see, to be reported.
+type Reveal struct {
+	No     uint64 // given by the store
+	Record conflict.RecordID
+	Field  string
+	At     int64
+}
+
+// Batch is one change of a store, all or nothing. The order of the parts does
+// not matter, but that Drop comes before Put and Remove before Append.
+type Batch struct {
+	Meta            *Meta               // replaces it, if not nil
+	Drop            []conflict.RecordID // forget these records
+	Put             []Holding           // keep these records, new or not
+	Rebase          []Holding           // of records that are kept already only Base changed
+	Remove          []uint64            // entries to forget, by No
+	Append          []Entry             // new entries
+	Mark            []Entry             // entries whose Received or Refusal changed
+	DropStreams     []protocol.Stream
+	Streams         []Stream // replace or add
+	Definitions     []Definition
+	DropDrafts      []string
+	Drafts          []Draft // replace or add
+	Saved           []Saved
+	HubMarks        []protocol.HubMark
+	Receipts        []Receipt
+	Reveals         []Reveal
+	ReportedReveals []uint64 // forget these, by No
+}
+
+// Empty reports whether b asks for nothing.
+func (b *Batch) Empty() bool {
+	return b.Meta == nil && len(b.Drop)+len(b.Put)+len(b.Rebase)+len(b.Remove)+len(b.Append)+len(b.Mark)+
+		len(b.DropStreams)+len(b.Streams)+len(b.Definitions)+len(b.DropDrafts)+len(b.Drafts)+len(b.Saved)+
+		len(b.HubMarks)+len(b.Receipts)+len(b.Reveals)+len(b.ReportedReveals) == 0
+}
+
+// parse reads a definition that a store kept.
+func (d Definition) parse() (*register.Definition, error) { return register.ParseDefinition(d.Body) }
