@@ -66,7 +66,8 @@ type Error struct {
 	Vi, En     string // for people; never holds person data
 	Field      string // the request's field, such as items[3].unit; may be empty
 	RetryAfter time.Duration
-	Cause      error // for the log only
+	Beside     map[string]any // members of the reply's body beside "error"
+	Cause      error          // for the log only
 }
 
 func (e *Error) Error() string {
@@ -181,7 +182,17 @@ func WriteError(ctx context.Context, w http.ResponseWriter, err error) {
 	if e.Code == errMethod.Code {
 		status = http.StatusMethodNotAllowed
 	}
-	body, _ := json.Marshal(errorBody{errorDetail{e.Code, e.Vi, e.En, e.Field}})
+	detail := errorDetail{e.Code, e.Vi, e.En, e.Field}
+	body, _ := json.Marshal(errorBody{detail})
+	if len(e.Beside) > 0 {
+		all := map[string]any{"error": detail}
+		for name, member := range e.Beside {
+			all[name] = member
+		}
+		if more, err := json.Marshal(all); err == nil {
+			body = more
+		}
+	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 	w.WriteHeader(status)
