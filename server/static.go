@@ -17,8 +17,9 @@ const contentPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval';
 	"font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; " +
 	"frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'; trusted-types wardbook lit-html"
 
-// hashedName matches the names of files whose content never changes.
-var hashedName = regexp.MustCompile(`[-.][0-9A-Za-z]{8,}\.[a-z0-9]+$`)
+// hashedName matches the paths of files whose content never changes: the build
+// puts a version of the app into a folder named by its hash.
+var hashedName = regexp.MustCompile(`^[0-9a-f]{12}/`)
 
 // static serves the built app from files. Paths without a file extension are
 // the app's own views and get index.html.
