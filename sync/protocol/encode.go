@@ -102,7 +102,7 @@ func (m *Hello) append(dst []byte) []byte {
 	dst = appendNumber(dst, m.Acked)
 	dst = appendNumber(dst, m.Last)
 	dst = appendTime(dst, m.At)
-	dst = append(dst, flag(m.Streaming))
+	dst = append(dst, truth(m.Streaming))
 	dst = appendScopes(dst, m.Scopes)
 	dst = appendNumber(dst, uint64(len(m.Defs)))
 	for _, d := range m.Defs {
@@ -112,7 +112,7 @@ func (m *Hello) append(dst []byte) []byte {
 	return dst
 }
 
-func flag(b bool) byte {
+func truth(b bool) byte {
 	if b {
 		return 1
 	}

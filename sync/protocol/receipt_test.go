@@ -46,7 +46,9 @@ func TestSignPage(t *testing.T) {
 		"from":   func(p *Page) { p.From++ },
 		"to":     func(p *Page) { p.To++ },
 		"record": func(p *Page) { p.Records = p.Records[1:] },
-		"left":   func(p *Page) { p.Records = append([]RecordDelta{{Record: p.Records[0].Record, Left: true}}, p.Records[1:]...) },
+		"left": func(p *Page) {
+			p.Records = append([]RecordDelta{{Record: p.Records[0].Record, Left: true}}, p.Records[1:]...)
+		},
 	}
 	for name, change := range changes {
 		q := *got
