@@ -54,6 +54,7 @@ export interface FieldView {
   waiting: boolean // holds a write that nobody approved
   local: boolean // holds a write that the server has not received
   by?: string; at?: number; received?: number
+  seen?: string // the version vector behind a conflict; given back to settle it binds the choice to what was on the screen
 }
 export interface Finding { field: string; level: Level; code: string; group: number; vi: string; en: string }
 export interface RecordView {
@@ -68,7 +69,7 @@ export interface RecordView {
 
 /** A form: the record as it was when it was opened, kept until it is saved or given up. */
 export interface Form { key: string; record: RecordView; values: Record<string, string>; isNew: boolean; openedAt: number; dirty: boolean }
-export interface SaveRequest { key: string; values: Record<string, string>; submit: boolean; reasons?: Record<string, string>; answer?: string }
+export interface SaveRequest { key: string; values: Record<string, string>; submit: boolean; reasons?: Record<string, string>; answer?: string } // reasons by "FIELD CODE"
 export interface SaveReply { id: string; saved: boolean; submitted: boolean; findings: Finding[]; record: RecordView }
 
 export interface StreamStatus { register: string; have: number; of: number; complete: boolean }
@@ -84,7 +85,7 @@ export interface Status {
 export interface Calls {
   boot(): Boot
   /** Signs in over the network; opens or creates this account's store. */
-  login(a: { name: string; password: string; code?: string; borrowed: boolean }): Session
+  login(a: { name: string; password: string; code?: string; borrowed: boolean; former?: string }): Session // former: the password under which the store here was locked, after "former_password"
   /** Opens the store of an account that has signed in here before; needs no network. */
   unlock(a: { name: string; password: string }): Session
   session(): Session | null
@@ -101,7 +102,7 @@ export interface Calls {
   save(a: SaveRequest): SaveReply
   remove(a: { id: string }): RecordView
   restore(a: { id: string }): RecordView
-  settle(a: { id: string; field: string; dot?: string; value?: string }): RecordView // field "life": value "alive" or "deleted"
+  settle(a: { id: string; field: string; dot?: string; value?: string; seen?: string }): RecordView // field "life": value "alive" or "deleted"
   submit(a: { id: string; reasons?: Record<string, string> }): SaveReply
   answer(a: { id: string; question: string; text: string }): RecordView
   reveal(a: { id: string; field: string }): { display: string } // audited

@@ -1,0 +1,205 @@
+import { html, nothing, type TemplateResult } from 'lit'
+import { customElement, state } from 'lit/decorators.js'
+import { keyed } from 'lit/directives/keyed.js'
+import type { Boot, Session, Status } from './bridge'
+import { inLang } from './definition'
+import { bridge, failureOf } from './link'
+import './parts/ask'
+import { ask } from './parts/ask'
+import { icon, type Icon, mark } from './parts/icon'
+import { langSwitch } from './parts/lang'
+import { Part } from './parts/part'
+import './parts/say'
+import { sayFailure } from './parts/say'
+import './parts/status'
+import { hrefOf, onRoute, type Route, route } from './route'
+import { lang, t } from './text'
+import { number } from './text/format'
+import { onUpdate } from './update'
+import './views/accounts'
+import './views/audit'
+import './views/desk'
+import './views/devices'
+import './views/held'
+import './views/home'
+import './views/hub'
+import './views/inbox'
+import type { Tray } from './views/inbox'
+import './views/register'
+import './views/sign-in'
+
+interface Place { screen: string; label: string; icon: Icon; count?: number }
+
+/** The frame of every screen: who is signed in, where one can go, and the line that says where the work stands. */
+@customElement('wb-app')
+export class App extends Part {
+  @state() private boot: Boot | null = null
+  @state() private session: Session | null = null
+  @state() private status: Status | null = null
+  @state() private at: Route = route()
+  @state() private failure = ''
+  @state() private updateWaits = false
+
+  protected override connected(): void {
+    this.until(onRoute((to) => {
+      this.at = to
+      void this.updateComplete.then(() => this.querySelector<HTMLElement>('main')?.focus({ preventScroll: true }))
+    }))
+    this.until(onUpdate((waits) => (this.updateWaits = waits)))
+    this.hear('status', (status) => (this.status = status))
+    this.hear('failure', (failure) => sayFailure(new Failed(failure[lang()])))
+    this.hear('session', (session) => void this.signed(session))
+    void this.begin()
+  }
+
+  private async begin(): Promise<void> {
+    try {
+      this.boot = await bridge.call('boot')
+      const session = await bridge.call('session')
+      if (session) await this.signed(session)
+    } catch (cause) {
+      this.failure = failureOf(cause)[lang()]
+    }
+  }
+
+  private async signed(session: Session | null): Promise<void> {
+    if (!session) {
+      if (!this.session) return
+      // A fresh page holds nothing of what was open.
+      this.session = null
+      sessionStorage.clear()
+      location.replace(location.pathname)
+      return
+    }
+    const first = !this.session
+    this.session = session
+    if (first) this.status = await bridge.call('status').catch(() => null)
+  }
+
+  private async signOut(): Promise<void> {
+    const unsent = this.status?.unsent ?? 0
+    const borrowed = this.session!.borrowed
+    const reply = await ask({
+      title: t('signout.title'),
+      body: unsent ? t(borrowed ? 'signout.unsent.borrowed' : 'signout.unsent', { n: number(unsent) }) : t(borrowed ? 'signout.borrowed' : 'signout.body'),
+      choices: [{ value: 'yes', label: unsent && borrowed ? t('signout.keep') : t('signout'), tone: unsent ? 'danger' : 'main' }],
+    })
+    if (!reply) return
+    try {
+      await bridge.call('logout', unsent > 0 ? { keep: true } : {})
+    } catch (cause) {
+      sayFailure(cause)
+    }
+  }
+
+  private get places(): Place[] {
+    const { account } = this.session!
+    const waiting = this.status ? this.status.conflicts + this.status.returned + this.status.quarantined : 0
+    switch (account.role) {
+      case 'officer':
+        return [{ screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'inbox', label: t('nav.inbox'), icon: 'inbox', count: waiting }]
+      case 'supervisor':
+        return [{ screen: 'desk', label: t('nav.desk'), icon: 'desk' }, { screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'held', label: t('nav.held'), icon: 'lock' }]
+      case 'admin':
+        return [{ screen: 'accounts', label: t('nav.accounts'), icon: 'people' }, { screen: 'devices', label: t('nav.devices'), icon: 'device' }, { screen: 'audit', label: t('nav.audit'), icon: 'log' }]
+      case 'hub':
+        return [{ screen: 'hub', label: t('nav.hub'), icon: 'sync' }]
+    }
+  }
+
+  private view(session: Session): TemplateResult {
+    const { screen, parts, query } = this.at
+    const places = this.places.map((place) => place.screen)
+    const home = places[0]!
+    const known = screen !== '' || places.includes('') ? screen : home
+    const wanted = known === '' && session.account.role === 'supervisor' && !location.hash ? 'desk' : known
+    const definition = session.registers.find((register) => register.id === parts[0])
+    switch (wanted) {
+      case 'register':
+        if (definition) return html`<wb-register .definition=${definition} .recordId=${parts[1] ?? ''}></wb-register>`
+        break
+      case 'new':
+        if (definition) return html`<wb-register .definition=${definition} .isNew=${true} .draftKey=${query.get('draft') ?? ''}></wb-register>`
+        break
+      case 'inbox':
+        return html`<wb-inbox .session=${session} .tray=${(parts[0] as Tray) || 'conflicts'}></wb-inbox>`
+      case 'desk':
+        return html`<wb-desk .session=${session} .recordId=${parts[0] ?? ''}></wb-desk>`
+      case 'held':
+        return html`<wb-held .session=${session}></wb-held>`
+      case 'accounts':
+        return html`<wb-accounts></wb-accounts>`
+      case 'devices':
+        return html`<wb-devices></wb-devices>`
+      case 'audit':
+        return html`<wb-audit></wb-audit>`
+      case 'hub':
+        return html`<wb-hub></wb-hub>`
+      case '':
+        return html`<wb-home .session=${session} .status=${this.status}></wb-home>`
+    }
+    return html`<div class="empty"><p>${t('nowhere')}</p><a class="button" href="#/">${t('nav.home')}</a></div>`
+  }
+
+  private nav() {
+    const { screen } = this.at
+    const shown = screen || (location.hash || this.session!.account.role !== 'supervisor' ? '' : 'desk')
+    const current = shown === 'register' || shown === 'new' ? '' : shown
+    const registers = this.places.some((place) => place.screen === '')
+    return html`<nav class="nav" aria-label=${t('nav')}>
+      ${this.places.map(
+        (place, i) => html`<a href=${hrefOf(place.screen)} aria-current=${current === place.screen || (i === 0 && current === '' && !registers) ? 'page' : nothing}>
+          ${icon(place.icon)}<span>${place.label}</span>${place.count ? html`<span class="count-badge">${number(place.count)}</span>` : nothing}
+        </a>`,
+      )}
+      ${registers
+        ? html`<ul class="nav-registers">
+            ${this.session!.registers.map((register) => html`<li><a href=${hrefOf('register', register.id)} aria-current=${(shown === 'register' || shown === 'new') && this.at.parts[0] === register.id ? 'page' : nothing}>${inLang(register.label)}</a></li>`)}
+          </ul>`
+        : nothing}
+    </nav>`
+  }
+
+  private frame(session: Session) {
+    const { account } = session
+    return html`<a class="skip" href="#main" @click=${(event: Event) => {
+        event.preventDefault()
+        this.querySelector<HTMLElement>('main')?.focus()
+      }}>${t('skip')}</a>
+      <header class="top">
+        <a class="brand" href="#/" aria-label="Wardbook, ${t('nav.home')}">${mark()}<span>Wardbook</span></a>
+        <span class="top-unit">${account.unitName}</span>
+        ${this.updateWaits ? html`<span class="tag tag-blue">${t('update.waits')}</span>` : nothing}
+        <details class="menu who" @focusout=${closeMenu}>
+          <summary class="button plain" aria-label=${t('nav.account', { who: account.display })}>${icon('person')}<span>${account.display}</span></summary>
+          <div class="menu-list">
+            <p><strong>${account.display}</strong><span class="sub">${account.name} · ${t(`role.${account.role}`)}${session.borrowed ? ` · ${t('signin.borrowed.short')}` : ''}</span></p>
+            ${langSwitch()}
+            <button @click=${() => void this.signOut()}>${t('signout')}</button>
+          </div>
+        </details>
+      </header>
+      ${this.nav()}
+      <main id="main" tabindex="-1">${this.view(session)}</main>
+      <footer class="foot"><wb-status .status=${this.status} .session=${session}></wb-status></footer>`
+  }
+
+  override render() {
+    return html`${this.failure
+        ? html`<main class="empty" id="main"><p role="alert">${this.failure}</p><button @click=${() => location.reload()}>${t('again')}</button></main>`
+        : this.session
+          ? keyed(this.session.account.name, html`<div class="app">${this.frame(this.session)}</div>`)
+          : this.boot && !this.boot.unlocked
+            ? html`<wb-sign-in .boot=${this.boot}></wb-sign-in>`
+            : html`<main class="starting" id="main">${mark()}<p role="status">${t('starting')}</p></main>`}
+      <wb-said></wb-said><wb-asker></wb-asker>`
+  }
+}
+
+function closeMenu(event: FocusEvent): void {
+  const menu = event.currentTarget as HTMLDetailsElement
+  if (!(event.relatedTarget instanceof Node && menu.contains(event.relatedTarget))) setTimeout(() => (menu.open = false), 150)
+}
+
+class Failed extends Error {}
+

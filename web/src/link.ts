@@ -1,0 +1,24 @@
+import { connect } from './worker/client'
+import type { Failure } from './bridge'
+import { CallError } from './worker/client'
+import { scriptURL } from './trusted'
+
+// The build puts everything of one version into one folder beside the page's script.
+const here = new URL('.', import.meta.url)
+
+export const version = here.pathname.split('/').at(-2) ?? ''
+
+/** This tab's one end of the bridge. */
+export const bridge = connect({
+  version,
+  worker: scriptURL(new URL('worker.js', here)),
+  client: new URL('client.wasm', here).href,
+  sqlite: new URL('mc-wa-sqlite.wasm', here).href,
+})
+
+/** What went wrong, in a form that can be shown. */
+export function failureOf(cause: unknown): Failure {
+  if (cause instanceof CallError) return cause.failure
+  const said = cause instanceof Error ? cause.message : String(cause)
+  return { code: 'internal', vi: `Lỗi của trang: ${said}`, en: `A fault of the page: ${said}` }
+}

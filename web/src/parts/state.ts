@@ -1,0 +1,45 @@
+import { html, nothing, type TemplateResult } from 'lit'
+import type { Place, Row, Stage } from '../bridge'
+import { t, tCode } from '../text'
+import { when } from '../text/format'
+import { icon, type Icon } from './icon'
+
+const places: Place[] = ['local', 'received', 'approved', 'hub']
+
+/**
+ * How far a record has come on its way to the hub, as four strokes of which
+ * those behind it are filled, with the words beside them.
+ */
+export function way(place: Place, at?: number): TemplateResult {
+  const reached = places.indexOf(place)
+  const words = place === 'received' && at ? t('place.received.at', { at: when(at) }) : tCode('place', place)
+  return html`<span class="way way-${place}"
+    ><span class="way-strokes" aria-hidden="true">${places.map((_, i) => html`<i class=${i <= reached ? 'on' : ''}></i>`)}</span><span class="way-words">${words}</span></span
+  >`
+}
+
+/** A word on a coloured ground; the colour only repeats what the word says. */
+export function tag(tone: 'blue' | 'green' | 'amber' | 'red' | 'grey', words: string, sign?: Icon): TemplateResult {
+  return html`<span class="tag tag-${tone}">${sign ? icon(sign) : nothing}${words}</span>`
+}
+
+const stages: Record<Stage, ['blue' | 'green' | 'amber' | 'red' | 'grey', Icon | undefined]> = {
+  draft: ['grey', undefined],
+  submitted: ['blue', undefined],
+  returned: ['amber', 'undo'],
+  refused: ['red', 'close'],
+  approved: ['green', 'check'],
+  quarantined: ['red', 'lock'],
+}
+
+export function stage(of: Stage): TemplateResult {
+  const [tone, sign] = stages[of]
+  return tag(tone, tCode('stage', of), sign)
+}
+
+/** All that is peculiar to a row: its stage, and what a person has to settle. */
+export function rowTags(row: Pick<Row, 'stage' | 'conflict' | 'editedAndDeleted' | 'deleted'>): TemplateResult {
+  return html`${row.editedAndDeleted ? tag('red', t('state.edited_and_deleted'), 'warning') : row.deleted ? tag('grey', t('state.deleted'), 'bin') : nothing}${row.conflict
+    ? tag('amber', t('state.conflict'), 'split')
+    : nothing}${row.stage === 'approved' ? nothing : stage(row.stage)}`
+}

@@ -1,0 +1,54 @@
+import type { Definition } from './bridge'
+import { bridge } from './link'
+
+// The supervisor's requests. The server answers them; nothing here works without a network.
+
+export type Kind = 'conflict' | 'edited_and_deleted' | 'submitted' | 'deletion'
+export interface Item {
+  id: string; register: string; title: string; kind: Kind; waiting_fields: string[]; authors: string[]
+  oldest_at: number; newest_at: number; high_risk: boolean; warnings: number; errors: number
+  batchable: boolean; why_not: string[]; digest: string; new: boolean
+}
+export interface Queue { items: Item[]; next_cursor?: string; counts: { conflict: number; submitted: number; deletion: number } }
+export interface Side { value: string; display: string; by: string; at: number; received?: number; source?: string }
+export interface ReviewSibling extends Side { dot: string; received: number }
+export interface ReviewField {
+  name: string; label: { vi: string; en: string }; section?: string; type: string; high_risk: boolean; class?: string; policy?: string
+  approved: Side | null; merged: Side | null; siblings: ReviewSibling[]
+  conflict: boolean; waiting: boolean; submitted: boolean; changed_since_seen: boolean
+  findings: { level: 'E' | 'W' | 'I'; code: string; vi: string; en: string }[]; reason?: string
+}
+export interface ReviewRecord {
+  id: string; register: string; definition: number | Definition; unit: string; title: string; digest: string; kind: Kind
+  life: { state: string; approved_state?: string; by?: string; at?: number }; stage: string; fields: ReviewField[]
+  questions: { id: string; fields: string[]; comment: string; by: string; at: number; answers: { text: string; by: string; at: number }[] }[]
+  decisions: { decision: string; by: string; at: number; comment?: string; fields?: string[] }[]
+  may_approve: boolean; why_not: string[]
+}
+export interface Day {
+  waiting: number; conflicts: number; approved_today: number; at_hub: number
+  devices: { account: string; label: string; last_seen_at: number; unsent: number; oldest_unsent?: number }[]
+}
+export interface Held { id: string; record: string; register: string; author: string; at: number; received: number; code: string; fields: { name: string; display: string }[] }
+
+async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  return (await bridge.call('api', { method, path, ...(body !== undefined && { body }) })) as T
+}
+
+const at = (id: string) => encodeURIComponent(id)
+
+export const queue = (kind: string, register: string, cursor = ''): Promise<Queue> => {
+  const query = new URLSearchParams({ limit: '200', ...(kind && { kind }), ...(register && { register }), ...(cursor && { cursor }) })
+  return request('GET', `/api/v1/review/queue?${query}`)
+}
+export const record = (id: string) => request<ReviewRecord>('GET', `/api/v1/review/records/${at(id)}`)
+export const approve = (id: string, digest: string, fields?: string[]) => request<{ id: string; stage: string; approved: string[] }>('POST', '/api/v1/review/approve', { id, digest, ...(fields && { fields }) })
+export const settle = (id: string, digest: string, field: string, choice: { dot?: string; value?: string }) => request<ReviewRecord>('POST', '/api/v1/review/settle', { id, digest, field, ...choice })
+export const giveBack = (id: string, digest: string, fields: string[], comment: string) => request<unknown>('POST', '/api/v1/review/return', { id, digest, fields, comment })
+export const refuse = (id: string, digest: string, fields: string[] | undefined, reason: string) => request<unknown>('POST', '/api/v1/review/refuse', { id, digest, ...(fields && { fields }), reason })
+export const withdraw = (id: string, reason: string) => request<unknown>('POST', '/api/v1/review/withdraw', { id, reason })
+export const batch = (records: { id: string; digest: string }[]) => request<{ approved: { id: string }[]; left: { id: string; why: string[] }[] }>('POST', '/api/v1/review/batch', { records })
+export const reveal = (id: string, field: string) => request<{ display: string }>('POST', `/api/v1/records/${at(id)}/reveal`, { field })
+export const day = () => request<Day>('GET', '/api/v1/unit/day')
+export const held = () => request<{ items: Held[] }>('GET', '/api/v1/quarantine')
+export const decideHeld = (id: string, decision: 'release' | 'reject', reason: string) => request<unknown>('POST', `/api/v1/quarantine/${at(id)}/${decision}`, { reason })

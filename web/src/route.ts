@@ -1,0 +1,52 @@
+// Where in the app a tab is: the part of the address behind '#'. It needs no
+// server, so every screen opens offline and survives a reload.
+
+export interface Route { screen: string; parts: string[]; query: URLSearchParams }
+
+export function route(): Route {
+  const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?')
+  const [screen = '', ...parts] = path.split('/').map(decodeURIComponent)
+  return { screen, parts, query: new URLSearchParams(query) }
+}
+
+export const hrefOf = (screen: string, ...parts: string[]): string => `#/${[screen, ...parts].map(encodeURIComponent).join('/')}`
+
+export function go(href: string, { replace = false } = {}): void {
+  if (replace) {
+    history.replaceState(null, '', href)
+    dispatchEvent(new HashChangeEvent('hashchange'))
+  } else {
+    location.hash = href
+  }
+}
+
+/** A form asks to be asked before the tab moves on; it answers whether it may. */
+type Guard = () => Promise<boolean>
+let guard: Guard | null = null
+
+export function setGuard(next: Guard | null): void {
+  guard = next
+}
+
+/** Calls back on every change of route, after the guard of the screen being left has agreed. */
+export function onRoute(listen: (to: Route) => void): () => void {
+  let settled = location.hash
+  let asking = false
+  const changed = async () => {
+    if (asking || location.hash === settled) return listen(route())
+    if (guard) {
+      asking = true
+      const wanted = location.hash
+      history.replaceState(null, '', settled || '#/')
+      const may = await guard()
+      asking = false
+      if (!may) return
+      guard = null
+      history.pushState(null, '', wanted)
+    }
+    settled = location.hash
+    listen(route())
+  }
+  addEventListener('hashchange', changed)
+  return () => removeEventListener('hashchange', changed)
+}

@@ -1,0 +1,31 @@
+import { lang } from './index'
+
+const locale = () => (lang() === 'vi' ? 'vi-VN' : 'en-GB')
+
+/** 1.234,5 in Vietnamese. */
+export const number = (n: number): string => n.toLocaleString(locale())
+
+/** 14:32 */
+export const clock = (ms: number): string => new Date(ms).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
+
+/** 14:32 today, else 14:32 05/08/2026. */
+export function when(ms: number): string {
+  const date = new Date(ms)
+  const today = new Date().toDateString() === date.toDateString()
+  return today ? clock(ms) : `${clock(ms)} ${day(ms)}`
+}
+
+/** 05/08/2026 */
+export const day = (ms: number): string => new Date(ms).toLocaleDateString('en-GB')
+
+/** How long ago, in the largest unit that is not zero. */
+export function ago(ms: number): string {
+  const minutes = Math.round((ms - Date.now()) / 60_000)
+  const form = new Intl.RelativeTimeFormat(locale(), { numeric: 'auto' })
+  if (Math.abs(minutes) < 60) return form.format(minutes, 'minute')
+  if (Math.abs(minutes) < 60 * 24) return form.format(Math.round(minutes / 60), 'hour')
+  return form.format(Math.round(minutes / 60 / 24), 'day')
+}
+
+/** The order of Vietnamese dictionaries. */
+export const collator = new Intl.Collator('vi')

@@ -1,0 +1,47 @@
+import type { Failure, Lang } from '../bridge'
+import { en } from './en'
+import { vi } from './vi'
+
+export type Key = keyof typeof vi
+export type Texts = Record<Key, string>
+
+const catalogues: Record<Lang, Texts> = { vi, en }
+const changed = new EventTarget()
+let current: Lang = 'vi'
+
+try {
+  if (localStorage.getItem('lang') === 'en') current = 'en'
+} catch {
+  // Without storage the page begins in Vietnamese each time.
+}
+
+export const lang = (): Lang => current
+
+export function setLang(to: Lang): void {
+  current = to
+  document.documentElement.lang = to
+  try {
+    localStorage.setItem('lang', to)
+  } catch {
+    // as above
+  }
+  changed.dispatchEvent(new Event('lang'))
+}
+
+export function onLang(listen: () => void): () => void {
+  changed.addEventListener('lang', listen)
+  return () => changed.removeEventListener('lang', listen)
+}
+
+/** The text of a key, with its {places} filled. */
+export function t(key: Key, places: Record<string, string | number> = {}): string {
+  return catalogues[current][key].replace(/\{(\w+)\}/g, (_, name: string) => String(places[name] ?? ''))
+}
+
+/** The text of a key made from a code that comes from outside; the code itself if we have no text for it. */
+export function tCode(family: string, code: string): string {
+  const key = `${family}.${code}` as Key
+  return catalogues[current][key] ?? code
+}
+
+export const tFailure = (failure: Failure): string => failure[current] || failure.en || failure.code

@@ -1,0 +1,51 @@
+import { DIRTY_LOCK, onClean } from './dirty'
+import { scriptURL } from './trusted'
+
+// A new version of the app is installed beside the old one and waits. It takes
+// over when no form of any tab holds unsaved words; then every tab reloads.
+
+const RETRY = 20_000
+const listeners = new Set<(waits: boolean) => void>()
+let waiting: ServiceWorker | null = null
+
+/** Calls back with whether a new version waits for somebody to finish a form. */
+export function onUpdate(listen: (waits: boolean) => void): () => void {
+  listeners.add(listen)
+  return () => listeners.delete(listen)
+}
+
+export function register(): void {
+  const { serviceWorker } = navigator
+  if (!serviceWorker) return
+  const controlled = serviceWorker.controller !== null
+  serviceWorker.addEventListener('controllerchange', () => {
+    if (controlled) location.reload() // a first installation changes nothing that is on the screen
+  })
+  void serviceWorker.register(scriptURL('/sw.js'), { updateViaCache: 'none' }).then((registration) => {
+    const look = () => {
+      if (registration.waiting && registration.active) arrived(registration.waiting)
+    }
+    look()
+    registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', look))
+    setInterval(() => void registration.update().catch(() => {}), 30 * 60_000)
+  })
+  onClean(() => void attempt())
+}
+
+function arrived(worker: ServiceWorker): void {
+  if (waiting === worker) return
+  waiting = worker
+  void attempt()
+  setInterval(() => void attempt(), RETRY)
+}
+
+/** Lets the new version take over if no tab has a dirty form at this moment. */
+async function attempt(): Promise<void> {
+  if (!waiting) return
+  await navigator.locks.request(DIRTY_LOCK, { ifAvailable: true }, async (lock) => {
+    for (const listen of listeners) listen(!lock)
+    if (!lock) return
+    waiting?.postMessage({ activate: true })
+    await new Promise((resolve) => setTimeout(resolve, 2000)) // no form may turn dirty between here and the reload
+  })
+}

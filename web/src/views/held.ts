@@ -1,0 +1,71 @@
+import { html, nothing } from 'lit'
+import { customElement, property, state } from 'lit/decorators.js'
+import type { Session } from '../bridge'
+import { inLang, labelOf } from '../definition'
+import { failureOf } from '../link'
+import { ask } from '../parts/ask'
+import { icon } from '../parts/icon'
+import { Part } from '../parts/part'
+import { say, sayFailure } from '../parts/say'
+import * as review from '../review'
+import { lang, t, tCode } from '../text'
+import { when } from '../text/format'
+
+/** Changes that the server keeps apart: the supervisor lets them in or rejects them, each with a reason. */
+@customElement('wb-held')
+export class HeldView extends Part {
+  @property({ attribute: false }) session!: Session
+  @state() private items: review.Held[] | null = null
+  @state() private failure = ''
+
+  protected override connected(): void {
+    void this.load()
+  }
+
+  private async load(): Promise<void> {
+    try {
+      this.items = (await review.held()).items
+      this.failure = ''
+    } catch (cause) {
+      this.failure = failureOf(cause)[lang()]
+    }
+  }
+
+  private async decide(item: review.Held, decision: 'release' | 'reject'): Promise<void> {
+    const reply = await ask({
+      title: t(`held.${decision}.title`),
+      body: t(`held.${decision}.body`),
+      reason: { label: t('review.reason'), required: true },
+      choices: [{ value: 'yes', label: t(`held.${decision}`), tone: decision === 'release' ? 'main' : 'danger' }],
+    })
+    if (!reply) return
+    try {
+      await review.decideHeld(item.id, decision, reply.reason)
+      say(t('held.done'))
+      await this.load()
+    } catch (cause) {
+      sayFailure(cause)
+    }
+  }
+
+  override render() {
+    return html`<div class="page">
+      <h1>${t('held.title')}</h1>
+      <p class="sub">${t('held.why')}</p>
+      ${this.failure ? html`<p class="note note-red" role="alert">${icon('warning')}<span>${this.failure}</span></p>` : nothing}
+      ${this.items && !this.items.length ? html`<div class="empty"><p>${t('held.none')}</p></div>` : nothing}
+      <ul class="cards">
+        ${(this.items ?? []).map((item) => {
+          const definition = this.session.registers.find((register) => register.id === item.register)
+          return html`<li class="card">
+            <div class="card-head"><span><strong>${item.author}</strong> <span class="sub">${definition ? inLang(definition.label) : item.register} · ${t('time.device', { at: when(item.at) })} · ${t('time.server', { at: when(item.received) })}</span></span></div>
+            <p>${icon('lock')} ${tCode('held.code', item.code)}</p>
+            <dl class="pairs">${item.fields.map((field) => html`<dt>${definition ? labelOf(definition, field.name) : field.name}</dt><dd class="data">${field.display || t('value.empty')}</dd>`)}</dl>
+            <div class="actions"><button @click=${() => void this.decide(item, 'release')}>${t('held.release')}</button><button class="danger" @click=${() => void this.decide(item, 'reject')}>${t('held.reject')}</button></div>
+          </li>`
+        })}
+        ${this.items || this.failure ? nothing : html`<li class="sub">${t('loading')}</li>`}
+      </ul>
+    </div>`
+  }
+}

@@ -1,0 +1,414 @@
+import { html, nothing, type PropertyValues } from 'lit'
+import { customElement, property, state } from 'lit/decorators.js'
+import { repeat } from 'lit/directives/repeat.js'
+import type { Definition, FieldView, Finding, Form, RecordView } from '../bridge'
+import { holds, inLang, labelOf, sectionsOf } from '../definition'
+import { setDirty } from '../dirty'
+import { bridge, failureOf } from '../link'
+import { ask } from '../parts/ask'
+import '../parts/field'
+import { icon } from '../parts/icon'
+import { Part } from '../parts/part'
+import { say, sayFailure } from '../parts/say'
+import { stage, tag, way } from '../parts/state'
+import { go, hrefOf, setGuard } from '../route'
+import { lang, t } from '../text'
+import { when } from '../text/format'
+import './history'
+
+/** What differs from the record as it was when the form was opened. */
+export function typedIn(form: Form): Record<string, string> {
+  const before = new Map(form.record.fields.map((field) => [field.name, field.value]))
+  return Object.fromEntries(Object.entries(form.values).filter(([name, value]) => value !== (before.get(name) ?? '')))
+}
+
+const DRAFT_PAUSE = 400 // ms without a change before a draft is put away
+
+/**
+ * One record as a form made from its register's definition. What is typed is
+ * put away as a draft all the time; a save answers at once; what others change
+ * meanwhile is announced and never written over what is being typed.
+ */
+@customElement('wb-record')
+export class RecordForm extends Part {
+  @property({ attribute: false }) definition!: Definition
+  @property() recordId = '' // empty: a new record
+  @property() draftKey = ''
+
+  @state() private form: Form | null = null
+  @state() private edits: Record<string, string> = {} // only what was typed
+  @state() private reasons: Record<string, string> = {}
+  @state() private findings: Finding[] = []
+  @state() private visited = new Set<string>()
+  @state() private all = false // show every finding, since submitting was tried
+  @state() private busy = false
+  @state() private moved = false // the record changed elsewhere while it is being edited
+  @state() private failure = ''
+  @state() private answer = ''
+  @state() private history = false
+  private pause = 0
+  private checking = 0
+  private opening = 0
+
+  protected override connected(): void {
+    this.hear('changed', ({ registers, ids }) => {
+      if (!this.form || this.form.isNew || !registers.includes(this.definition.id)) return
+      if (!ids.length || ids.includes(this.form.record.id)) void this.changedElsewhere()
+    })
+    this.listen(window, 'pagehide', () => void this.putAway())
+    this.listen(document, 'visibilitychange', () => void this.putAway())
+    this.listen(window, 'beforeunload', (event: BeforeUnloadEvent) => {
+      if (this.pause) event.preventDefault() // only while a draft is not put away yet
+    })
+    this.until(() => {
+      void this.putAway()
+      setGuard(null)
+      setDirty(false)
+    })
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('recordId') || changed.has('definition') || changed.has('draftKey')) {
+      const saved = this.form && !changed.has('definition') && this.form.record.id === this.recordId && this.recordId !== ''
+      if (!saved) void this.open()
+    }
+  }
+
+  private get dirty(): boolean {
+    return Object.keys(this.edits).length > 0
+  }
+
+  private get values(): Record<string, string> {
+    const values = Object.fromEntries((this.form?.record.fields ?? []).map((field) => [field.name, field.value]))
+    return { ...values, ...this.edits }
+  }
+
+  private async open(): Promise<void> {
+    const opening = ++this.opening
+    this.failure = ''
+    try {
+      const kept = this.draftKey ? (await bridge.call('drafts')).find((form) => form.key === this.draftKey) : undefined
+      const form = kept ?? (await bridge.call('open', this.recordId ? { id: this.recordId } : { register: this.definition.id }))
+      if (opening !== this.opening) return
+      this.form = form
+      this.edits = typedIn(form)
+      this.reasons = {}
+      this.findings = form.record.findings
+      this.visited = new Set(Object.keys(this.edits))
+      this.all = this.moved = this.history = false
+      this.answer = ''
+      this.guard()
+      if (form.isNew) void this.updateComplete.then(() => this.querySelector<HTMLElement>('form input, form select')?.focus())
+    } catch (cause) {
+      if (opening !== this.opening) return
+      this.form = null
+      this.failure = failureOf(cause)[lang()]
+    }
+  }
+
+  private async changedElsewhere(): Promise<void> {
+    if (this.busy) return
+    if (!this.dirty) {
+      const record = await bridge.call('get', { id: this.form!.record.id }).catch(() => null)
+      if (record && this.form && !this.dirty) {
+        this.form = { ...this.form, record }
+        this.findings = record.findings
+        void this.reopen()
+      }
+    } else {
+      this.moved = true
+    }
+  }
+
+  /** A form whose record moved on before anything was typed begins from what is on the screen now. */
+  private async reopen(): Promise<void> {
+    const before = this.form!.key
+    const form = await bridge.call('open', { id: this.form!.record.id }).catch(() => null)
+    if (form && !this.dirty && this.form?.key === before) this.form = form
+  }
+
+  private guard(): void {
+    setDirty(this.dirty)
+    setGuard(this.dirty ? () => this.mayLeave() : null)
+  }
+
+  private async mayLeave(): Promise<boolean> {
+    await this.putAway()
+    const reply = await ask({
+      title: t('leave.title'),
+      body: t('leave.body'),
+      choices: [
+        { value: 'save', label: t('save'), tone: 'main' },
+        { value: 'keep', label: t('leave.keep') },
+        { value: 'discard', label: t('leave.discard'), tone: 'danger' },
+      ],
+    })
+    if (reply?.value === 'save') return this.save(false)
+    if (reply?.value === 'discard') return this.discard()
+    return reply?.value === 'keep'
+  }
+
+  private edited({ detail }: CustomEvent<{ name: string; value: string }>): void {
+    const { name, value } = detail
+    const before = this.form!.record.fields.find((field) => field.name === name)
+    const edits = { ...this.edits, [name]: value }
+    if (value === (before?.value ?? '') && !this.form!.isNew) delete edits[name]
+    this.edits = edits
+    this.guard()
+    clearTimeout(this.pause)
+    this.pause = window.setTimeout(() => void this.putAway(), DRAFT_PAUSE)
+  }
+
+  /** Puts what was typed on the device's disk. */
+  private async putAway(): Promise<void> {
+    if (!this.pause || !this.form) return
+    clearTimeout(this.pause)
+    this.pause = 0
+    try {
+      await bridge.call('draft', { key: this.form.key, values: this.edits })
+    } catch (cause) {
+      sayFailure(cause)
+    }
+  }
+
+  private async left({ detail }: CustomEvent<{ name: string }>): Promise<void> {
+    if (!this.visited.has(detail.name)) this.visited = new Set(this.visited).add(detail.name)
+    const checking = ++this.checking
+    try {
+      const findings = await bridge.call('check', { register: this.definition.id, values: this.values, ...(this.form!.isNew ? {} : { id: this.form!.record.id }) })
+      if (checking === this.checking) this.findings = findings
+    } catch {
+      // The same check is made again by the save, which says why it fails.
+    }
+  }
+
+  private async save(submit: boolean): Promise<boolean> {
+    if (!this.form || this.busy) return false
+    clearTimeout(this.pause)
+    this.pause = 0
+    this.busy = true
+    this.failure = ''
+    try {
+      const { key } = this.form
+      const reply = await bridge.call('save', { key, values: this.edits, submit, reasons: this.reasonsByCode(), ...(this.answer && { answer: this.answer }) })
+      const wasNew = this.form.isNew
+      this.findings = reply.findings
+      this.all = submit && !reply.submitted
+      this.edits = {}
+      this.answer = ''
+      this.moved = false
+      this.form = { ...this.form, record: reply.record, values: {}, isNew: false, dirty: false }
+      this.guard()
+      say(reply.submitted ? t('record.submitted') : t('record.saved'))
+      if (submit && !reply.submitted) void this.updateComplete.then(() => this.firstBad()?.focus())
+      if (wasNew) go(hrefOf('register', this.definition.id, reply.id), { replace: true })
+      else await this.reopen()
+      return true
+    } catch (cause) {
+      const failure = failureOf(cause)
+      this.failure = t('record.not_saved', { why: failure[lang()] })
+      return false
+    } finally {
+      this.busy = false
+    }
+  }
+
+  /** One reason serves every warning of its field; the store keeps it by "FIELD CODE". */
+  private reasonsByCode(): Record<string, string> {
+    const warnings = this.findings.filter((finding) => finding.level === 'W' && this.reasons[finding.field])
+    return Object.fromEntries(warnings.map((finding) => [`${finding.field} ${finding.code}`, this.reasons[finding.field]!]))
+  }
+
+  private firstBad(): HTMLElement | null {
+    return this.querySelector<HTMLElement>('.field-bad input, .field-bad select, .field-bad textarea, .why input')
+  }
+
+  private async discard(): Promise<boolean> {
+    clearTimeout(this.pause)
+    this.pause = 0
+    try {
+      await bridge.call('discard', { key: this.form!.key })
+      this.edits = {}
+      this.guard()
+      return true
+    } catch (cause) {
+      sayFailure(cause)
+      return false
+    }
+  }
+
+  private async giveUp(): Promise<void> {
+    const reply = await ask({ title: t('record.discard.title'), body: t('record.discard.body'), choices: [{ value: 'yes', label: t('leave.discard'), tone: 'danger' }] })
+    if (!reply || !(await this.discard())) return
+    if (this.form!.isNew) go(hrefOf('register', this.definition.id))
+    else void this.open()
+  }
+
+  private async change(make: () => Promise<RecordView>, said: string): Promise<void> {
+    this.busy = true
+    try {
+      const record = await make()
+      this.form = { ...this.form!, record }
+      this.findings = record.findings
+      say(said)
+      if (!this.dirty) await this.reopen()
+    } catch (cause) {
+      sayFailure(cause)
+    } finally {
+      this.busy = false
+    }
+  }
+
+  private async erase(): Promise<void> {
+    const reply = await ask({ title: t('record.delete.title', { what: this.title_ }), body: t('record.delete.body'), choices: [{ value: 'yes', label: t('record.delete'), tone: 'danger' }] })
+    if (!reply) return
+    if (this.dirty && !(await this.discard())) return
+    await this.change(() => bridge.call('remove', { id: this.form!.record.id }), t('record.deleted'))
+  }
+
+  private settle({ detail }: CustomEvent<{ field: string; dot?: string; value?: string; seen?: string }>): void {
+    const edits = { ...this.edits }
+    delete edits[detail.field]
+    void this.change(() => bridge.call('settle', { id: this.form!.record.id, ...detail }), t('conflict.settled')).then(() => {
+      this.edits = edits
+      this.guard()
+    })
+  }
+
+  private get title_(): string {
+    const name = this.definition.title_field ?? ''
+    return this.edits[name] || this.form?.record.fields.find((field) => field.name === name)?.display || (this.form?.isNew ? t('record.new') : t('record.untitled'))
+  }
+
+  private head(record: RecordView) {
+    return html`<header class="record-head">
+      <a class="button plain back" href=${hrefOf('register', this.definition.id)}>${icon('back')}<span>${inLang(this.definition.label)}</span></a>
+      <h1 class="data">${this.title_}</h1>
+      <div class="record-state">
+        ${this.form!.isNew ? tag('grey', t('record.new.state')) : html`${way(record.place, record.receivedAt)}${stage(record.stage)}`}
+        ${record.life === 'deleted' ? tag('grey', t('state.deleted'), 'bin') : nothing}
+        ${this.form!.isNew ? nothing : html`<button class="small plain" aria-expanded=${this.history} @click=${() => (this.history = !this.history)}>${icon('clock')}${t('record.history')}</button>`}
+      </div>
+    </header>`
+  }
+
+  private notes(record: RecordView) {
+    const { review } = record
+    return html`${this.moved ? html`<p class="note note-blue" role="status">${icon('sync')}<span>${t('record.moved')}</span></p>` : nothing}
+      ${record.life === 'edited and deleted'
+        ? html`<div class="note note-red">
+            ${icon('warning')}<span><strong>${t('state.edited_and_deleted')}.</strong> ${t('record.life.why')}
+              <span class="actions"
+                ><button class="small" @click=${() => this.settleLife('alive')}>${t('record.life.keep')}</button><button class="small danger" @click=${() => this.settleLife('deleted')}>${t('record.life.delete')}</button></span
+              ></span
+            >
+          </div>`
+        : nothing}
+      ${record.quarantine.map(
+        (entry) => html`<div class="note note-red">
+          ${icon('lock')}<span
+            ><strong>${t('quarantine.title')}</strong> ${lang() === 'en' ? entry.en : entry.vi}
+            <span class="sub">${t('time.device', { at: when(entry.at) })}</span>
+            <dl class="pairs">${entry.fields.map((field) => html`<dt>${labelOf(this.definition, field.name)}</dt><dd class="data">${field.display || t('value.empty')}</dd>`)}</dl></span
+          >
+        </div>`,
+      )}
+      ${review && (record.stage === 'returned' || record.stage === 'refused' || review.answers.length)
+        ? html`<section class="note ${record.stage === 'refused' ? 'note-red' : 'note-amber'}" aria-label=${t('review.question')}>
+            ${icon('undo')}
+            <div>
+              <p><strong>${record.stage === 'refused' ? t('review.refused_by', { by: review.by }) : t('review.returned_by', { by: review.by })}</strong> <span class="sub">${when(review.at)}</span></p>
+              ${review.comment ? html`<blockquote class="data">${review.comment}</blockquote>` : nothing}
+              ${review.fields?.length ? html`<p class="sub">${t('review.fields', { fields: review.fields.map((name) => labelOf(this.definition, name)).join(', ') })}</p>` : nothing}
+              ${review.answers.map((answer) => html`<p class="answer"><span class="data">${answer.text}</span> <span class="sub">${answer.by} · ${when(answer.at)}</span></p>`)}
+              ${record.stage === 'returned' && review.question
+                ? html`<label class="field"><span class="label">${t('review.answer')}</span><textarea rows="2" maxlength="1000" .value=${this.answer} @input=${(event: Event) => (this.answer = (event.target as HTMLTextAreaElement).value)}></textarea></label>
+                    <div class="actions"><button class="small" ?disabled=${!this.answer.trim() || this.busy} @click=${this.sendAnswer}>${t('review.answer.send')}</button><span class="sub">${t('review.answer.hint')}</span></div>`
+                : nothing}
+            </div>
+          </section>`
+        : nothing}`
+  }
+
+  private sendAnswer(): void {
+    const { record } = this.form!
+    const text = this.answer.trim()
+    void this.change(() => bridge.call('answer', { id: record.id, question: record.review!.question!, text }), t('review.answer.sent')).then(() => (this.answer = ''))
+  }
+
+  private settleLife(value: 'alive' | 'deleted'): void {
+    void this.change(() => bridge.call('settle', { id: this.form!.record.id, field: 'life', value }), t('conflict.settled'))
+  }
+
+  private viewOf(name: string): FieldView | undefined {
+    return this.form!.record.fields.find((field) => field.name === name)
+  }
+
+  private summary() {
+    if (!this.all) return nothing
+    const errors = this.findings.filter((finding) => finding.level === 'E')
+    const unreasoned = this.findings.filter((finding) => finding.level === 'W' && !this.reasons[finding.field])
+    if (!errors.length && !unreasoned.length) return nothing
+    return html`<div class="note note-red" role="alert">
+      ${icon('warning')}
+      <div>
+        <strong>${errors.length ? t('record.blocked', { n: errors.length }) : t('record.reasons', { n: unreasoned.length })}</strong>
+        <ul>
+          ${[...errors, ...(errors.length ? [] : unreasoned)].map(
+            (finding) => html`<li><button type="button" class="link" @click=${() => this.querySelector<HTMLElement>(`#f-${CSS.escape(finding.field)}`)?.focus()}>${labelOf(this.definition, finding.field)}</button>: ${lang() === 'en' ? finding.en : finding.vi}</li>`,
+          )}
+        </ul>
+      </div>
+    </div>`
+  }
+
+  override render() {
+    if (this.failure && !this.form) return html`<div class="empty"><p role="alert">${this.failure}</p><a class="button" href=${hrefOf('register', this.definition.id)}>${icon('back')}${inLang(this.definition.label)}</a></div>`
+    if (!this.form) return html`<div class="empty"><p class="sub">${t('loading')}</p></div>`
+    const { record } = this.form
+    const values = this.values
+    const shut = record.life === 'deleted'
+    const asked = record.stage === 'returned' ? (record.review?.fields ?? []) : []
+    const sections = sectionsOf(this.definition, values)
+    return html`<article class="record">
+      ${this.head(record)}
+      ${this.history ? html`<wb-history .definition=${this.definition} .recordId=${record.id}></wb-history>` : nothing}
+      ${this.notes(record)} ${this.summary()}
+      <form novalidate autocomplete="off" @submit=${(event: Event) => event.preventDefault()} @edit=${this.edited} @left=${this.left} @settle=${this.settle}
+        @reason=${({ detail }: CustomEvent<{ name: string; reason: string }>) => (this.reasons = { ...this.reasons, [detail.name]: detail.reason })}>
+        ${sections.map((section) => {
+          const fields = section.fields.filter((field) => holds(field.applies_when, values) || values[field.name])
+          return fields.length
+            ? html`<fieldset class="section">
+                <legend>${inLang(section.label)}</legend>
+                ${repeat(
+                  fields,
+                  (field) => field.name,
+                  (field) => html`<wb-field
+                    .definition=${this.definition}
+                    .field=${field}
+                    .values=${values}
+                    .view=${this.viewOf(field.name)}
+                    .recordId=${record.id}
+                    .reason=${this.reasons[field.name] ?? ''}
+                    .asked=${asked.includes(field.name)}
+                    .readonly=${shut}
+                    .findings=${this.all || this.visited.has(field.name) ? this.findings.filter((finding) => finding.field === field.name) : []}
+                  ></wb-field>`,
+                )}
+              </fieldset>`
+            : nothing
+        })}
+      </form>
+      ${this.failure ? html`<p class="note note-red" role="alert">${icon('warning')}<span>${this.failure}</span></p>` : nothing}
+      <footer class="record-foot">
+        ${shut
+          ? html`<button @click=${() => this.change(() => bridge.call('restore', { id: record.id }), t('record.restored'))} ?disabled=${this.busy}>${icon('undo')}${t('record.restore')}</button>`
+          : html`<button class="main" ?disabled=${this.busy || (!this.dirty && !this.form.isNew)} @click=${() => void this.save(false)}>${t('save')}</button>
+              <button ?disabled=${this.busy} @click=${() => void this.save(true)}>${t('record.submit')}</button>
+              ${this.dirty ? html`<button class="plain" ?disabled=${this.busy} @click=${() => void this.giveUp()}>${t('leave.discard')}</button>` : nothing}
+              ${record.mayDelete && !this.form.isNew ? html`<button class="plain danger-text push" ?disabled=${this.busy} @click=${() => void this.erase()}>${icon('bin')}${t('record.delete')}</button>` : nothing}`}
+      </footer>
+    </article>`
+  }
+}

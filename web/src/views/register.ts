@@ -1,0 +1,132 @@
+import { html, nothing, type PropertyValues } from 'lit'
+import { customElement, property, state } from 'lit/decorators.js'
+import type { Definition, ListReply, ListRequest, Row } from '../bridge'
+import { inLang, labelOf } from '../definition'
+import { bridge } from '../link'
+import { icon } from '../parts/icon'
+import { Part } from '../parts/part'
+import '../parts/rows'
+import type { RowList, Rows } from '../parts/rows'
+import { sayFailure } from '../parts/say'
+import { rowTags, way } from '../parts/state'
+import { hrefOf } from '../route'
+import { t, tCode } from '../text'
+import { number } from '../text/format'
+import './record'
+
+type Filter = NonNullable<ListRequest['filter']>
+const filters: Filter[] = ['all', 'mine', 'drafts', 'returned', 'conflicts', 'deleted']
+const PAUSE = 120 // ms without a key before we search
+
+/** A register's records: search, filters and the list, with the open record beside it where there is room. */
+@customElement('wb-register')
+export class Register extends Part {
+  @property({ attribute: false }) definition!: Definition
+  @property() recordId = '' // the open record, or empty
+  @property({ type: Boolean }) isNew = false
+  @property() draftKey = ''
+
+  @state() private search = ''
+  @state() private filter: Filter = 'all'
+  @state() private reply: ListReply | null = null
+  private pause = 0
+  private running: Promise<unknown> = Promise.resolve()
+
+  protected override connected(): void {
+    this.hear('changed', ({ registers }) => {
+      if (registers.includes(this.definition.id)) this.querySelector<RowList<Row>>('wb-rows')?.refresh()
+    })
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('definition') && changed.get('definition')?.id !== this.definition.id) {
+      this.search = ''
+      this.filter = 'all'
+      this.reply = null
+    }
+  }
+
+  /** What the list shows; pages of anything else are of no use. */
+  private get key(): string {
+    return `${this.definition.id} ${this.filter} ${this.search}`
+  }
+
+  /** Searches one at a time; what is typed meanwhile replaces what waits. */
+  private load = async (offset: number, limit: number): Promise<Rows<Row>> => {
+    const wanted = this.key
+    const before = this.running
+    const mine = before.catch(() => {}).then(async () => {
+      if (wanted !== this.key) return { rows: [], total: 0 } // nobody waits for it any more
+      const reply = await bridge.call('list', { register: this.definition.id, search: this.search, filter: this.filter, offset, limit })
+      if (wanted === this.key) this.reply = reply
+      return reply
+    })
+    this.running = mine
+    return mine
+  }
+
+  private typed(event: Event): void {
+    clearTimeout(this.pause)
+    const { value } = event.target as HTMLInputElement
+    this.pause = window.setTimeout(() => (this.search = value.normalize('NFC').trim()), PAUSE)
+  }
+
+  private draw = (row: Row) => {
+    const cells = row.cells.filter((cell) => cell && cell !== row.title)
+    return html`<a class="row ${row.id === this.recordId ? 'row-open' : ''} ${row.deleted ? 'row-deleted' : ''}" href=${hrefOf('register', this.definition.id, row.id)} aria-current=${row.id === this.recordId ? 'true' : nothing}>
+      <span class="row-title data">${row.title || t('record.untitled')}</span>
+      <span class="row-tags">${rowTags(row)}</span>
+      <span class="row-cells">${cells.join(' · ')}</span>
+      ${way(row.place, row.receivedAt)}
+    </a>`
+  }
+
+  private count() {
+    const { reply } = this
+    if (!reply) return nothing
+    const found = this.search || this.filter !== 'all' ? t('register.found', { n: number(reply.total) }) : t('register.total', { n: number(reply.total) })
+    return html`${found}${reply.complete ? nothing : html` · <strong>${t('register.partial', { have: number(reply.have), of: number(reply.of) })}</strong>`}`
+  }
+
+  private get emptyText() {
+    const nothingYet = this.reply && !this.reply.complete && !this.reply.have
+    return html`<div class="empty">
+      <p>${nothingYet ? t('register.coming') : this.search ? t('register.none_found', { search: this.search }) : this.filter === 'all' ? t('register.none') : tCode('register.none', this.filter)}</p>
+      <a class="button" href=${hrefOf('new', this.definition.id)}>${icon('add')}${t('register.add')}</a>
+    </div>`
+  }
+
+  override render() {
+    const { definition } = this
+    const open = this.recordId !== '' || this.isNew
+    return html`<div class="split ${open ? 'split-open' : ''}">
+      <section class="split-list" aria-label=${inLang(definition.label)}>
+        <header class="list-head">
+          <div class="list-title">
+            <h1>${inLang(definition.label)}</h1>
+            <a class="button main" href=${hrefOf('new', definition.id)}>${icon('add')}${t('register.add')}</a>
+          </div>
+          <div class="search" role="search">
+            ${icon('search')}
+            <input type="search" aria-label=${t('register.search')} placeholder=${t('register.search.hint')} autocomplete="off" spellcheck="false" .value=${this.search} @input=${this.typed} />
+          </div>
+          <div class="filters" role="group" aria-label=${t('register.filters')}>
+            ${filters.map((filter) => html`<button class="filter" aria-pressed=${this.filter === filter} @click=${() => (this.filter = filter)}>${tCode('filter', filter)}</button>`)}
+          </div>
+          <p class="sub count" role="status">${this.count()}</p>
+        </header>
+        <wb-rows
+          .load=${this.load}
+          .draw=${this.draw}
+          .key=${this.key}
+          .label=${inLang(definition.label)}
+          .empty=${this.emptyText}
+          @failed=${({ detail }: CustomEvent) => sayFailure(detail)}
+        ></wb-rows>
+      </section>
+      ${open
+        ? html`<wb-record class="split-record" .definition=${definition} .recordId=${this.recordId} .draftKey=${this.draftKey}></wb-record>`
+        : html`<div class="split-record split-none"><p class="sub">${t('register.choose', { column: labelOf(definition, definition.title_field ?? '') })}</p></div>`}
+    </div>`
+  }
+}

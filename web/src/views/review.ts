@@ -1,0 +1,282 @@
+import { html, nothing, type PropertyValues } from 'lit'
+import { customElement, property, state } from 'lit/decorators.js'
+import type { Definition, Session } from '../bridge'
+import { inLang } from '../definition'
+import { failureOf } from '../link'
+import { ask } from '../parts/ask'
+import { icon } from '../parts/icon'
+import { Part } from '../parts/part'
+import { say, sayFailure } from '../parts/say'
+import { tag } from '../parts/state'
+import * as review from '../review'
+import type { ReviewField, ReviewRecord, Side } from '../review'
+import { hrefOf } from '../route'
+import { lang, t, tCode } from '../text'
+import { when } from '../text/format'
+
+/** One record before its supervisor: per field what was approved and what stands now, and where that came from. */
+@customElement('wb-review')
+export class Review extends Part {
+  @property({ attribute: false }) session!: Session
+  @property() recordId = ''
+  @state() private record: ReviewRecord | null = null
+  @state() private chosen = new Set<string>() // waiting fields that are ticked
+  @state() private failure = ''
+  @state() private changed = false // the record moved on since it was on the screen
+  @state() private busy = false
+  @state() private rest = false
+  @state() private shown: Record<string, string> = {} // revealed values
+  private loading = 0
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('recordId')) void this.load()
+  }
+
+  private async load(): Promise<void> {
+    const loading = ++this.loading
+    this.failure = ''
+    this.changed = this.rest = false
+    this.shown = {}
+    try {
+      const record = await review.record(this.recordId)
+      if (loading === this.loading) this.take(record)
+    } catch (cause) {
+      if (loading !== this.loading) return
+      this.record = null
+      this.failure = failureOf(cause)[lang()]
+    }
+  }
+
+  private take(record: ReviewRecord): void {
+    this.record = record
+    this.chosen = new Set(record.fields.filter((field) => field.waiting && !field.conflict).map((field) => field.name))
+    this.querySelector('.review-body')?.scrollTo?.(0, 0)
+  }
+
+  private get definition(): Definition | undefined {
+    return this.session.registers.find((register) => register.id === this.record?.register)
+  }
+
+  private labels(names: Iterable<string>): string {
+    const known = new Map(this.record!.fields.map((field) => [field.name, inLang(field.label)]))
+    return [...names].map((name) => known.get(name) ?? name).join(', ')
+  }
+
+  /** Carries out one decision. If the record has moved on, what changed comes back on top and nothing was decided. */
+  private async decide(make: () => Promise<unknown>, said: string): Promise<boolean> {
+    if (this.busy) return false
+    this.busy = true
+    try {
+      await make()
+      say(said)
+      return true
+    } catch (cause) {
+      if (failureOf(cause).code === 'changed') {
+        await this.load()
+        this.changed = true
+      } else {
+        sayFailure(cause)
+      }
+      return false
+    } finally {
+      this.busy = false
+    }
+  }
+
+  private gone(): void {
+    this.dispatchEvent(new CustomEvent('done', { detail: { id: this.recordId } }))
+  }
+
+  private get waiting(): ReviewField[] {
+    return this.record?.fields.filter((field) => field.waiting) ?? []
+  }
+
+  async approve(): Promise<void> {
+    const { record, chosen } = this
+    if (!record) return
+    if (!record.may_approve) return sayFailure(new Error(this.whyNot))
+    if (!chosen.size && record.life.state === record.life.approved_state) return sayFailure(new Error(t('review.choose_fields')))
+    const all = this.waiting.every((field) => chosen.has(field.name))
+    if (await this.decide(() => review.approve(record.id, record.digest, all ? undefined : [...chosen]), t('review.approved', { what: record.title }))) {
+      if (all) this.gone()
+      else await this.load()
+    }
+  }
+
+  async giveBack(): Promise<void> {
+    const { record, chosen } = this
+    if (!record) return
+    if (!chosen.size) return sayFailure(new Error(t('review.choose_fields')))
+    const reply = await ask({
+      title: t('review.return.title'),
+      body: t('review.return.body', { fields: this.labels(chosen) }),
+      reason: { label: t('review.comment'), required: true },
+      choices: [{ value: 'yes', label: t('review.return'), tone: 'main' }],
+    })
+    if (reply && (await this.decide(() => review.giveBack(record.id, record.digest, [...chosen], reply.reason), t('review.returned')))) this.gone()
+  }
+
+  async refuse(): Promise<void> {
+    const { record, chosen } = this
+    if (!record) return
+    if (!chosen.size && record.kind !== 'deletion') return sayFailure(new Error(t('review.choose_fields')))
+    const all = this.waiting.every((field) => chosen.has(field.name))
+    const reply = await ask({
+      title: t('review.refuse.title'),
+      body: t('review.refuse.body', { fields: this.labels(chosen) }),
+      reason: { label: t('review.reason'), required: true },
+      choices: [{ value: 'yes', label: t('review.refuse'), tone: 'danger' }],
+    })
+    if (reply && (await this.decide(() => review.refuse(record.id, record.digest, all ? undefined : [...chosen], reply.reason), t('review.refused')))) {
+      if (all) this.gone()
+      else await this.load()
+    }
+  }
+
+  private async withdraw(): Promise<void> {
+    const reply = await ask({
+      title: t('review.withdraw.title'),
+      body: t('review.withdraw.body'),
+      reason: { label: t('review.reason'), required: true },
+      choices: [{ value: 'yes', label: t('review.withdraw'), tone: 'danger' }],
+    })
+    if (reply && (await this.decide(() => review.withdraw(this.record!.id, reply.reason), t('review.withdrawn')))) await this.load()
+  }
+
+  private async settle(field: string, choice: { dot?: string; value?: string }): Promise<void> {
+    const { record } = this
+    await this.decide(async () => this.take(await review.settle(record!.id, record!.digest, field, choice)), t('conflict.settled'))
+  }
+
+  private async third(field: ReviewField): Promise<void> {
+    const reply = await ask({
+      title: t('conflict.third'),
+      body: t('review.third.body'),
+      reason: { label: inLang(field.label), required: true },
+      choices: [{ value: 'yes', label: t('conflict.take_third'), tone: 'main' }],
+    })
+    if (reply) await this.settle(field.name, { value: reply.reason.normalize('NFC') })
+  }
+
+  private async reveal(name: string): Promise<void> {
+    try {
+      const { display } = await review.reveal(this.record!.id, name)
+      this.shown = { ...this.shown, [name]: display }
+    } catch (cause) {
+      sayFailure(cause)
+    }
+  }
+
+  private get whyNot(): string {
+    return this.record?.why_not.map((code) => tCode('why', code)).join('; ') ?? ''
+  }
+
+  private toggle(name: string, on: boolean): void {
+    const chosen = new Set(this.chosen)
+    if (on) chosen.add(name)
+    else chosen.delete(name)
+    this.chosen = chosen
+  }
+
+  private side(side: Side | null, name: string, current: boolean) {
+    if (!side) return html`<span class="sub">${t('value.none_yet')}</span>`
+    return html`<span class="data value">${(current && this.shown[name]) || side.display || t('value.empty')}</span>
+      <span class="sub">${side.by}${side.source ? ` · ${tCode('source', side.source)}` : ''} · ${t('time.device', { at: when(side.at) })}${side.received ? ` · ${t('time.server', { at: when(side.received) })}` : ''}</span>`
+  }
+
+  private field(field: ReviewField) {
+    const masked = /[•*]/.test(field.merged?.display ?? '') && !this.shown[field.name]
+    return html`<li class="compare ${field.conflict ? 'compare-torn' : ''} ${field.changed_since_seen ? 'compare-new' : ''}">
+      <div class="compare-name">
+        ${field.waiting
+          ? html`<label class="check"><input type="checkbox" .checked=${this.chosen.has(field.name)} ?disabled=${field.conflict} @change=${(event: Event) => this.toggle(field.name, (event.target as HTMLInputElement).checked)} /><span>${inLang(field.label)}</span></label>`
+          : html`<span>${inLang(field.label)}</span>`}
+        ${field.high_risk ? tag('red', t('field.high_risk'), 'flag') : nothing} ${field.changed_since_seen ? tag('green', t('review.since_seen')) : nothing}
+        ${field.waiting && !field.submitted ? tag('grey', t('stage.draft')) : nothing}
+        ${masked ? html`<button class="small plain" @click=${() => void this.reveal(field.name)}>${icon('eye')}${t('field.reveal')}</button>` : nothing}
+      </div>
+      <div class="compare-side"><span class="compare-head">${t('review.approved.side')}</span>${this.side(field.approved, field.name, false)}
+        ${field.conflict && field.approved ? html`<button class="small" @click=${() => void this.settle(field.name, { value: field.approved!.value })}>${t('review.keep_approved')}</button>` : nothing}</div>
+      <div class="compare-side">
+        <span class="compare-head">${t('review.merged.side')}</span>
+        ${field.conflict
+          ? html`<ul class="siblings">
+                ${field.siblings.map((sibling) => html`<li>${this.side(sibling, field.name, false)}<button class="small" @click=${() => void this.settle(field.name, { dot: sibling.dot })}>${t('conflict.take')}<span class="away">: ${sibling.display || t('value.empty')}</span></button></li>`)}
+              </ul>
+              <button class="small plain" @click=${() => void this.third(field)}>${t('conflict.third')}</button>`
+          : this.side(field.merged, field.name, true)}
+        ${field.findings.map((finding) => html`<p class="finding finding-${finding.level}">${icon('warning')}${lang() === 'en' ? finding.en : finding.vi}</p>`)}
+        ${field.reason ? html`<p class="sub">${t('review.their_reason', { reason: field.reason })}</p>` : nothing}
+      </div>
+    </li>`
+  }
+
+  private life(record: ReviewRecord) {
+    const { life } = record
+    const torn = record.kind === 'edited_and_deleted'
+    if (!torn && record.kind !== 'deletion') return nothing
+    return html`<div class="note note-red">
+      ${icon(torn ? 'warning' : 'bin')}<span
+        ><strong>${torn ? t('state.edited_and_deleted') : t('kind.deletion')}.</strong> ${torn ? t('record.life.why') : t('review.deletion')} ${life.by ? html`<span class="sub">${life.by} · ${life.at ? when(life.at) : ''}</span>` : nothing}
+        ${torn ? html`<span class="actions"><button class="small" @click=${() => void this.settle('life', { value: 'alive' })}>${t('record.life.keep')}</button><button class="small danger" @click=${() => void this.settle('life', { value: 'deleted' })}>${t('record.life.delete')}</button></span>` : nothing}</span
+      >
+    </div>`
+  }
+
+  override render() {
+    const { record } = this
+    if (this.failure) return html`<div class="empty"><p role="alert">${this.failure}</p><button @click=${() => void this.load()}>${t('again')}</button></div>`
+    if (!record) return html`<div class="empty"><p class="sub">${t('loading')}</p></div>`
+    const order = (field: ReviewField) => (field.changed_since_seen ? 0 : field.conflict ? 1 : field.high_risk && field.waiting ? 2 : field.waiting ? 3 : 4)
+    const waiting = this.waiting.sort((a, b) => order(a) - order(b))
+    const settled = record.fields.filter((field) => !field.waiting && (field.approved || field.merged))
+    const torn = waiting.some((field) => field.conflict)
+    return html`<article class="record review">
+      <header class="record-head">
+        <a class="button plain back" href=${hrefOf('desk')}>${icon('back')}<span>${t('desk.title')}</span></a>
+        <h1 class="data">${record.title || t('record.untitled')}</h1>
+        <div class="record-state"><span class="sub">${this.definition ? inLang(this.definition.label) : record.register}</span>${tag('blue', tCode('stage', record.stage))}</div>
+      </header>
+      <div class="review-body">
+        ${this.changed ? html`<p class="note note-blue" role="alert">${icon('sync')}<span>${t('review.changed')}</span></p>` : nothing} ${this.life(record)}
+        ${record.questions.map(
+          (question) => html`<section class="note note-amber" aria-label=${t('review.question')}>
+            ${icon('undo')}
+            <div class="qa">
+              <div><p class="sub">${t('review.asked', { by: question.by, at: when(question.at) })} · ${this.labels(question.fields)}</p><blockquote class="data">${question.comment}</blockquote></div>
+              <div>
+                ${question.answers.length
+                  ? question.answers.map((answer) => html`<p class="sub">${t('review.answered', { by: answer.by, at: when(answer.at) })}</p><blockquote class="data">${answer.text}</blockquote>`)
+                  : html`<p class="sub">${t('review.no_answer')}</p>`}
+              </div>
+            </div>
+          </section>`,
+        )}
+        ${record.why_not.length && !record.may_approve ? html`<p class="note note-amber">${icon('warning')}<span>${t('review.may_not')} ${this.whyNot}</span></p>` : nothing}
+        <section aria-labelledby="waiting">
+          <h2 id="waiting">${t('review.waiting', { n: waiting.length })}</h2>
+          ${torn ? html`<p class="sub">${t('review.settle_first')}</p>` : nothing}
+          <ul class="compares">${waiting.map((field) => this.field(field))}</ul>
+        </section>
+        ${settled.length
+          ? html`<details class="quiet" ?open=${this.rest} @toggle=${(event: Event) => (this.rest = (event.target as HTMLDetailsElement).open)}>
+              <summary>${t('review.rest', { n: settled.length })}</summary>
+              <ul class="compares">${settled.map((field) => this.field(field))}</ul>
+            </details>`
+          : nothing}
+        ${record.decisions.length
+          ? html`<details class="quiet">
+              <summary>${t('review.decisions', { n: record.decisions.length })}</summary>
+              <ol class="decisions">${record.decisions.map((one) => html`<li><span class="figures">${when(one.at)}</span> <strong>${tCode('decision', one.decision)}</strong> ${one.by} <span class="sub">${one.fields?.length ? this.labels(one.fields) : ''}</span>${one.comment ? html`<blockquote class="data">${one.comment}</blockquote>` : nothing}</li>`)}</ol>
+            </details>`
+          : nothing}
+      </div>
+      <footer class="record-foot">
+        <button class="main" ?disabled=${this.busy || !record.may_approve} aria-keyshortcuts="a" @click=${() => void this.approve()}>${icon('check')}${this.chosen.size && this.chosen.size < waiting.length ? t('review.approve_some', { n: this.chosen.size }) : t('review.approve')}<kbd>a</kbd></button>
+        <button ?disabled=${this.busy} aria-keyshortcuts="r" @click=${() => void this.giveBack()}>${icon('undo')}${t('review.return')}<kbd>r</kbd></button>
+        <button class="danger" ?disabled=${this.busy} aria-keyshortcuts="x" @click=${() => void this.refuse()}>${t('review.refuse')}<kbd>x</kbd></button>
+        ${record.fields.some((field) => field.approved) ? html`<button class="plain danger-text push" ?disabled=${this.busy} @click=${() => void this.withdraw()}>${t('review.withdraw')}</button>` : nothing}
+      </footer>
+    </article>`
+  }
+}

@@ -1,0 +1,127 @@
+import { html, nothing } from 'lit'
+import { customElement, property, state } from 'lit/decorators.js'
+import type { Boot } from '../bridge'
+import { bridge, failureOf } from '../link'
+import { icon, mark } from '../parts/icon'
+import { langSwitch } from '../parts/lang'
+import { Part } from '../parts/part'
+import { collator, number } from '../text/format'
+import { t, tFailure } from '../text'
+
+/** Sign in over the network, or open a store that is already on this device. */
+@customElement('wb-sign-in')
+export class SignIn extends Part {
+  @property({ attribute: false }) boot!: Boot
+  @state() private name: string | null = null // null: choosing among the accounts here
+  @state() private busy = false
+  @state() private failure = ''
+  @state() private formerAsked = false
+  @state() private codeAsked = false
+  @state() private online = false // a known account signs in over the network too, when its session has ended
+
+  private get known(): Boot['accounts'][number] | undefined {
+    return this.boot.accounts.find((account) => account.name === this.name)
+  }
+
+  override willUpdate(): void {
+    if (this.name === null && !this.boot.accounts.length) this.name = ''
+  }
+
+  private choose(name: string): void {
+    this.name = name
+    this.failure = ''
+    this.formerAsked = this.codeAsked = this.online = false
+    void this.updateComplete.then(() => this.querySelector<HTMLElement>(name ? '[name=password]' : '[name=name]')?.focus())
+  }
+
+  private async submit(event: SubmitEvent): Promise<void> {
+    event.preventDefault()
+    const form = new FormData(event.target as HTMLFormElement)
+    const text = (name: string) => String(form.get(name) ?? '')
+    const name = this.known?.name ?? text('name').trim()
+    this.busy = true
+    this.failure = ''
+    void navigator.storage?.persist?.()
+    try {
+      if (this.known && !this.online) {
+        await bridge.call('unlock', { name, password: text('password') })
+      } else {
+        const code = text('code').trim()
+        const former = text('former')
+        await bridge.call('login', { name, password: text('password'), borrowed: form.has('borrowed'), ...(code && { code }), ...(former && { former }) })
+      }
+    } catch (cause) {
+      const failure = failureOf(cause)
+      this.failure = tFailure(failure)
+      if (failure.code === 'former_password') this.formerAsked = true
+      if (failure.code === 'code_required' || failure.code === 'code') this.codeAsked = true
+      await this.updateComplete
+      this.querySelector<HTMLElement>('[role=alert]')?.focus()
+    } finally {
+      this.busy = false
+    }
+  }
+
+  private accounts() {
+    const accounts = [...this.boot.accounts].sort((a, b) => collator.compare(a.display, b.display))
+    return html`<h2>${t('signin.here')}</h2>
+      <ul class="account-list">
+        ${accounts.map(
+          (account) => html`<li>
+            <button @click=${() => this.choose(account.name)}>
+              ${icon('person')}<span><strong>${account.display}</strong><span class="sub">${account.name}${account.unitName ? ` · ${account.unitName}` : ''}</span></span>
+              <span class="account-state">${account.unsent ? t('signin.unsent', { n: number(account.unsent) }) : nothing}${account.borrowed ? html`<span class="sub">${t('signin.borrowed.short')}</span>` : nothing}</span>
+              ${icon('next')}
+            </button>
+          </li>`,
+        )}
+      </ul>
+      <button class="plain" @click=${() => this.choose('')}>${icon('add')}${t('signin.other')}</button>`
+  }
+
+  private form() {
+    const { known } = this
+    const online = !known || this.online
+    return html`<form @submit=${this.submit}>
+      ${this.boot.accounts.length ? html`<button type="button" class="plain back" @click=${() => (this.name = null)}>${icon('back')}${t('signin.here')}</button>` : nothing}
+      <h2>${known ? t('signin.unlock', { who: known.display }) : t('signin.title')}</h2>
+      ${known && !this.online ? html`<p class="sub">${t('signin.unlock.offline')}</p>` : nothing}
+      ${this.failure ? html`<p class="finding finding-E" role="alert" tabindex="-1">${icon('warning')}${this.failure}</p>` : nothing}
+      ${known
+        ? html`<input type="hidden" name="username" autocomplete="username" .value=${known.name} />`
+        : html`<label class="field"><span class="label">${t('signin.name')}</span><input name="name" required autocomplete="username" autocapitalize="off" spellcheck="false" /></label>`}
+      <label class="field"><span class="label">${t('signin.password')}</span><input name="password" type="password" required autocomplete="current-password" /></label>
+      ${this.formerAsked ? html`<label class="field"><span class="label">${t('signin.former')}</span><input name="former" type="password" required autocomplete="off" /><span class="sub">${t('signin.former.why')}</span></label>` : nothing}
+      ${online
+        ? html`<details class="quiet" ?open=${this.codeAsked}>
+              <summary>${t('signin.code')}</summary>
+              <label class="field"><span class="label">${t('signin.code.label')}</span><input name="code" autocomplete="one-time-code" autocapitalize="characters" spellcheck="false" class="figures" /><span class="sub">${t('signin.code.why')}</span></label>
+            </details>
+            <label class="check"><input type="checkbox" name="borrowed" .checked=${known?.borrowed ?? false} /><span>${t('signin.borrowed')}<span class="sub">${t('signin.borrowed.why')}</span></span></label>`
+        : nothing}
+      <div class="actions">
+        <button class="main wide" ?disabled=${this.busy}>${this.busy ? t('signin.busy') : known && !this.online ? t('signin.open') : t('signin.enter')}</button>
+        ${known && !this.online ? html`<button type="button" class="plain" @click=${() => (this.online = true)}>${t('signin.online')}</button>` : nothing}
+      </div>
+    </form>`
+  }
+
+  override render() {
+    const { why } = this.boot
+    return html`<main class="sign-in" id="main">
+      <div class="sign-in-head">
+        <h1>${mark()}<span>Wardbook<span class="sub">${t('product')}</span></span></h1>
+        ${langSwitch()}
+      </div>
+      <div class="sheet">
+        ${why ? html`<p class="note note-amber">${icon('warning')}<span><strong>${t('signin.no_store')}</strong> ${tFailure(why)} ${t('signin.no_store.how')}</span></p>` : nothing}
+        ${this.name === null ? this.accounts() : this.form()}
+      </div>
+      <details class="quiet protect">
+        <summary>${icon('lock')}${t('protect.title')}</summary>
+        <p>${t('protect.does')}</p>
+        <p>${t('protect.does_not')}</p>
+      </details>
+    </main>`
+  }
+}

@@ -1,0 +1,190 @@
+import type { Boot } from '../bridge'
+import { refuse, type Sealed } from './rpc'
+
+// The key of an account's store: 32 random bytes, kept only wrapped under a key
+// derived from the password. Whoever copies the device's files without the
+// password has to try passwords at 600,000 rounds each. It does not protect
+// from someone who knows the password, or who uses the device while it is
+// unlocked. Nothing here tells a wrong password from a damaged key.
+
+const ROUNDS = 600_000
+const KEY_BYTES = 32
+
+/** An account whose store is on this device, as IndexedDB holds it. */
+interface Kept {
+  name: string
+  store: string
+  salt: Uint8Array
+  rounds: number
+  iv: Uint8Array
+  wrapped: ArrayBuffer
+  pending: boolean // the sign-in that made this key has not ended yet
+  display: string
+  unitName: string
+  borrowed: boolean
+  unsent: number
+}
+
+/** An account's opened key. `key` is hexadecimal, the form in which Go takes it. */
+export interface Opened { name: string; store: string; key: string; isNew: boolean }
+
+/** The accounts that a person can choose from on this device. */
+export async function keptAccounts(): Promise<Boot['accounts']> {
+  const all = await read<Kept[]>((accounts) => accounts.getAll())
+  return all.filter((a) => !a.pending).map(({ name, display, unitName, borrowed, unsent }) => ({ name, display, unitName, borrowed, unsent }))
+}
+
+/**
+ * Opens the key of an account that has been here, or makes one for an account
+ * that has not. A new key is on disk, wrapped, before its store can exist;
+ * keep() completes it, drop() takes it back. `former` is the password that was
+ * in force here, when it has been changed elsewhere since.
+ */
+export async function openOrMake(name: string, password: string, former?: string): Promise<Opened> {
+  const known = await load(name)
+  if (known) {
+    const key = await unwrap(known, password)
+    if (key) return { name, store: known.store, key: hex(key), isNew: known.pending }
+    if (known.pending) {
+      await drop(name)
+    } else if (former === undefined) {
+      throw refuse('former_password', 'Máy này còn giữ dữ liệu khóa bằng mật khẩu trước đây của bạn.', 'This device still holds data locked with your former password.')
+    } else {
+      const old = await unwrap(known, former)
+      if (!old) throw refuse('former_password', 'Mật khẩu trước đây không đúng.', 'The former password is not right.')
+      await save({ ...known, ...(await wrap(old, password)) })
+      return { name, store: known.store, key: hex(old), isNew: false }
+    }
+  }
+  const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES))
+  const store = `a-${hex(crypto.getRandomValues(new Uint8Array(16)))}`
+  await save({ name, store, ...(await wrap(key, password)), pending: true, display: name, unitName: '', borrowed: false, unsent: 0 })
+  return { name, store, key: hex(key), isNew: true }
+}
+
+/** Opens the key of an account that has been here, without any network. */
+export async function open(name: string, password: string): Promise<Opened> {
+  const known = await load(name)
+  if (!known || known.pending) throw refuse('no_store', 'Tài khoản này chưa từng đăng nhập trên máy này.', 'This account has not signed in on this device.')
+  const key = await unwrap(known, password)
+  if (!key) throw refuse('password', 'Mật khẩu không đúng.', 'The password is not right.')
+  return { name, store: known.store, key: hex(key), isNew: false }
+}
+
+/** Completes a key after its sign-in, and notes what the sign-in page shows. */
+export async function keep(name: string, note: { display: string; unitName: string; borrowed: boolean }): Promise<void> {
+  const known = await load(name)
+  if (known) await save({ ...known, ...note, pending: false })
+}
+
+/** Notes how much unsent work a store holds, for the sign-in page. */
+export async function noteUnsent(name: string, unsent: number): Promise<void> {
+  const known = await load(name)
+  if (known && known.unsent !== unsent) await save({ ...known, unsent })
+}
+
+/** Forgets the key. Its store cannot be read by anyone from then on. */
+export async function drop(name: string): Promise<void> {
+  await write((accounts) => accounts.delete(name))
+}
+
+/** Packs an opened key for the way over a reload. */
+export async function seal(opened: Opened): Promise<Sealed> {
+  const iv = crypto.getRandomValues(new Uint8Array(12))
+  const bytes = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await reloadKey(), new TextEncoder().encode(JSON.stringify(opened)))
+  return { iv, bytes }
+}
+
+/** Unpacks what seal() packed in this browser; null for anything else. */
+export async function unseal(sealed: Sealed): Promise<Opened | null> {
+  try {
+    const bytes = await crypto.subtle.decrypt({ name: 'AES-GCM', iv: own(sealed.iv) }, await reloadKey(), sealed.bytes)
+    return JSON.parse(new TextDecoder().decode(bytes)) as Opened
+  } catch {
+    return null
+  }
+}
+
+async function derive(password: string, salt: Uint8Array, rounds: number): Promise<CryptoKey> {
+  const typed = await crypto.subtle.importKey('raw', new TextEncoder().encode(password.normalize('NFC')), 'PBKDF2', false, ['deriveKey'])
+  return crypto.subtle.deriveKey({ name: 'PBKDF2', hash: 'SHA-256', salt: own(salt), iterations: rounds }, typed, { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt'])
+}
+
+async function wrap(key: Uint8Array, password: string): Promise<Pick<Kept, 'salt' | 'rounds' | 'iv' | 'wrapped'>> {
+  const salt = crypto.getRandomValues(new Uint8Array(16))
+  const iv = crypto.getRandomValues(new Uint8Array(12))
+  const wrapped = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await derive(password, salt, ROUNDS), own(key))
+  return { salt, rounds: ROUNDS, iv, wrapped }
+}
+
+async function unwrap(kept: Kept, password: string): Promise<Uint8Array | null> {
+  const wrapping = await derive(password, kept.salt, kept.rounds)
+  try {
+    return new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv: own(kept.iv) }, wrapping, kept.wrapped))
+  } catch {
+    return null
+  }
+}
+
+/** The key that seals an opened key over a reload; usable in this browser only, and never exportable. */
+async function reloadKey(): Promise<CryptoKey> {
+  const known = await read<CryptoKey | undefined>((_, secrets) => secrets.get('reload'))
+  if (known) return known
+  const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt'])
+  await write((_, secrets) => secrets.put(made, 'reload'))
+  return made
+}
+
+const load = (name: string) => read<Kept | undefined>((accounts) => accounts.get(name))
+const save = (kept: Kept) => write((accounts) => accounts.put(kept))
+
+type Use = (accounts: IDBObjectStore, secrets: IDBObjectStore) => IDBRequest
+
+async function read<T>(use: Use): Promise<T> {
+  const db = await database()
+  try {
+    const tx = db.transaction(['accounts', 'secrets'])
+    return (await done(use(tx.objectStore('accounts'), tx.objectStore('secrets')))) as T
+  } finally {
+    db.close()
+  }
+}
+
+async function write(use: Use): Promise<void> {
+  const db = await database()
+  try {
+    const tx = db.transaction(['accounts', 'secrets'], 'readwrite', { durability: 'strict' })
+    use(tx.objectStore('accounts'), tx.objectStore('secrets'))
+    await new Promise<void>((resolve, reject) => {
+      tx.oncomplete = () => resolve()
+      tx.onerror = tx.onabort = () => reject(tx.error)
+    })
+  } finally {
+    db.close()
+  }
+}
+
+function database(): Promise<IDBDatabase> {
+  const request = indexedDB.open('wardbook-keys', 1)
+  request.onupgradeneeded = () => {
+    request.result.createObjectStore('accounts', { keyPath: 'name' })
+    request.result.createObjectStore('secrets')
+  }
+  return done(request)
+}
+
+function done<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** The same bytes in a buffer of their own, as WebCrypto's types want them. */
+function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes)
+}

@@ -1,0 +1,323 @@
+import type { Boot, Session, Status } from '../bridge'
+import { runGo } from './go'
+import * as keys from './keys'
+import { elect, someoneLeads, writerLock } from './leader'
+import { type Answer, type Ask, type Between, failed, type FromPage, InFlight, refuse, type Start, type ToPage } from './rpc'
+import { install } from './sqlite'
+
+// One dedicated worker per tab. Of the workers that have the same account open,
+// one writes: it runs SQLite and the Go module. The others pass calls on to it
+// and take over when it goes. See leader.ts for the election.
+
+/** What the Go module offers once it runs; see client-wasm/bridge. */
+interface Go { call(name: string, jsonArgs: string): Promise<string> }
+
+declare global {
+  var __wardbook: Go | undefined
+  var __wardbookEvent: ((name: string, json: string) => void) | undefined
+}
+
+declare const self: DedicatedWorkerGlobalScope
+
+const tab = crypto.randomUUID()
+let start: Start
+let began: Promise<void> | undefined
+let member: Member | null = null
+let go: Promise<Go> | undefined
+
+const tell = (message: ToPage) => self.postMessage(message)
+
+self.onmessage = ({ data }: MessageEvent<FromPage>) => {
+  if ('start' in data) {
+    start = data.start
+    began = begin()
+    return
+  }
+  void answer(data.ask).then((answer) => tell({ id: data.ask.id, answer }))
+}
+
+/** Opens what another tab, or this tab before it was reloaded, had open. */
+async function begin(): Promise<void> {
+  shareKeys()
+  const opened = (start.sealed && (await keys.unseal(start.sealed))) || (await fromAnotherTab())
+  if (!opened) return
+  try {
+    await join(opened, null)
+  } catch (cause) {
+    await leave()
+    const answer = failed(cause)
+    if ('error' in answer) tell({ event: 'failure', data: answer.error })
+  }
+}
+
+async function answer(ask: Ask): Promise<Answer> {
+  await began
+  try {
+    switch (ask.name) {
+      case 'boot':
+        return { ok: await boot() }
+      case 'login':
+      case 'unlock':
+        return { ok: await signIn(ask) }
+      case 'session':
+        return { ok: member ? await member.session() : null }
+      default:
+        if (!member) throw refuse('signed_out', 'Bạn chưa đăng nhập.', 'You are not signed in.')
+        return await member.ask(ask)
+    }
+  } catch (cause) {
+    return failed(cause)
+  }
+}
+
+async function boot(): Promise<Boot> {
+  const why = await obstacle()
+  return {
+    accounts: why ? [] : await keys.keptAccounts(),
+    persisted: (await navigator.storage?.persisted?.()) ?? null,
+    offlineReady: !why,
+    ...(why && { why }),
+    ...(member && { unlocked: member.opened.name }),
+  }
+}
+
+/** Why this browser cannot keep an encrypted store; null if it can. */
+async function obstacle(): Promise<Boot['why'] | null> {
+  if (!globalThis.isSecureContext || !globalThis.crypto?.subtle) {
+    return { code: 'insecure', vi: 'Trang phải được mở qua https.', en: 'The page has to be opened over https.' }
+  }
+  try {
+    if (!('createSyncAccessHandle' in FileSystemFileHandle.prototype)) throw new Error('no access handles')
+    await navigator.storage.getDirectory()
+    return null
+  } catch {
+    return {
+      code: 'no-opfs',
+      vi: 'Trình duyệt này, hoặc chế độ riêng tư của nó, không cho lưu dữ liệu trên máy.',
+      en: 'This browser, or its private mode, does not let us keep data on the device.',
+    }
+  }
+}
+
+async function signIn(ask: Ask): Promise<Session> {
+  const { name, password, former } = ask.args as { name: string; password: string; former?: string }
+  if (member) throw refuse('signed_in', 'Một tài khoản khác đang mở trên trình duyệt này.', 'Another account is open in this browser.')
+  const why = await obstacle()
+  if (why) throw refuse(why.code, why.vi, why.en)
+  const online = ask.name === 'login'
+  const account = name.trim().normalize('NFC').toLowerCase()
+  const opened = online ? await keys.openOrMake(account, password, former) : await keys.open(account, password)
+  try {
+    const session = await join(opened, online ? (ask.args as object) : null)
+    announce(opened)
+    return session
+  } catch (cause) {
+    await leave()
+    if (opened.isNew) await removeStore(opened).catch(() => {}) // what was thrown first says more
+    throw cause
+  }
+}
+
+/** Joins the tabs that have the account open, as their writer if there is none. */
+async function join(opened: keys.Opened, login: object | null): Promise<Session> {
+  const joining = new Member(opened)
+  member = joining
+  const session = await joining.open(login)
+  if (login) {
+    const { account, borrowed } = session
+    await keys.keep(opened.name, { display: account.display, unitName: account.unitName, borrowed }) // before anybody can write into the store
+  }
+  tell({ sealed: await keys.seal(opened) })
+  tell({ event: 'session', data: session })
+  return session
+}
+
+async function leave(): Promise<void> {
+  member?.close()
+  member = null
+  tell({ sealed: null })
+}
+
+/** This tab's part in an account that is open. */
+class Member {
+  private readonly channel: BroadcastChannel
+  private readonly ended = new AbortController()
+  private readonly inFlight: InFlight
+  private readonly running = new Map<string, true>() // asks of followers being answered, against hearing them twice
+  private writes: Promise<Go> | null = null // set while this tab is the writer
+  private opening: Promise<Session> | null = null // what the sign-in in this tab gets
+  private noted = -1
+
+  constructor(readonly opened: keys.Opened) {
+    this.channel = new BroadcastChannel(`wardbook-${start.version}-${opened.name}`)
+    this.channel.onmessage = ({ data }: MessageEvent<Between>) => this.hear(data)
+    this.inFlight = new InFlight((ask) => this.say({ from: tab, ask }))
+  }
+
+  /** Opens the store here, or finds the tab that has it open. */
+  async open(login: object | null): Promise<Session> {
+    let led!: (session: Promise<Session>) => void
+    const first = new Promise<Session>((resolve) => (led = resolve))
+    const lost = elect(writerLock(start.version, this.opened.name), this.ended.signal, async () => {
+      this.opening = this.lead(login)
+      led(this.opening)
+      await this.opening
+    })
+    lost.catch((cause: unknown) => {
+      led(Promise.reject(cause))
+      const answer = failed(cause)
+      for (const { settle } of this.inFlight.take()) settle(answer)
+      if ('error' in answer) this.deliver('failure', answer.error)
+    })
+    if (await someoneLeads(start.version, this.opened.name)) {
+      led(this.inFlight.add({ id: -1, name: 'session', args: null }).then(okOf<Session>))
+    }
+    return first
+  }
+
+  /** Runs SQLite and the Go module here, and opens the account's store in them. */
+  private async lead(login: object | null): Promise<Session> {
+    const { name, store, key } = this.opened
+    this.writes = running()
+    const module = await this.writes
+    globalThis.__wardbookEvent = (event, json) => this.event(event, JSON.parse(json))
+    const text = await module.call(login ? 'login' : 'unlock', JSON.stringify({ ...login, name, store, key }))
+    const session = okOf<Session>(JSON.parse(text) as Answer)
+    this.say({ writer: tab })
+    for (const { ask, settle } of this.inFlight.take()) void this.carryOut(ask).then(settle)
+    return session
+  }
+
+  async session(): Promise<Session> {
+    return okOf<Session>(await this.ask({ id: -2 - Math.floor(Math.random() * 1e9), name: 'session', args: null }))
+  }
+
+  ask(ask: Ask): Promise<Answer> {
+    return this.writes ? this.carryOut(ask) : this.inFlight.add(ask)
+  }
+
+  private async carryOut(ask: Ask): Promise<Answer> {
+    await this.opening
+    const module = await this.writes!
+    const answer = JSON.parse(await module.call(ask.name, JSON.stringify(ask.args ?? null))) as Answer
+    if (ask.name === 'logout' && 'ok' in answer) await this.signedOut((answer.ok as { removed: boolean }).removed)
+    return answer
+  }
+
+  private async signedOut(removed: boolean): Promise<void> {
+    if (removed) await removeStore(this.opened)
+    this.event('session', null)
+  }
+
+  private hear(message: Between): void {
+    if ('writer' in message) {
+      if (!this.writes) this.inFlight.again()
+    } else if ('ask' in message) {
+      const { from, ask } = message
+      const which = `${from} ${ask.id}`
+      if (!this.writes || this.running.has(which)) return
+      this.running.set(which, true)
+      void this.carryOut(ask)
+        .catch(failed)
+        .then((answer) => {
+          this.running.delete(which)
+          this.say({ to: from, id: ask.id, answer })
+        })
+    } else if ('to' in message) {
+      if (message.to === tab) this.inFlight.answer(message.id, message.answer)
+    } else {
+      this.deliver(message.event, message.data)
+    }
+  }
+
+  /** Passes an event of the Go module to the pages of all tabs. */
+  private event(event: string, data: unknown): void {
+    this.say({ event, data })
+    this.deliver(event, data)
+    if (event === 'status') this.note((data as Status).unsent)
+  }
+
+  private deliver(event: string, data: unknown): void {
+    tell({ event, data })
+    if (event === 'session' && data === null) void leave()
+  }
+
+  private note(unsent: number): void {
+    if (unsent === this.noted) return
+    this.noted = unsent
+    void keys.noteUnsent(this.opened.name, unsent)
+  }
+
+  private say(message: Between): void {
+    if (!this.ended.signal.aborted) this.channel.postMessage(message)
+  }
+
+  close(): void {
+    this.ended.abort()
+    this.channel.close()
+  }
+}
+
+function okOf<T>(answer: Answer): T {
+  if ('error' in answer) throw refuse(answer.error.code, answer.error.vi, answer.error.en)
+  return answer.ok as T
+}
+
+/** Starts SQLite and the Go module once per worker. */
+function running(): Promise<Go> {
+  go ??= (async () => {
+    await install(start.sqlite)
+    void runGo(start.client).then((code) => {
+      globalThis.__wardbook = undefined
+      tell({ event: 'failure', data: { code: 'stopped', vi: `Bộ xử lý dữ liệu đã dừng (${code}). Hãy tải lại trang.`, en: `The data engine stopped (${code}). Reload the page.` } })
+    })
+    for (let waited = 0; waited < 15_000; waited += 5) {
+      if (globalThis.__wardbook) return globalThis.__wardbook
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    throw refuse('stopped', 'Bộ xử lý dữ liệu không khởi động được.', 'The data engine does not start.')
+  })()
+  return go
+}
+
+async function removeStore(opened: keys.Opened): Promise<void> {
+  await keys.drop(opened.name) // first: without its key, what may remain of the store is noise
+  await globalThis.__sq?.remove(opened.store)
+}
+
+// An unlocked tab answers a new tab of the same version. Both are ours: a
+// channel is open to this origin only.
+type Keyring = { need: string } | { for: string; opened: keys.Opened } | { joined: keys.Opened }
+
+let ring: BroadcastChannel
+let received: ((opened: keys.Opened) => void) | undefined
+
+function shareKeys(): void {
+  ring = new BroadcastChannel(`wardbook-keys-${start.version}`)
+  ring.onmessage = ({ data }: MessageEvent<Keyring>) => {
+    if ('need' in data) {
+      if (member) ring.postMessage({ for: data.need, opened: member.opened } satisfies Keyring)
+    } else if ('for' in data) {
+      if (data.for === tab) received?.(data.opened)
+    } else if (!member) {
+      void join(data.joined, null).catch(leave)
+    }
+  }
+}
+
+/** Signing in here signs in the tabs that wait at the sign-in page. */
+function announce(opened: keys.Opened): void {
+  ring.postMessage({ joined: opened } satisfies Keyring)
+}
+
+async function fromAnotherTab(): Promise<keys.Opened | null> {
+  if (!(await someoneLeads(start.version))) return null
+  return new Promise((resolve) => {
+    const giveUp = setTimeout(() => resolve(null), 3000)
+    received = (opened) => {
+      clearTimeout(giveUp)
+      resolve(opened)
+    }
+    ring.postMessage({ need: tab } satisfies Keyring)
+  })
+}
