@@ -2,7 +2,6 @@ package register
 
 import (
 	"embed"
-	"encoding/csv"
 	"strings"
 	"sync"
 )
@@ -21,11 +20,37 @@ func rows(name string) [][]string {
 	if err != nil {
 		panic(err)
 	}
-	all, err := csv.NewReader(strings.NewReader(string(text))).ReadAll()
-	if err != nil {
-		panic(name + ": " + err.Error())
+	lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(string(text), "\r", "")), "\n")
+	table := make([][]string, len(lines)-1)
+	for i, line := range lines[1:] {
+		table[i] = columns(line)
 	}
-	return all[1:]
+	return table
+}
+
+// columns splits a line at its commas; one between quotes belongs to the text,
+// and quotes stand in it for nothing else.
+func columns(line string) []string {
+	var row []string
+	for {
+		quoted, isQuoted := strings.CutPrefix(line, `"`)
+		if isQuoted {
+			var cell string
+			cell, line, _ = strings.Cut(quoted, `"`)
+			row = append(row, cell)
+			if line == "" {
+				return row
+			}
+			line = line[1:]
+			continue
+		}
+		cell, rest, more := strings.Cut(line, ",")
+		row = append(row, cell)
+		if !more {
+			return row
+		}
+		line = rest
+	}
 }
 
 // Ids of the built-in code lists, which definitions may use without carrying

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -48,7 +47,7 @@ type Definition struct {
 	byID     map[conflict.FieldID]int
 	byName   map[string]int
 	lists    map[string]*CodeList
-	patterns map[string]*regexp.Regexp
+	patterns map[string]*pattern
 }
 
 // Section is a heading of the form.
@@ -100,7 +99,7 @@ type Field struct {
 	CodeList     string           `json:"code_list,omitempty" yaml:"code_list"`
 	Parts        []Part           `json:"parts,omitempty" yaml:"parts"`     // of a group
 	Default      string           `json:"default,omitempty" yaml:"default"` // a value, $unit or $today
-	Pattern      string           `json:"pattern,omitempty" yaml:"pattern"` // RE2, over the whole value
+	Pattern      string           `json:"pattern,omitempty" yaml:"pattern"` // over the whole value; see pattern
 	PatternLevel Level            `json:"pattern_level,omitempty" yaml:"pattern_level"`
 	Example      string           `json:"example,omitempty" yaml:"example"` // shown when Pattern does not match
 	MinLength    int              `json:"min_length,omitempty" yaml:"min_length"`
@@ -274,7 +273,7 @@ func (d *Definition) prepare() error {
 	}
 	d.byID = make(map[conflict.FieldID]int, len(d.Fields))
 	d.byName = make(map[string]int, len(d.Fields))
-	d.patterns = map[string]*regexp.Regexp{}
+	d.patterns = map[string]*pattern{}
 	for i := range d.Fields {
 		f := &d.Fields[i]
 		if _, ok := d.byID[f.ID]; ok {
@@ -378,14 +377,11 @@ func (d *Definition) checkField(f *Field) error {
 		return err
 	}
 	if f.Pattern != "" {
-		if len(f.Pattern) > maxPattern {
-			return errors.New("pattern: too long")
-		}
-		re, err := regexp.Compile(`^(?:` + f.Pattern + `)$`)
+		compiled, err := compilePattern(f.Pattern)
 		if err != nil {
 			return fmt.Errorf("pattern: %w", err)
 		}
-		d.patterns[f.Name] = re
+		d.patterns[f.Name] = compiled
 	}
 	if !slices.Contains([]Level{"", Error, Warning, Info}, f.PatternLevel) {
 		return fmt.Errorf("pattern_level: unknown %q", f.PatternLevel)

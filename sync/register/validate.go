@@ -186,8 +186,8 @@ func (v *validation) length(f *Field, s string) {
 }
 
 func (v *validation) pattern(f *Field, s string) {
-	re := v.def.patterns[f.Name]
-	if re == nil || re.MatchString(s) {
+	want := v.def.patterns[f.Name]
+	if want == nil || want.match(s) {
 		return
 	}
 	level := f.PatternLevel
