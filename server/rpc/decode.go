@@ -49,11 +49,17 @@ func decodeRequest(r *http.Request, into any, limits Limits) error {
 	if err != nil {
 		return err
 	}
-	if len(bodyFields(v.Type())) == 0 {
-		if len(body) > 0 {
-			return ErrMalformed.Because(errors.New("a body where none belongs"))
+	fields := bodyFields(v.Type())
+	if text := string(bytes.TrimSpace(body)); text == "" || text == "{}" && len(fields) == 0 {
+		for name, f := range fields {
+			if f.required {
+				return ErrMissingField.At(name)
+			}
 		}
-		return nil
+		return nil // nothing was said, and nothing need be
+	}
+	if len(fields) == 0 {
+		return ErrMalformed.Because(errors.New("a body where none belongs"))
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return ErrUnsupported

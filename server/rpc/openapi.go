@@ -94,8 +94,12 @@ func (s schemas) operation(r Route) map[string]any {
 	if parameters != nil {
 		op["parameters"] = parameters
 	}
-	if len(bodyFields(t)) > 0 {
-		op["requestBody"] = map[string]any{"required": true, "content": jsonContent(s.of(t))}
+	if fields := bodyFields(t); len(fields) > 0 {
+		needed := false
+		for _, f := range fields {
+			needed = needed || f.required
+		}
+		op["requestBody"] = map[string]any{"required": needed, "content": jsonContent(s.of(t))}
 	}
 	return op
 }

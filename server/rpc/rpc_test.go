@@ -106,7 +106,7 @@ func TestDecodeIsStrict(t *testing.T) {
 		{"lone surrogate", "", `{"title":"\ud800"}`, 422, "malformed", "title"},
 		{"honest replacement character", "", `{"title":"\ufffd"}`, 200, "", ""},
 		{"more after the value", "", `{"title":"x"}{}`, 422, "malformed", ""},
-		{"no body", "", ``, 422, "malformed", ""},
+		{"no body", "", ``, 422, "missing_field", "title"},
 		{"half", "", `{"title":"x"`, 422, "malformed", ""},
 		{"deep", "", deep[:200_000], 422, "invalid", ""},
 		{"deep where anything goes", "", `{"title":"x","raw":` + deep[:200_000], 413, "too_large", "raw[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]"},
