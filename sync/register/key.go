@@ -32,7 +32,8 @@ func K2(s string) string { return foldY(K1(s)) }
 // finding candidates only: Thanh An and Thạnh An are two communes.
 func K3(s string) string {
 	s = strip(norm.NFD.String(K0(s)), unicode.Mn)
-	return norm.NFC.String(strings.ReplaceAll(s, "đ", "d"))
+	s = norm.NFC.String(strings.ReplaceAll(s, "đ", "d"))
+	return strings.Join(strings.Fields(s), " ") // a mark alone leaves a space behind
 }
 
 // Spelling is the normal form under which two values of a field with policy
