@@ -3,6 +3,7 @@ package record_test
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 
@@ -94,6 +95,33 @@ func TestChangesetLimits(t *testing.T) {
 	c.Edits[0].Writes[1].Key = conflict.Key(conflict.FieldReview)
 	if _, err := record.ParseChangeset(record.AppendChangeset(nil, c)); err == nil {
 		t.Error("a write of the review field was accepted")
+	}
+}
+
+// TestManyReplicas takes the tables of replicas beyond what is searched from
+// its start.
+func TestManyReplicas(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 5))
+	var dots []conflict.Dot
+	for i := range 100 {
+		dots = append(dots, conflict.Dot{Replica: randomReplica(rnd), Counter: uint64(1000 + i)})
+	}
+	c := newRecordChangeset(50, 5)
+	for i := range c.Edits[0].Writes {
+		c.Edits[0].Writes[i].Context = conflict.NewVector(dots[10*i : 60+10*i]...)
+	}
+	got, err := record.ParseChangeset(record.AppendChangeset(nil, c))
+	if err != nil || !reflect.DeepEqual(got, c) {
+		t.Errorf("changeset: got %+v, %v, want %+v", got, err, c)
+	}
+	r := c.Apply(conflict.Record{}, 0, 1)
+	for i, d := range dots {
+		k := conflict.Key(conflict.FieldID(17 + i%3))
+		r = r.Write(k, conflict.Sibling{Dot: conflict.Dot{Replica: d.Replica, Counter: 2000}, Value: "x"}, conflict.Vector{})
+	}
+	back, _, err := record.ParseState(record.AppendState(nil, r, c.Dot, nil), c.Dot)
+	if err != nil || !back.Equal(r) {
+		t.Errorf("state: got %+v, %v, want %+v", back, err, r)
 	}
 }
 

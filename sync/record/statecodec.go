@@ -14,22 +14,39 @@ const stateFormat = 1
 // maxSiblings bounds the siblings and the fields of one record at rest.
 const maxSiblings = 1 << 16
 
-// The head of a run: its shape in the lowest bits, two flags, and above them
-// how many fields it has less one, or for an open one how many siblings.
+// A run's head: two flags, the number of its stamp, and above them how many
+// fields it has less one, or for an open one how many siblings.
 const (
-	runFirst = 0 // one sibling, and the vector is its dot: never overwritten by another replica
-	runOver  = 1 // one sibling of another replica, over one write of the record's own replica
-	runOpen  = 2 // one field with any siblings and any vector
-	runShape = 3
+	runTold  = 1 << 0 // something is not as expected: a mask of what follows
+	runOpen  = 1 << 1 // one field with any siblings and any vector
+	runStamp = 2      // bits below the number of the stamp, which has two
+	runMore  = 3      // in place of that number: the rest of it follows
+	runCount = 4      // bits below the count
+)
 
-	runElem     = 1 << 2 // one field of a union: its element follows
-	runPosition = 1 << 3 // the fields' position is not that of their stamp
-	runCount    = 4      // bits below the count
+// What a run tells because it is not as expected.
+const (
+	toldKey      = 1 << iota // the field id is not the next one
+	toldElem                 // one field of a union: its element
+	toldDot                  // the counter of the first dot
+	toldBeneath              // the counter of the record's own replica beneath it
+	toldPosition             // the feed position
+	toldAlone                // nothing follows: another replica's write with nothing beneath it
+
+	toldAll = 1<<iota - 1
+)
+
+// A field's shape, which decides how it can be told.
+const (
+	shapeFirst = iota // one sibling, and the vector is its dot
+	shapeOver         // one sibling of another replica, over one write of the record's own
+	shapeOpen         // anything else
 )
 
 // stamp is what the writes of one edit share, and where such a field was last
 // found in the feed.
 type stamp struct {
+	replica  int // its place among the record's replicas
 	origin   conflict.Origin
 	position uint64
 	placed   bool // position holds
@@ -106,13 +123,13 @@ func (n *Names) AppendState(dst []byte, r conflict.Record, id conflict.RecordID,
 }
 
 // stretch is consecutive fields that can be told together: ids, dots and, for
-// runOver, the counters beneath rise by one from field to field.
+// shapeOver, the counters beneath rise by one from field to field.
 type stretch struct {
 	shape    int
 	key      conflict.FieldKey // of the first field
 	count    int
 	dot      conflict.Dot // of the first sibling
-	base     uint64       // runOver: counter of the record's own replica in the first vector
+	beneath  uint64       // shapeOver: counter of the record's own replica in the first vector
 	origin   conflict.Origin
 	position uint64
 }
@@ -120,14 +137,14 @@ type stretch struct {
 // takes reports whether a field that looks like next alone can join r.
 func (r *stretch) takes(next *stretch) bool {
 	n := uint64(r.count)
-	return r.count > 0 && r.shape != runOpen && r.shape == next.shape && r.key.Elem == "" && next.key.Elem == "" &&
+	return r.count > 0 && r.shape != shapeOpen && r.shape == next.shape && r.key.Elem == "" && next.key.Elem == "" &&
 		int(r.key.ID)+r.count == int(next.key.ID) && r.dot.Counter+n == next.dot.Counter && r.dot.Replica == next.dot.Replica &&
-		(r.shape == runFirst || r.base+n == next.base) && r.position == next.position && r.origin == next.origin
+		(r.shape == shapeFirst || r.beneath+n == next.beneath) && r.position == next.position && r.origin == next.origin
 }
 
 // stretchOf tells how a field is told: its stretch if it stood alone.
 func stretchOf(k conflict.FieldKey, f conflict.Field, own conflict.ReplicaID, position uint64) stretch {
-	r := stretch{shape: runOpen, key: k, count: 1, position: position}
+	r := stretch{shape: shapeOpen, key: k, count: 1, position: position}
 	if f.Len() != 1 {
 		return r
 	}
@@ -137,31 +154,40 @@ func stretchOf(k conflict.FieldKey, f conflict.Field, own conflict.ReplicaID, po
 	switch {
 	case v.Counter(s.Dot.Replica) != s.Dot.Counter:
 	case v.Len() == 1:
-		r.shape = runFirst
+		r.shape = shapeFirst
 	case v.Len() == 2 && s.Dot.Replica != own && v.Counter(own) != 0:
-		r.shape, r.base = runOver, v.Counter(own)
+		r.shape, r.beneath = shapeOver, v.Counter(own)
 	}
 	return r
 }
 
-// stateTables is what writer and reader build alike as they go.
+// stateTables is what writer and reader build alike as they go, and what they
+// expect of the next run from it.
 type stateTables struct {
 	names    *Names
-	replicas *seats
+	replicas *seats // place 0 is the record's own, the one that created it
 	authors  []string
 	stamps   []stamp
-	id       conflict.FieldID // last id told
-	base     uint64           // last counter told of the record's own replica where it is first or beneath
+	id       conflict.FieldID // of the next field
+	base     uint64           // of the record's own replica, for the next field that it wrote or that lies beneath
 	position uint64           // of the run told last
 }
 
 func newStateTables(n *Names, id conflict.RecordID) stateTables {
-	return stateTables{names: n, replicas: newSeats(id.Replica, id.Counter-1), base: id.Counter - 1}
+	return stateTables{names: n, replicas: newSeats(id.Replica, 0), id: conflict.FirstUserField, base: id.Counter}
 }
 
-// expected returns the position that a run is taken to have whose last sibling
-// has stamp i, or that has no sibling if i is negative.
-func (t *stateTables) expected(i int) uint64 {
+// expectedDot returns the counter that the next dot of a replica should have.
+func (t *stateTables) expectedDot(at int) uint64 {
+	if at == 0 {
+		return t.base
+	}
+	return t.replicas.list[at].last + 1
+}
+
+// expectedPosition returns the position that a run is taken to have whose last
+// sibling has stamp i, or that has no sibling if i is negative.
+func (t *stateTables) expectedPosition(i int) uint64 {
 	if i >= 0 && t.stamps[i].placed {
 		return t.stamps[i].position
 	}
@@ -176,6 +202,31 @@ func (t *stateTables) place(i int, position uint64) {
 	}
 }
 
+// pass moves on from a closed run whose dots' replica is at place at.
+func (t *stateTables) pass(r *stretch, at int) {
+	more := uint64(r.count - 1)
+	t.id = r.key.ID + conflict.FieldID(r.count)
+	if at != 0 {
+		t.replicas.list[at].last = r.dot.Counter + more
+	}
+	// The system's own fields are written at any time, a form's in its order.
+	switch {
+	case r.key.ID < conflict.FirstUserField:
+	case r.shape == shapeOver:
+		t.base = r.beneath + more + 1
+	case at == 0:
+		t.base = r.dot.Counter + more + 1
+	}
+}
+
+// passOpen moves on from an open field.
+func (t *stateTables) passOpen(k conflict.FieldKey, v conflict.Vector) {
+	t.id = k.ID + 1
+	if n := v.Counter(t.replicas.list[0].id); n != 0 && k.ID >= conflict.FirstUserField {
+		t.base = n + 1
+	}
+}
+
 // lastAt returns the device time that the next stamp's is told against.
 func (t *stateTables) lastAt() uint64 {
 	if n := len(t.stamps); n > 0 {
@@ -184,10 +235,10 @@ func (t *stateTables) lastAt() uint64 {
 	return 0
 }
 
-// findStamp returns the place of the stamp with origin o, or where it will be.
-func (t *stateTables) findStamp(o *conflict.Origin) int {
+// findStamp returns the place of a stamp, or where it will be.
+func (t *stateTables) findStamp(replica conflict.ReplicaID, o *conflict.Origin) int {
 	for i := range t.stamps {
-		if t.stamps[i].origin == *o {
+		if t.stamps[i].origin == *o && t.replicas.list[t.stamps[i].replica].id == replica {
 			return i
 		}
 	}
@@ -207,44 +258,16 @@ func (s *stateWriter) field(k conflict.FieldKey, f conflict.Field, position uint
 		return
 	}
 	s.flush()
-	if next.shape != runOpen {
+	if next.shape != shapeOpen {
 		s.run = next
 		return
 	}
-	last := -1
-	if n := f.Len(); n > 0 {
-		o := f.At(n - 1).Origin
-		last = s.findStamp(&o)
-	}
-	flag := s.needsPosition(last, position)
-	s.head(runOpen, k, uint64(f.Len()), flag)
-	for i := range f.Len() {
-		sib := f.At(i)
-		s.dot(sib.Dot)
-		last = s.stamp(sib.Origin)
-	}
-	s.dst = binary.AppendUvarint(s.dst, uint64(f.Vector().Len()))
-	for d := range f.Vector().All() {
-		s.dot(d)
-	}
-	s.tellPosition(last, position, flag)
+	s.open(k, f, position)
 }
 
-// needsPosition reports whether a run at position, whose last sibling has
-// stamp i, perhaps one not told yet, must tell its position.
-func (s *stateWriter) needsPosition(i int, position uint64) bool {
-	if i == len(s.stamps) {
-		i = -1
-	}
-	return s.expected(i) != position
-}
+func (s *stateWriter) delta(from, to uint64) { s.dst = appendDelta(s.dst, from, to) }
 
-func (s *stateWriter) tellPosition(i int, position uint64, flag bool) {
-	if flag {
-		s.dst = appendDelta(s.dst, s.expected(i), position)
-	}
-	s.place(i, position)
-}
+func (s *stateWriter) number(n uint64) { s.dst = binary.AppendUvarint(s.dst, n) }
 
 // flush tells the run that was gathered.
 func (s *stateWriter) flush() {
@@ -252,54 +275,126 @@ func (s *stateWriter) flush() {
 	if r.count == 0 {
 		return
 	}
-	flag := s.needsPosition(s.findStamp(&r.origin), r.position)
-	more := uint64(r.count - 1)
-	s.head(r.shape, r.key, more, flag)
-	s.id += conflict.FieldID(more)
-	at := s.dot(r.dot)
-	s.replicas.list[at].last += more
-	if r.shape == runOver {
-		s.dst = appendDelta(s.dst, s.base+1, r.base)
-		s.base = r.base + more
-	} else if at == 0 {
-		s.base = s.replicas.list[0].last
+	i := s.findStamp(r.dot.Replica, &r.origin)
+	known := i
+	at, seated := s.replicas.find(r.dot.Replica)
+	if i == len(s.stamps) {
+		known = -1
 	}
-	s.tellPosition(s.stamp(r.origin), r.position, flag)
+	told := s.toldKey(r.key)
+	if expected := uint64(1); seated {
+		expected = s.expectedDot(at)
+		told |= toldIf(r.dot.Counter != expected, toldDot)
+	} else {
+		told |= toldIf(r.dot.Counter != expected, toldDot)
+	}
+	switch {
+	case r.shape == shapeOver:
+		told |= toldIf(r.beneath != s.base, toldBeneath)
+	case at != 0:
+		told |= toldAlone
+	}
+	told |= toldIf(s.expectedPosition(known) != r.position, toldPosition)
+	s.number(uint64(min(i, runMore))<<runStamp | toldIf(told != 0, runTold) | uint64(r.count-1)<<runCount)
+	if i >= runMore {
+		s.number(uint64(i - runMore))
+	}
+	if i == len(s.stamps) {
+		s.newStamp(r.dot.Replica, r.origin)
+	}
+	s.mask(told, r.key)
+	if told&toldDot != 0 {
+		s.delta(s.expectedDot(at), r.dot.Counter)
+	}
+	if told&toldBeneath != 0 {
+		s.delta(s.base, r.beneath)
+	}
+	if told&toldPosition != 0 {
+		s.delta(s.expectedPosition(i), r.position)
+	}
+	s.place(i, r.position)
+	s.pass(r, at)
 	r.count = 0
 }
 
-func (s *stateWriter) head(shape int, k conflict.FieldKey, count uint64, flag bool) {
-	h := uint64(shape) | count<<runCount
-	if k.Elem != "" {
-		h |= runElem
+func toldIf(is bool, what uint64) uint64 {
+	if is {
+		return what
 	}
-	if flag {
-		h |= runPosition
+	return 0
+}
+
+// toldKey returns what must be told of a key.
+func (s *stateWriter) toldKey(k conflict.FieldKey) uint64 {
+	return toldIf(k.ID != s.id, toldKey) | toldIf(k.Elem != "", toldElem)
+}
+
+// mask tells what is told, and the key's part of it.
+func (s *stateWriter) mask(told uint64, k conflict.FieldKey) {
+	if told != 0 {
+		s.dst = append(s.dst, byte(told))
 	}
-	s.dst = binary.AppendUvarint(s.dst, h)
-	s.dst = binary.AppendUvarint(s.dst, uint64(k.ID-s.id))
-	s.id = k.ID
-	if k.Elem != "" {
+	if told&toldKey != 0 {
+		s.delta(uint64(s.id), uint64(k.ID))
+	}
+	if told&toldElem != 0 {
 		s.dst = appendText(s.dst, k.Elem)
 	}
 }
 
-// dot tells a dot: its replica, and its counter against the replica's last.
-func (s *stateWriter) dot(d conflict.Dot) int {
-	at, ok := s.replicas.find(d.Replica)
-	s.dst = binary.AppendUvarint(s.dst, uint64(at))
-	if !ok {
-		at = s.replicas.add(d.Replica)
-		if n, ok := s.names.replica(d.Replica); ok {
-			s.dst = binary.AppendUvarint(s.dst, n+1)
-		} else {
-			s.dst = append(append(s.dst, 0), d.Replica[:]...)
+// open tells a field of any siblings and vector.
+func (s *stateWriter) open(k conflict.FieldKey, f conflict.Field, position uint64) {
+	last := -1
+	if n := f.Len(); n > 0 {
+		sib := f.At(n - 1)
+		if last = s.findStamp(sib.Dot.Replica, &sib.Origin); last == len(s.stamps) {
+			last = -1 // not told yet, so nothing is expected of it
 		}
 	}
-	r := &s.replicas.list[at]
-	s.dst = appendDelta(s.dst, r.last+1, d.Counter)
-	r.last = d.Counter
-	return at
+	told := s.toldKey(k) | toldIf(s.expectedPosition(last) != position, toldPosition)
+	s.number(runOpen | toldIf(told != 0, runTold) | uint64(f.Len())<<runCount)
+	s.mask(told, k)
+	for i := range f.Len() {
+		sib := f.At(i)
+		last = s.findStamp(sib.Dot.Replica, &sib.Origin)
+		s.number(uint64(last))
+		if last == len(s.stamps) {
+			s.newStamp(sib.Dot.Replica, sib.Origin)
+		}
+		at := s.stamps[last].replica
+		s.delta(s.expectedDot(at), sib.Dot.Counter)
+		s.replicas.list[at].last = sib.Dot.Counter
+	}
+	s.number(uint64(f.Vector().Len()))
+	for d := range f.Vector().All() {
+		at := s.replica(d.Replica)
+		if at == 0 {
+			s.delta(s.base, d.Counter)
+		} else {
+			s.delta(s.replicas.list[at].last, d.Counter)
+			s.replicas.list[at].last = d.Counter
+		}
+	}
+	if told&toldPosition != 0 {
+		s.delta(s.expectedPosition(last), position)
+	}
+	s.place(last, position)
+	s.passOpen(k, f.Vector())
+}
+
+// replica tells a replica and returns its place.
+func (s *stateWriter) replica(id conflict.ReplicaID) int {
+	at, ok := s.replicas.find(id)
+	s.number(uint64(at))
+	if ok {
+		return at
+	}
+	if n, ok := s.names.replica(id); ok {
+		s.number(n + 1)
+	} else {
+		s.dst = append(append(s.dst, 0), id[:]...)
+	}
+	return s.replicas.add(id)
 }
 
 func (n *Names) replica(r conflict.ReplicaID) (uint64, bool) {
@@ -318,29 +413,17 @@ func (n *Names) author(a string) (uint64, bool) {
 	return i, ok
 }
 
-// stamp tells the stamp with origin o and returns its place.
-func (s *stateWriter) stamp(o conflict.Origin) int {
-	i := s.findStamp(&o)
-	s.dst = binary.AppendUvarint(s.dst, uint64(i))
-	if i < len(s.stamps) {
-		return i
-	}
+// newStamp tells a stamp for the first time.
+func (s *stateWriter) newStamp(replica conflict.ReplicaID, o conflict.Origin) {
+	at := s.replica(replica)
 	s.author(o.Author)
-	s.dst = appendDelta(s.dst, s.lastAt(), uint64(o.At))
-	s.dst = binary.AppendUvarint(s.dst, uint64(o.Source)<<1|flagBit(o.Received != 0))
+	s.delta(s.lastAt(), uint64(o.At))
+	s.number(uint64(o.Source)<<1 | toldIf(o.Received != 0, 1))
 	if o.Received != 0 {
-		s.dst = appendDelta(s.dst, uint64(o.At), uint64(o.Received))
+		s.delta(uint64(o.At), uint64(o.Received))
 	}
-	s.dst = binary.AppendUvarint(s.dst, uint64(o.Definition))
-	s.stamps = append(s.stamps, stamp{origin: o})
-	return i
-}
-
-func flagBit(b bool) uint64 {
-	if b {
-		return 1
-	}
-	return 0
+	s.number(uint64(o.Definition))
+	s.stamps = append(s.stamps, stamp{replica: at, origin: o})
 }
 
 func (s *stateWriter) author(a string) {
@@ -445,122 +528,150 @@ func (s *stateReader) record() (conflict.Record, []uint64) {
 // field reads the next run and adds its fields.
 func (s *stateReader) field(fields int) {
 	h := s.uvarint()
-	r := stretch{shape: int(h & runShape)}
-	r.key.ID = s.id + conflict.FieldID(s.limited(uint64(math.MaxUint16-s.id)))
-	if h&runElem != 0 {
-		if r.key.Elem = s.text(MaxValueBytes); r.key.Elem == "" {
+	count, i := h>>runCount, int(h>>runStamp&runMore)
+	if h&runOpen != 0 {
+		if i != 0 {
 			s.fail()
+			return
 		}
+		s.open(h&runTold != 0, count)
+		return
 	}
-	s.id = r.key.ID
-	count := h >> runCount
-	flag := h&runPosition != 0
-	room := uint64(cap(s.siblings) - len(s.siblings))
-	switch {
-	case s.bad:
-		return
-	case r.shape == runOpen && count <= room:
-		s.open(&r, int(count), flag)
-		return
-	case r.shape >= runOpen || count >= room || count >= uint64(fields-len(s.entries)) ||
-		uint64(s.id)+count > math.MaxUint16 || count > 0 && h&runElem != 0:
+	if i == runMore {
+		i += int(s.limited(uint64(len(s.stamps))))
+	}
+	if i > len(s.stamps) || count >= uint64(fields-len(s.entries)) || count >= uint64(cap(s.siblings)-len(s.siblings)) {
 		s.fail()
 		return
 	}
-	r.count = int(count) + 1
-	var at int
-	at, r.dot = s.dot()
+	if i == len(s.stamps) {
+		s.newStamp()
+	}
+	told, key := s.mask(h&runTold != 0)
 	if s.bad {
 		return
 	}
-	last := &s.replicas.list[at].last
-	*last += count
-	if r.shape == runOver {
-		r.base = s.delta(s.base + 1)
-		s.base = r.base + count
-		if at == 0 || r.base == 0 || s.base < r.base {
-			s.fail()
-		}
-	} else if at == 0 {
-		s.base = *last
+	at := s.stamps[i].replica
+	r := stretch{key: key, count: int(count) + 1, origin: s.stamps[i].origin,
+		dot: conflict.Dot{Replica: s.replicas.list[at].id, Counter: s.told(told&toldDot, s.expectedDot(at))}}
+	if at != 0 && told&toldAlone == 0 {
+		r.shape = shapeOver
+		r.beneath = s.told(told&toldBeneath, s.base)
 	}
-	if r.dot.Counter == 0 || *last < r.dot.Counter { // the counters would wrap around
+	r.position = s.told(told&toldPosition, s.expectedPosition(i))
+	last := r.dot.Counter + count
+	if at == 0 && told&toldAlone != 0 || r.shape != shapeOver && told&toldBeneath != 0 || // no encoder tells these
+		r.dot.Counter == 0 || last < r.dot.Counter || // nor counters that wrap around
+		r.shape == shapeOver && (r.beneath == 0 || r.beneath+count < r.beneath) ||
+		uint64(key.ID)+count > math.MaxUint16 || count > 0 && key.Elem != "" || s.run.takes(&r) {
 		s.fail()
 	}
-	i := s.stamp()
-	r.position = s.tellPosition(i, flag)
 	if s.bad {
 		return
 	}
-	r.origin = s.stamps[i].origin
-	if s.run.takes(&r) {
-		s.fail()
-		return
-	}
+	s.place(i, r.position)
+	s.pass(&r, at)
 	own := s.replicas.list[0].id
 	for j := range uint64(r.count) {
 		dot := conflict.Dot{Replica: r.dot.Replica, Counter: r.dot.Counter + j}
 		low, first := len(s.dots), len(s.siblings)
 		s.dots = append(s.dots, dot)
-		if r.shape == runOver {
-			base := conflict.Dot{Replica: own, Counter: r.base + j}
-			s.dots = append(s.dots, base)
+		if r.shape == shapeOver {
+			beneath := conflict.Dot{Replica: own, Counter: r.beneath + j}
+			s.dots = append(s.dots, beneath)
 			if own.Compare(dot.Replica) < 0 {
-				s.dots[low], s.dots[low+1] = base, dot
+				s.dots[low], s.dots[low+1] = beneath, dot
 			}
 		}
 		s.siblings = append(s.siblings, conflict.Sibling{Dot: dot, Origin: r.origin})
-		s.add(conflict.FieldKey{ID: r.key.ID + conflict.FieldID(j), Elem: r.key.Elem}, first, low, r.position)
+		s.add(conflict.FieldKey{ID: key.ID + conflict.FieldID(j), Elem: key.Elem}, first, low, r.position)
 	}
-	s.id += conflict.FieldID(count)
 	s.run = r
 }
 
-// open reads the rest of a field with n siblings and any vector.
-func (s *stateReader) open(r *stretch, n int, flag bool) {
+// told reads what differs from expected, if it is told; it must differ.
+func (s *stateReader) told(what, expected uint64) uint64 {
+	if what == 0 {
+		return expected
+	}
+	n := s.delta(expected)
+	if n == expected {
+		s.fail()
+	}
+	return n
+}
+
+// mask reads what is told of a run, and its key.
+func (s *stateReader) mask(any bool) (uint64, conflict.FieldKey) {
+	k := conflict.Key(s.id)
+	if !any {
+		return 0, k
+	}
+	told := uint64(s.byte())
+	if told == 0 || told > toldAll {
+		s.fail()
+	}
+	id := s.told(told&toldKey, uint64(s.id))
+	if id > math.MaxUint16 {
+		s.fail()
+	}
+	k.ID = conflict.FieldID(id)
+	if told&toldElem != 0 {
+		if k.Elem = s.text(MaxValueBytes); k.Elem == "" {
+			s.fail()
+		}
+	}
+	return told, k
+}
+
+// open reads a field of count siblings and any vector.
+func (s *stateReader) open(any bool, count uint64) {
+	told, key := s.mask(any)
+	if told&(toldDot|toldBeneath|toldAlone) != 0 || count > uint64(cap(s.siblings)-len(s.siblings)) {
+		s.fail()
+	}
 	first, low, last := len(s.siblings), len(s.dots), -1
-	for range n {
-		_, dot := s.dot()
-		last = s.stamp()
+	for i := uint64(0); i < count && !s.bad; i++ {
+		last = int(s.limited(uint64(len(s.stamps))))
+		if last == len(s.stamps) {
+			s.newStamp()
+		}
 		if s.bad {
 			return
 		}
+		at := s.stamps[last].replica
+		r := &s.replicas.list[at]
+		dot := conflict.Dot{Replica: r.id, Counter: s.delta(s.expectedDot(at))}
+		r.last = dot.Counter
 		s.siblings = append(s.siblings, conflict.Sibling{Dot: dot, Origin: s.stamps[last].origin})
 	}
-	for range s.limited(uint64(s.left()) / 2) {
-		_, dot := s.dot()
+	for n := s.limited(uint64(s.left()) / 2); n > 0 && !s.bad; n-- {
+		at := s.replica()
+		r := &s.replicas.list[at]
+		dot := conflict.Dot{Replica: r.id}
+		if at == 0 {
+			dot.Counter = s.delta(s.base)
+		} else {
+			dot.Counter = s.delta(r.last)
+			r.last = dot.Counter
+		}
 		s.dots = append(s.dots, dot)
 	}
-	position := s.tellPosition(last, flag)
 	if s.bad {
 		return
 	}
-	s.add(r.key, first, low, position)
+	position := s.told(told&toldPosition, s.expectedPosition(last))
+	s.place(last, position)
+	s.add(key, first, low, position)
 	if s.bad {
 		return
 	}
 	f := s.entries[len(s.entries)-1].Field
-	if stretchOf(r.key, f, s.replicas.list[0].id, position).shape != runOpen {
+	s.passOpen(key, f.Vector())
+	if stretchOf(key, f, s.replicas.list[0].id, position).shape != shapeOpen {
 		s.fail() // a shorter form exists
 	}
 	s.run.count = 0
-}
-
-// tellPosition returns the position of the run that was just read.
-func (s *stateReader) tellPosition(i int, flag bool) uint64 {
-	if s.bad {
-		return 0
-	}
-	p := s.expected(i)
-	if flag {
-		q := s.delta(p)
-		if q == p {
-			s.fail()
-		}
-		p = q
-	}
-	s.place(i, p)
-	return p
 }
 
 // add adds the field made of the siblings from first and the dots from low.
@@ -579,37 +690,33 @@ func (s *stateReader) add(k conflict.FieldKey, first, low int, position uint64) 
 	s.positions = append(s.positions, position)
 }
 
-func (s *stateReader) dot() (int, conflict.Dot) {
+// replica reads a replica and returns its place.
+func (s *stateReader) replica() int {
 	at := int(s.limited(uint64(len(s.replicas.list))))
-	if at == len(s.replicas.list) {
-		var id conflict.ReplicaID
-		switch n := s.uvarint(); {
-		case n == 0:
-			copy(id[:], s.take(len(id)))
-		case s.names != nil && n <= uint64(len(s.names.replicas)):
-			id = s.names.replicas[n-1]
-		default:
-			s.fail()
-		}
-		if _, known := s.replicas.find(id); known {
-			s.fail()
-		}
-		if s.bad {
-			return 0, conflict.Dot{}
-		}
-		s.replicas.add(id)
+	if at < len(s.replicas.list) {
+		return at
 	}
-	r := &s.replicas.list[at]
-	r.last = s.delta(r.last + 1)
-	return at, conflict.Dot{Replica: r.id, Counter: r.last}
+	var id conflict.ReplicaID
+	switch n := s.uvarint(); {
+	case n == 0:
+		copy(id[:], s.take(len(id)))
+	case s.names != nil && n <= uint64(len(s.names.replicas)):
+		id = s.names.replicas[n-1]
+	default:
+		s.fail()
+	}
+	if _, known := s.replicas.find(id); known {
+		s.fail()
+	}
+	if s.bad {
+		return 0
+	}
+	return s.replicas.add(id)
 }
 
-// stamp reads the reference to a stamp, and the stamp if it is new.
-func (s *stateReader) stamp() int {
-	i := int(s.limited(uint64(len(s.stamps))))
-	if i < len(s.stamps) || s.bad {
-		return i
-	}
+// newStamp reads a stamp that is told for the first time.
+func (s *stateReader) newStamp() {
+	at := s.replica()
 	o := conflict.Origin{Author: s.author()}
 	o.At = int64(s.delta(s.lastAt()))
 	h := s.limited(math.MaxUint8<<1 | 1)
@@ -620,11 +727,11 @@ func (s *stateReader) stamp() int {
 		}
 	}
 	o.Definition = uint32(s.limited(math.MaxUint32))
-	if s.findStamp(&o) < len(s.stamps) {
+	if s.bad || s.findStamp(s.replicas.list[at].id, &o) < len(s.stamps) {
 		s.fail()
+		return
 	}
-	s.stamps = append(s.stamps, stamp{origin: o})
-	return i
+	s.stamps = append(s.stamps, stamp{replica: at, origin: o})
 }
 
 func (s *stateReader) author() string {

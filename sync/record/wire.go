@@ -127,6 +127,7 @@ func newSeats(own conflict.ReplicaID, last uint64) *seats {
 	return &seats{list: append(make([]seat, 0, 4), seat{own, last})}
 }
 
+// find returns the place of id, or that which it will have.
 func (s *seats) find(id conflict.ReplicaID) (int, bool) {
 	if len(s.list) <= seatsIndexed {
 		for i := range s.list {
@@ -142,8 +143,10 @@ func (s *seats) find(id conflict.ReplicaID) (int, bool) {
 			s.index[s.list[i].id] = i
 		}
 	}
-	i, ok := s.index[id]
-	return i, ok
+	if i, ok := s.index[id]; ok {
+		return i, true
+	}
+	return len(s.list), false
 }
 
 func (s *seats) add(id conflict.ReplicaID) int {
