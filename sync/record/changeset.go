@@ -95,12 +95,17 @@ func (c Changeset) Validate() error {
 		return bad("%d writes, at most %d", n, MaxWrites)
 	case c.Dot.Counter > 1<<62:
 		return bad("the counter is out of range")
+	case len(c.Unit) > MaxName || len(c.Author) > MaxName:
+		return bad("unit or author is longer than %d bytes", MaxName)
 	}
 	counter := c.Dot.Counter
 	records := make(map[conflict.RecordID]bool, len(c.Edits))
 	for _, e := range c.Edits {
 		if len(e.Writes) == 0 || e.Record.Counter == 0 || e.Register == "" {
 			return bad("an edit names no record, register or write")
+		}
+		if len(e.Register) > MaxName {
+			return bad("a register's id is longer than %d bytes", MaxName)
 		}
 		if records[e.Record] {
 			return bad("record %v stands in two edits", e.Record)
@@ -115,8 +120,8 @@ func (c Changeset) Validate() error {
 				return bad("fields of record %v are not sorted and distinct", e.Record)
 			case w.Key.ID == conflict.FieldReview:
 				return bad("the review field is the server's")
-			case len(w.Value) > MaxValueBytes:
-				return bad("field %v has %d bytes, at most %d", w.Key, len(w.Value), MaxValueBytes)
+			case len(w.Value) > MaxValueBytes || len(w.Key.Elem) > MaxValueBytes:
+				return bad("field %d has %d bytes, at most %d", w.Key.ID, max(len(w.Value), len(w.Key.Elem)), MaxValueBytes)
 			case w.Context.Len() > MaxContext:
 				return bad("field %v has a context of %d replicas, at most %d", w.Key, w.Context.Len(), MaxContext)
 			case w.Context.Counter(c.Dot.Replica) >= counter:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -90,6 +91,25 @@ func TestChangesetLimits(t *testing.T) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
+	}
+	long := strings.Repeat("x", record.MaxName+1)
+	for name, change := range map[string]func(c *record.Changeset){
+		"unit":     func(c *record.Changeset) { c.Unit = long },
+		"author":   func(c *record.Changeset) { c.Author = long },
+		"register": func(c *record.Changeset) { c.Edits[0].Register = long },
+		"element":  func(c *record.Changeset) { c.Edits[0].Writes[8].Key.Elem = strings.Repeat("x", record.MaxValueBytes+1) },
+		"value": func(c *record.Changeset) {
+			c.Edits[0].Writes[8].Value = conflict.Value(strings.Repeat("x", record.MaxValueBytes+1))
+		},
+	} {
+		c := one(3)
+		change(&c)
+		if err := c.Validate(); !errors.Is(err, record.ErrChangeset) {
+			t.Errorf("too long a %s: got %v, want %v", name, err, record.ErrChangeset)
+		}
+		if _, err := record.ParseChangeset(record.AppendChangeset(nil, c)); err == nil {
+			t.Errorf("too long a %s was parsed", name)
+		}
 	}
 	c := one(3)
 	c.Edits[0].Writes[1].Key = conflict.Key(conflict.FieldReview)
