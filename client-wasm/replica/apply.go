@@ -30,9 +30,14 @@ func (r *Replica) loadOutbox(ctx context.Context, from uint64) ([]record.Changes
 	if err != nil {
 		return nil, err
 	}
-	changesets := make([]record.Changeset, len(entries))
+	var changesets []record.Changeset
+	weight := 0
 	for i := range entries {
-		changesets[i] = entries[i].Changeset
+		weight += protocol.ChangesetWeight(&entries[i].Changeset)
+		if i > 0 && weight > protocol.MaxDecoded/2 {
+			break // many tiny writes weigh more decoded than their bytes
+		}
+		changesets = append(changesets, entries[i].Changeset)
 	}
 	return changesets, nil
 }

@@ -1,0 +1,215 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"wardbook/client-wasm/replica"
+	"wardbook/conflict"
+	"wardbook/sync/record"
+)
+
+// entryColumns are what scanEntry reads, each behind a prefix.
+func entryColumns(prefix string) string {
+	return prefix + strings.ReplaceAll(`no, received, refusal, replaced, hash, body`, " ", " "+prefix)
+}
+
+// scanEntry reads an entry, behind the columns that the caller asks for first.
+func scanEntry(rows *sql.Rows, first ...any) (replica.Entry, error) {
+	var e replica.Entry
+	var refusal, replaced, hash, body sql.RawBytes
+	var no int64
+	if err := rows.Scan(append(first, &no, &e.Received, &refusal, &replaced, &hash, &body)...); err != nil {
+		return e, err
+	}
+	e.No = uint64(no)
+	copy(e.Hash[:], hash)
+	if refusal != nil {
+		e.Refusal = new(replica.Refusal)
+		if err := json.Unmarshal(refusal, e.Refusal); err != nil {
+			return e, fmt.Errorf("entry %d: refusal: %w", no, err)
+		}
+	}
+	if replaced != nil {
+		var err error
+		if e.Replaced, err = parseReplaced(replaced); err != nil {
+			return e, fmt.Errorf("entry %d: replaced: %w", no, err)
+		}
+	}
+	var err error
+	if e.Changeset, err = record.ParseChangeset(body); err != nil {
+		return e, fmt.Errorf("entry %d: %w", no, err)
+	}
+	return e, nil
+}
+
+// replacedJSON is replica.Replaced with its dots as text.
+type replacedJSON struct {
+	Dot   string `json:"d"`
+	Was   string `json:"w"`
+	Value string `json:"v"`
+}
+
+func appendReplaced(all []replica.Replaced) ([]byte, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	j := make([]replacedJSON, len(all))
+	for i, r := range all {
+		j[i] = replacedJSON{r.Dot.String(), r.Was.String(), string(r.Value)}
+	}
+	return json.Marshal(j)
+}
+
+func parseReplaced(b []byte) ([]replica.Replaced, error) {
+	var j []replacedJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return nil, err
+	}
+	all := make([]replica.Replaced, len(j))
+	for i, r := range j {
+		var err error
+		if all[i].Dot, err = conflict.ParseDot(r.Dot); err != nil {
+			return nil, err
+		}
+		if all[i].Was, err = conflict.ParseDot(r.Was); err != nil {
+			return nil, err
+		}
+		all[i].Value = conflict.Value(r.Value)
+	}
+	return all, nil
+}
+
+// Outbox implements replica.Store.
+func (s *Store) Outbox(ctx context.Context, of conflict.ReplicaID, from uint64, maxBytes, limit int) ([]replica.Entry, error) {
+	var all []replica.Entry
+	size, full := 0, false
+	// The bytes are summed before the bodies are read, so that a long outbox
+	// is not parsed for the part of it that fits.
+	take := 0
+	err := s.query(ctx, `SELECT length(body) FROM outbox WHERE replica = ? AND first >= ? ORDER BY first LIMIT ?`, func(rows *sql.Rows) error {
+		var n int
+		if err := rows.Scan(&n); err != nil {
+			return err
+		}
+		if size += n; take > 0 && size > maxBytes {
+			full = true
+		}
+		if !full {
+			take++
+		}
+		return nil
+	}, of[:], int64(from), limit)
+	if err == nil && take > 0 {
+		err = s.query(ctx, `SELECT `+entryColumns("")+` FROM outbox WHERE replica = ? AND first >= ? ORDER BY first LIMIT ?`, func(rows *sql.Rows) error {
+			e, err := scanEntry(rows)
+			all = append(all, e)
+			return err
+		}, of[:], int64(from), take)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read outbox: %w", err)
+	}
+	return all, nil
+}
+
+// Entries implements replica.Store.
+func (s *Store) Entries(ctx context.Context, after uint64, limit int) ([]replica.Entry, error) {
+	if !s.hasEntries() {
+		return nil, nil
+	}
+	var all []replica.Entry
+	err := s.query(ctx, `SELECT `+entryColumns("")+` FROM outbox WHERE no > ? ORDER BY no LIMIT ?`, func(rows *sql.Rows) error {
+		e, err := scanEntry(rows)
+		all = append(all, e)
+		return err
+	}, int64(after), limit)
+	if err != nil {
+		return nil, fmt.Errorf("read outbox: %w", err)
+	}
+	return all, nil
+}
+
+// Unsent implements replica.Store.
+func (s *Store) Unsent(ctx context.Context, of conflict.ReplicaID, acked uint64) (count int, oldest int64, err error) {
+	if !s.hasEntries() {
+		return 0, 0, nil
+	}
+	err = s.query(ctx, `SELECT count(*), coalesce(min(at), 0) FROM outbox WHERE replica = ? AND first > ?`, func(rows *sql.Rows) error {
+		return rows.Scan(&count, &oldest)
+	}, of[:], int64(acked))
+	if err != nil {
+		return 0, 0, fmt.Errorf("count outbox: %w", err)
+	}
+	return count, oldest, nil
+}
+
+func (w *writer) outbox(b *replica.Batch) error {
+	for _, no := range b.Remove {
+		if err := w.exec(`DELETE FROM touches WHERE no = ?`, int64(no)); err != nil {
+			return err
+		}
+		n, err := w.execCount(`DELETE FROM outbox WHERE no = ?`, int64(no))
+		if err != nil {
+			return err
+		}
+		w.waiting -= n
+	}
+	for i := range b.Append {
+		e := &b.Append[i]
+		if len(e.Changeset.Edits) == 0 || e.Hash == (record.Hash{}) {
+			return errEntry
+		}
+		refusal, err := refusalJSON(e.Refusal)
+		if err != nil {
+			return err
+		}
+		replaced, err := appendReplaced(e.Replaced)
+		if err != nil {
+			return err
+		}
+		c := &e.Changeset
+		if err := w.exec(`INSERT INTO outbox (no, replica, first, last, at, received, refusal, replaced, hash, body) VALUES (?,?,?,?,?,?,?,?,?,?)`,
+			int64(e.No), c.Dot.Replica[:], int64(c.Dot.Counter), int64(c.Last().Counter), c.At, e.Received, nullable(refusal), nullable(replaced), e.Hash[:],
+			record.AppendChangeset(nil, *c)); err != nil {
+			return err
+		}
+		w.waiting++
+		var touches []any
+		for _, edit := range c.Edits {
+			touches = append(touches, idKey(edit.Record), int64(e.No))
+		}
+		if err := w.rows(`INSERT INTO touches (id, no) VALUES `, `(?,?)`, ``, 2, touches); err != nil {
+			return err
+		}
+	}
+	for i := range b.Mark {
+		e := &b.Mark[i]
+		refusal, err := refusalJSON(e.Refusal)
+		if err != nil {
+			return err
+		}
+		if err := w.exec(`UPDATE outbox SET received = ?, refusal = ? WHERE no = ?`, e.Received, nullable(refusal), int64(e.No)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func refusalJSON(r *replica.Refusal) ([]byte, error) {
+	if r == nil {
+		return nil, nil
+	}
+	return json.Marshal(r)
+}
+
+// nullable makes NULL of no bytes.
+func nullable(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}

@@ -1,0 +1,270 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"wardbook/client-wasm/replica"
+	"wardbook/conflict"
+	"wardbook/sync/record"
+)
+
+// perRead is how many ids one reading asks for.
+const perRead = 64
+
+// marks returns n parameters for an IN.
+func marks(n int) string { return strings.TrimSuffix(strings.Repeat("?,", n), ",") }
+
+// inParts runs a reading over ids, perRead at a time. text holds %s where the
+// parameters stand.
+func (s *Store) inParts(ctx context.Context, text string, ids []conflict.RecordID, scan func(*sql.Rows) error) error {
+	for part := range slices.Chunk(ids, perRead) {
+		n := len(part)
+		if n > 1 {
+			n = perRead
+		}
+		args := make([]any, n)
+		for i := range args { // the last id stands in for those that are missing
+			args[i] = idKey(part[min(i, len(part)-1)])
+		}
+		if err := s.query(ctx, fmt.Sprintf(text, marks(n)), scan, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Holdings implements replica.Store.
+func (s *Store) Holdings(ctx context.Context, ids []conflict.RecordID) ([]replica.Holding, error) {
+	found := make(map[conflict.RecordID]*replica.Holding, len(ids))
+	err := s.inParts(ctx, `SELECT id, register, unit, leaving, flags, sort, search, keys, base FROM records WHERE id IN (%s)`, ids, func(rows *sql.Rows) error {
+		var h replica.Holding
+		var id, keys, base, sort sql.RawBytes
+		if err := rows.Scan(&id, &h.Register, &h.Unit, &h.Left, &h.Index.Flags, &sort, &h.Index.Search, &keys, &base); err != nil {
+			return err
+		}
+		h.Index.Sort = string(sort)
+		var err error
+		if h.ID, err = keyID(id); err != nil {
+			return err
+		}
+		for k := keys; len(k) >= 8; k = k[8:] {
+			h.Index.Keys = append(h.Index.Keys, binary.BigEndian.Uint64(k))
+		}
+		if h.Base, _, err = record.ParseState(base, h.ID); err != nil {
+			return fmt.Errorf("record %v: %w", h.ID, err)
+		}
+		found[h.ID] = &h
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read records: %w", err)
+	}
+	if s.hasEntries() {
+		err := s.inParts(ctx, `SELECT t.id, `+entryColumns("o.")+` FROM touches t JOIN outbox o ON o.no = t.no WHERE t.id IN (%s) ORDER BY o.no`, ids, func(rows *sql.Rows) error {
+			var key sql.RawBytes
+			e, err := scanEntry(rows, &key)
+			if err != nil {
+				return err
+			}
+			id, err := keyID(key)
+			if err != nil {
+				return err
+			}
+			if h := found[id]; h != nil {
+				h.Entries = append(h.Entries, e)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read records: %w", err)
+		}
+	}
+	all := make([]replica.Holding, 0, len(found))
+	for _, id := range ids {
+		if h := found[id]; h != nil {
+			all = append(all, *h)
+		}
+	}
+	return all, nil
+}
+
+func (s *Store) hasEntries() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting > 0
+}
+
+// window is how many rows of the list one statement of a search looks at, so
+// that a search may be given up between two.
+const window = 8192
+
+// Find implements replica.Store. It walks the list in windows: in each it
+// counts the hits, and reads those of the page.
+func (s *Store) Find(ctx context.Context, q replica.Query) ([]conflict.RecordID, int, error) {
+	if len(q.Words) == 0 && q.Any == 0 && q.Offset == 0 && q.Limit == 0 {
+		return nil, 0, nil
+	}
+	match := "1"
+	var words []any
+	for _, w := range q.Words {
+		match += " AND instr(search, ?) > 0"
+		words = append(words, w)
+	}
+	if q.Any != 0 {
+		match += " AND flags & ? <> 0"
+		words = append(words, int64(q.Any))
+	}
+	if q.None != 0 {
+		match += " AND flags & ? = 0"
+		words = append(words, int64(q.None))
+	}
+	count := `SELECT count(*), coalesce(sum(` + match + `), 0), max(sort) FROM
+		(SELECT sort, flags, search FROM records INDEXED BY records_listed WHERE register = ? AND sort > ? ORDER BY sort LIMIT ?)`
+	hits := `SELECT substr(sort, -24) FROM records INDEXED BY records_listed WHERE register = ? AND sort > ? AND sort <= ? AND ` + match + ` ORDER BY sort LIMIT ? OFFSET ?`
+	var ids []conflict.RecordID
+	total := 0
+	after := []byte{}
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, fmt.Errorf("find: %w", err)
+		}
+		var looked, hit int
+		var last []byte
+		err := s.query(ctx, count, func(rows *sql.Rows) error { return rows.Scan(&looked, &hit, &last) },
+			append(slices.Clone(words), q.Register, after, window)...)
+		if err != nil {
+			return nil, 0, fmt.Errorf("find: %w", err)
+		}
+		if want := q.Limit - len(ids); hit > 0 && want > 0 && q.Offset < total+hit {
+			args := append([]any{q.Register, after, last}, words...)
+			err := s.query(ctx, hits, func(rows *sql.Rows) error {
+				var b sql.RawBytes
+				if err := rows.Scan(&b); err != nil {
+					return err
+				}
+				id, err := keyID(b)
+				ids = append(ids, id)
+				return err
+			}, append(args, want, max(0, q.Offset-total))...)
+			if err != nil {
+				return nil, 0, fmt.Errorf("find: %w", err)
+			}
+		}
+		total += hit
+		if looked < window {
+			return ids, total, nil
+		}
+		after = last
+	}
+}
+
+func (s *Store) ids(ctx context.Context, text string, args ...any) ([]conflict.RecordID, error) {
+	var ids []conflict.RecordID
+	err := s.query(ctx, text, func(rows *sql.Rows) error {
+		var b sql.RawBytes
+		if err := rows.Scan(&b); err != nil {
+			return err
+		}
+		id, err := keyID(b)
+		ids = append(ids, id)
+		return err
+	}, args...)
+	return ids, err
+}
+
+// FindKey implements replica.Store.
+func (s *Store) FindKey(ctx context.Context, key uint64, limit int) ([]conflict.RecordID, error) {
+	ids, err := s.ids(ctx, `SELECT id FROM lookups WHERE key = ? ORDER BY id LIMIT ?`, int64(key), limit)
+	if err != nil {
+		return nil, fmt.Errorf("find by key: %w", err)
+	}
+	return ids, nil
+}
+
+// Walk implements replica.Store.
+func (s *Store) Walk(ctx context.Context, register string, after conflict.RecordID, limit int) ([]conflict.RecordID, error) {
+	text, args := `SELECT id FROM records WHERE id > ? AND register = ? ORDER BY id LIMIT ?`, []any{idKey(after), register, limit}
+	if register == "" {
+		text, args = `SELECT id FROM records WHERE id > ? ORDER BY id LIMIT ?`, []any{idKey(after), limit}
+	}
+	ids, err := s.ids(ctx, text, args...)
+	if err != nil {
+		return nil, fmt.Errorf("walk records: %w", err)
+	}
+	return ids, nil
+}
+
+// Counts implements replica.Store.
+func (s *Store) Counts(ctx context.Context) (replica.Counts, error) {
+	var c replica.Counts
+	err := s.query(ctx, `SELECT coalesce(sum(flags & ? <> 0), 0), coalesce(sum(flags & ? <> 0), 0), coalesce(sum(flags & ? <> 0), 0)
+		FROM records WHERE flags & 113 <> 0`, func(rows *sql.Rows) error {
+		return rows.Scan(&c.Conflicts, &c.Returned, &c.Quarantined)
+	}, int64(replica.FlagConflict), int64(replica.FlagReturned|replica.FlagRefused), int64(replica.FlagQuarantined))
+	if err != nil {
+		return c, fmt.Errorf("count records: %w", err)
+	}
+	return c, nil
+}
+
+func (w *writer) records(b *replica.Batch) error {
+	for _, id := range b.Drop {
+		key := idKey(id)
+		if err := w.dropLookups(key); err != nil {
+			return err
+		}
+		if err := w.exec(`DELETE FROM records WHERE id = ?`, key); err != nil {
+			return err
+		}
+	}
+	var rows, lookups []any
+	for i := range b.Put {
+		h := &b.Put[i]
+		key := idKey(h.ID)
+		if err := w.dropLookups(key); err != nil {
+			return err
+		}
+		keys := []byte{}
+		for _, k := range h.Index.Keys {
+			keys = binary.BigEndian.AppendUint64(keys, k)
+			lookups = append(lookups, int64(k), key)
+		}
+		rows = append(rows, key, h.Register, h.Unit, number(h.Left), int64(h.Index.Flags), []byte(h.Index.Sort), h.Index.Search, keys,
+			record.AppendState(nil, h.Base, h.ID, nil))
+	}
+	if err := w.rows(`INSERT INTO records (id, register, unit, leaving, flags, sort, search, keys, base) VALUES `, `(?,?,?,?,?,?,?,?,?)`,
+		` ON CONFLICT (id) DO UPDATE SET register = excluded.register, unit = excluded.unit, leaving = excluded.leaving, flags = excluded.flags,
+			sort = excluded.sort, search = excluded.search, keys = excluded.keys, base = excluded.base`, 9, rows); err != nil {
+		return err
+	}
+	if err := w.rows(`INSERT INTO lookups (key, id) VALUES `, `(?,?)`, ``, 2, lookups); err != nil {
+		return err
+	}
+	return w.rebase(b.Rebase)
+}
+
+// rebase writes bases only, which leaves every index alone.
+func (w *writer) rebase(holdings []replica.Holding) error {
+	for i := range holdings {
+		h := &holdings[i]
+		if err := w.exec(`UPDATE records SET base = ? WHERE id = ?`, record.AppendState(nil, h.Base, h.ID, nil), idKey(h.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropLookups forgets under what a record was looked up.
+func (w *writer) dropLookups(id []byte) error {
+	var keys []byte
+	err := w.s.queryLocked(w.ctx, `SELECT keys FROM records WHERE id = ?`, func(rows *sql.Rows) error { return rows.Scan(&keys) }, id)
+	for ; err == nil && len(keys) >= 8; keys = keys[8:] {
+		err = w.exec(`DELETE FROM lookups WHERE key = ? AND id = ?`, int64(binary.BigEndian.Uint64(keys)), id)
+	}
+	return err
+}
