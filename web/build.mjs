@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { build } from 'esbuild';
+import { png, svg } from './icons.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = join(here, '..');
@@ -55,7 +56,7 @@ function brotli(bytes) {
  * Collects the files of one version. They go into one folder named by a hash of all their content, so that a page, its
  * worker and its modules always belong together and may be cached for ever.
  */
-class Version {
+export class Version {
   files = [];
 
   /** `part` is the row of the budget that the file counts against. */
@@ -65,6 +66,7 @@ class Version {
 
   get name() {
     const hash = createHash('sha256');
+    for (const source of ['src/index.html', 'src/sw/sw.ts']) hash.update(readFileSync(join(here, source))); // they name the version, so they cannot be among its files
     for (const { name, bytes } of this.files) hash.update(`${name}\n${bytes.length}\n`).update(bytes);
     return hash.digest('hex').slice(0, 12);
   }
@@ -110,15 +112,79 @@ function goModule() {
   }
 }
 
+const hashOf = (bytes) => createHash('sha256').update(bytes).digest('base64url').slice(0, 16);
+
+/** The page's script and style sheet. `alias` may put other modules in the place of ours. */
+export async function addPage(version, alias = {}) {
+  const options = { minify: true, tsconfig: 'tsconfig.json' };
+  for (const [entry, name] of [['src/main.ts', 'page.js'], ['src/style/app.css', 'page.css']]) {
+    const { outputFiles } = await bundle({ ...options, entryPoints: [entry], plugins: [replaced(alias)] });
+    version.add('shell', name, outputFiles[0].contents);
+  }
+}
+
+/** Resolves the modules whose path ends as the keys of `alias` do to its values. */
+function replaced(alias) {
+  return {
+    name: 'replaced',
+    setup({ onResolve }) {
+      onResolve({ filter: /./ }, ({ path }) => {
+        const end = Object.keys(alias).find((end) => path.endsWith(end));
+        return end ? { path: alias[end] } : undefined;
+      });
+    },
+  };
+}
+
+/**
+ * What has one address for ever: the page, the service worker that keeps the version, and what makes the app
+ * installable. The service worker is built last, because it names every other file with a hash of its content.
+ */
+export async function writeShell(dist, version) {
+  const page = readFileSync(join(here, 'src/index.html'), 'utf8').replaceAll('VERSION', version.name);
+  const manifest = {
+    id: '/', start_url: '/', scope: '/', name: 'Wardbook', short_name: 'Wardbook', lang: 'vi', display: 'standalone',
+    description: 'Sổ dữ liệu phường, xã', background_color: '#f2f4f6', theme_color: '#ffffff',
+    icons: [
+      { src: '/icon.svg', sizes: 'any', type: 'image/svg+xml' },
+      { src: '/icon-192.png', sizes: '192x192', type: 'image/png' },
+      { src: '/icon-512.png', sizes: '512x512', type: 'image/png' },
+      { src: '/icon-maskable-512.png', sizes: '512x512', type: 'image/png', purpose: 'maskable' },
+    ],
+  };
+  const fixed = {
+    'manifest.webmanifest': Buffer.from(JSON.stringify(manifest)),
+    'icon.svg': Buffer.from(svg()),
+    'icon-192.png': png(192),
+    'icon-512.png': png(512),
+    'icon-maskable-512.png': png(512, 0.16),
+  };
+  const shell = Object.fromEntries([
+    ...version.files.map((file) => [`/${version.name}/${file.name}`, hashOf(file.bytes)]),
+    ...Object.entries(fixed).map(([name, bytes]) => [`/${name}`, hashOf(bytes)]),
+  ]);
+  const worker = await bundle({
+    entryPoints: ['src/sw/sw.ts'], format: 'iife', minify: true,
+    define: { VERSION: JSON.stringify(version.name), SHELL: JSON.stringify(shell) },
+  });
+  const files = { ...fixed, 'index.html': Buffer.from(page), 'sw.js': Buffer.from(worker.outputFiles[0].contents) };
+  for (const [name, bytes] of Object.entries(files)) {
+    await writeFile(join(dist, name), bytes);
+    if (!name.endsWith('.png')) await writeFile(join(dist, `${name}.br`), brotli(bytes));
+  }
+}
+
 async function main() {
   const dist = join(here, 'dist');
   const version = new Version();
   version.add('module', 'client.wasm', goModule());
   version.add('SQLite', 'mc-wa-sqlite.wasm', readFileSync(sqliteWasm));
   version.add('SQLite', 'worker.js', (await bundle({ entryPoints: ['src/worker/worker.ts'], format: 'iife', minify: true })).outputFiles[0].contents);
+  await addPage(version);
 
   for (const entry of await readdir(dist)) if (entry !== '.gitkeep') await rm(join(dist, entry), { recursive: true });
   await version.write(dist);
+  await writeShell(dist, version);
   version.print();
 }
 
