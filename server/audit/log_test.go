@@ -141,6 +141,27 @@ func TestVerifyAgainstAKeptHead(t *testing.T) {
 	}
 }
 
+// An entry of another log has a good hash of its own, but does not follow what is
+// before it here.
+func TestVerifyCatchesATransplantedEntry(t *testing.T) {
+	s, other := open(t), open(t)
+	fill(t, s, 5)
+	for range 5 {
+		err := other.Update(context.Background(), func(tx *sqlite.Tx) error {
+			return audit.Append(tx, other.Now(), audit.Entry{Action: "forged"})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tamper(t, s, `ATTACH '`+other.Path()+`' AS other;
+		DELETE FROM main.audit WHERE seq = 5; INSERT INTO main.audit SELECT * FROM other.audit WHERE seq = 5`)
+	var broken *audit.BrokenError
+	if _, err := verify(t, s); !errors.As(err, &broken) || broken.Seq != 5 {
+		t.Errorf("got %v, want broken at 5", err)
+	}
+}
+
 func TestVerifyCatchesAnyFlippedByte(t *testing.T) {
 	s := open(t)
 	fill(t, s, 20)

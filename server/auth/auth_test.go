@@ -164,6 +164,16 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+// An unknown name costs the same hash as a known one: with a hash that cannot be
+// read in its place, the attempt fails for that.
+func TestUnknownNamesCostAHash(t *testing.T) {
+	f := byPassword(t)
+	f.hasher.unknown = "none"
+	if _, err := f.Login(ctx, Credentials{Name: "nobody", Password: goodPassword}); err == nil || errors.Is(err, ErrCredentials) {
+		t.Errorf("got %v: no password was hashed", err)
+	}
+}
+
 // A device of one account is no device of another: its id gives nothing.
 func TestADeviceBelongsToItsAccount(t *testing.T) {
 	f := newFixture(t, Options{})

@@ -300,6 +300,41 @@ func TestFailedCommitStopsTheStore(t *testing.T) {
 	}
 }
 
+// When the whole transaction is gone under a closure, nothing that it does
+// afterwards may commit on its own, and nobody of the batch is acknowledged.
+func TestLostTransactionAcknowledgesNobody(t *testing.T) {
+	s := openTemp(t, Options{})
+	release := hold(t, s)
+	early, culprit := make(chan error, 1), make(chan error, 1)
+	go func() { early <- s.Update(context.Background(), insertMeta("y/early")) }()
+	for len(s.queue) < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	go func() {
+		culprit <- s.Update(context.Background(), func(tx *Tx) error {
+			if _, err := tx.Exec(`ROLLBACK`); err != nil {
+				return err
+			}
+			if err := insertMeta("y/stray")(tx); !errors.Is(err, store.ErrRolledBack) {
+				t.Errorf("statement after the rollback: got %v, want %v", err, store.ErrRolledBack)
+			}
+			return nil
+		})
+	}()
+	for len(s.queue) < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	release()
+	for name, c := range map[string]chan error{"early": early, "culprit": culprit} {
+		if err := <-c; !errors.Is(err, store.ErrFailed) {
+			t.Errorf("%s: got %v, want %v", name, err, store.ErrFailed)
+		}
+	}
+	if got := countMeta(t, s, "y/%"); got != 0 {
+		t.Errorf("rows: got %d, want 0", got)
+	}
+}
+
 func TestTxDiesWithItsClosure(t *testing.T) {
 	s := openTemp(t, Options{})
 	var kept *Tx
