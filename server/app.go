@@ -72,7 +72,7 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.auth, err = auth.New(a.store, keys, auth.Options{Enrolment: cfg.enrolment, Log: cfg.log}); err != nil {
+	if a.auth, err = auth.New(a.store, keys, auth.Options{AccountOptions: auth.AccountOptions{IsUnit: isUnit}, Enrolment: cfg.enrolment, Log: cfg.log}); err != nil {
 		return nil, err
 	}
 	a.ledger = ledger.New(ledger.Config{Allow: mayWrite, Definition: a.definition, Registers: a.registers(), Now: nowMillis, Key: keys.Receipt()})
@@ -102,6 +102,12 @@ func mayWrite(a ledger.Author, unit string, class protocol.Class) bool {
 		of = auth.Sensitive
 	}
 	return auth.Can(p, auth.WriteRecord, unit, of) == nil
+}
+
+// isUnit reports whether code is one of the city's units.
+func isUnit(code string) bool {
+	_, ok := register.UnitByCode(register.UnitCode(code))
+	return ok
 }
 
 func nowMillis() int64 { return time.Now().UnixMilli() }

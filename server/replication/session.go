@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wardbook/conflict"
+	"wardbook/server/audit"
 	"wardbook/server/auth"
 	"wardbook/server/ledger"
 	"wardbook/server/rpc"
@@ -28,7 +29,8 @@ type host struct {
 	closed  bool          // the device may hand in, and see nothing
 	replica conflict.ReplicaID
 	app     string
-	leave   []func() // what to undo when the session ends
+	read    map[protocol.Stream]bool // streams whose reading is in the audit log
+	leave   []func()                 // what to undo when the session ends
 
 	send    func(protocol.Message)
 	hangUp  func()
@@ -222,8 +224,10 @@ func (h *host) taken(ctx context.Context, work func(ledger.Tables, ledger.Author
 		if err != nil {
 			return err
 		}
-		out, err = work(sqlite.LedgerOf(tx), author)
-		return err
+		if out, err = work(sqlite.LedgerOf(tx), author); err != nil || out.Applied+len(out.Refusals) == 0 {
+			return err
+		}
+		return h.note(tx, "sync.push", author.Unit, map[string]string{"applied": fmt.Sprint(out.Applied), "quarantined": fmt.Sprint(len(out.Refusals))})
 	})
 	if err != nil {
 		return h.rejected(err)
@@ -233,6 +237,31 @@ func (h *host) taken(ctx context.Context, work func(ledger.Tables, ledger.Author
 	h.s.metrics.changesets.WithLabelValues("quarantined").Add(float64(len(out.Refusals)))
 	h.s.cfg.Bus.Grew(out.Grew)
 	return session.Committed{Now: h.s.cfg.Now(), Ack: out.Ack, Refusals: out.Refusals, Forked: out.Forked}, nil
+}
+
+// note writes what the device did to the audit log, in the transaction that
+// does it.
+func (h *host) note(tx *sqlite.Tx, action, unit string, detail map[string]string) error {
+	return audit.Append(tx, time.UnixMilli(h.s.cfg.Now()), audit.Entry{Actor: h.caller.Account, Device: h.caller.Device,
+		Action: action, Unit: unit, Subject: h.replica.String(), Detail: detail})
+}
+
+// noteRead writes to the audit log, once a session and stream, that the device
+// reads it, and from where.
+func (h *host) noteRead(ctx context.Context, s protocol.Stream, from uint64) error {
+	if h.read[s] {
+		return nil
+	}
+	err := h.s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) error {
+		return h.note(tx, "sync.read", s.Unit, map[string]string{"stream": s.String(), "from": fmt.Sprint(from)})
+	})
+	if err == nil {
+		if h.read == nil {
+			h.read = map[protocol.Stream]bool{}
+		}
+		h.read[s] = true
+	}
+	return err
 }
 
 // malformed keeps a push that cannot be read, so that it is not lost and what
@@ -270,6 +299,9 @@ func (h *host) loadPage(ctx context.Context, f session.LoadPage) (session.Event,
 	}
 	if err != nil {
 		return h.rejected(err)
+	}
+	if err := h.noteRead(ctx, f.Scope.Stream, f.From); err != nil {
+		return nil, err
 	}
 	page, err := h.s.pages.load(f.Scope, f.From, func() (*protocol.Page, error) {
 		var page *protocol.Page
