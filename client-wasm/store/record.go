@@ -252,7 +252,11 @@ func (w *writer) records(b *replica.Batch) error {
 func (w *writer) rebase(holdings []replica.Holding) error {
 	for i := range holdings {
 		h := &holdings[i]
-		if err := w.exec(`UPDATE records SET base = ? WHERE id = ?`, record.AppendState(nil, h.Base, h.ID, nil), idKey(h.ID)); err != nil {
+		n, err := w.execCount(`UPDATE records SET base = ? WHERE id = ?`, record.AppendState(nil, h.Base, h.ID, nil), idKey(h.ID))
+		if err == nil && n == 0 {
+			err = errRebase
+		}
+		if err != nil {
 			return err
 		}
 	}
