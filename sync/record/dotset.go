@@ -57,6 +57,15 @@ func (s DotSet) Has(d conflict.Dot) bool {
 // Len returns the number of runs, a measure of the text's length.
 func (s DotSet) Len() int { return len(s.runs) }
 
+// Count returns the number of dots.
+func (s DotSet) Count() uint64 {
+	var n uint64
+	for _, r := range s.runs {
+		n += r.to - r.from + 1
+	}
+	return n
+}
+
 // String returns the canonical text: REPLICA-FROM or REPLICA-FROM~TO, joined
 // by commas.
 func (s DotSet) String() string {
