@@ -54,7 +54,7 @@ export class SignIn extends Part {
       const failure = failureOf(cause)
       this.failure = tFailure(failure)
       if (failure.code === 'former_password') this.formerAsked = true
-      if (failure.code === 'code_required' || failure.code === 'code') this.codeAsked = true
+      if (failure.field === 'code') this.codeAsked = true
       await this.updateComplete
       this.querySelector<HTMLElement>('[role=alert]')?.focus()
     } finally {

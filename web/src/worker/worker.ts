@@ -2,7 +2,7 @@ import type { Boot, Session, Status } from '../bridge'
 import { runGo } from './go'
 import * as keys from './keys'
 import { elect, someoneLeads, writerLock } from './leader'
-import { type Answer, type Ask, type Between, failed, type FromPage, InFlight, refuse, type Start, type ToPage } from './rpc'
+import { type Answer, type Ask, type Between, failed, type FromPage, InFlight, refuse, Refusal, type Start, type ToPage } from './rpc'
 import { install } from './sqlite'
 
 // One dedicated worker per tab. Of the workers that have the same account open,
@@ -259,7 +259,7 @@ class Member {
 }
 
 function okOf<T>(answer: Answer): T {
-  if ('error' in answer) throw refuse(answer.error.code, answer.error.vi, answer.error.en)
+  if ('error' in answer) throw new Refusal(answer.error)
   return answer.ok as T
 }
 
@@ -267,7 +267,7 @@ function okOf<T>(answer: Answer): T {
 function running(): Promise<Go> {
   go ??= (async () => {
     await install(start.sqlite)
-    void runGo(start.client).then((code) => {
+    void runGo(start.client, [start.version]).then((code) => {
       globalThis.__wardbook = undefined
       tell({ event: 'failure', data: { code: 'stopped', vi: `Bộ xử lý dữ liệu đã dừng (${code}). Hãy tải lại trang.`, en: `The data engine stopped (${code}). Reload the page.` } })
     })

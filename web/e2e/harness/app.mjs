@@ -1,0 +1,165 @@
+// The app as a person uses it, in a real browser on a profile of its own.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { launchOn } from './chromium.mjs';
+import { Demo } from './demo.mjs';
+import { Network } from './network.mjs';
+
+/** One person's browser: a profile that outlives the browser, and the pages that are open in it. */
+export class Browser {
+  context = null;
+
+  constructor(url, profile) {
+    this.url = url;
+    this.profile = profile;
+    /** What pages reported that no page should: errors, refused content. */
+    this.complaints = [];
+  }
+
+  static async make(url) {
+    const browser = new Browser(url, await mkdtemp(join(tmpdir(), 'wardbook-profile-')));
+    await browser.start();
+    return browser;
+  }
+
+  async start(options = {}) {
+    this.context = await launchOn(this.profile, { viewport: { width: 1280, height: 800 }, locale: 'vi-VN', timezoneId: 'Asia/Ho_Chi_Minh', ...options });
+    this.context.setDefaultTimeout(20_000);
+    this.context.on('page', (page) => this.#listen(page));
+    for (const page of this.context.pages()) this.#listen(page);
+  }
+
+  #listen(page) {
+    page.on('pageerror', (error) => this.complaints.push(`page: ${error.stack ?? error.message}`));
+    page.on('console', (message) => {
+      const text = message.text();
+      if (message.type() === 'error' && !/Failed to load resource|WebSocket connection to|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION/.test(text)) this.complaints.push(`console: ${text}`);
+    });
+  }
+
+  /** Closes the browser as a person would; its profile stays. */
+  async stop() {
+    await this.context?.close();
+    this.context = null;
+  }
+
+  async remove() {
+    await this.stop().catch(() => {});
+    await rm(this.profile, { recursive: true, force: true });
+  }
+
+  /** Opens the app in a new tab. */
+  async tab(path = '/') {
+    const first = this.context.pages().find((page) => page.url() === 'about:blank');
+    const page = first ?? (await this.context.newPage());
+    await page.goto(this.url + path);
+    return new Tab(page);
+  }
+}
+
+/** One tab with the app in it. */
+export class Tab {
+  constructor(page) {
+    this.page = page;
+  }
+
+  /** Signs in over the network, on a device that does not know the account. */
+  async signIn(name, password, { borrowed = false } = {}) {
+    const { page } = this;
+    const other = page.getByRole('button', { name: 'Tài khoản khác' });
+    const field = page.locator('input[name=name]');
+    await other.or(field).first().waitFor();
+    if (await other.isVisible()) await other.click();
+    await field.fill(name);
+    await page.locator('input[name=password]').fill(password);
+    if (borrowed) await page.locator('input[name=borrowed]').check();
+    await page.getByRole('button', { name: 'Đăng nhập', exact: true }).click();
+    await this.entered();
+  }
+
+  /** Opens an account that has signed in here before; needs no network. */
+  async unlock(display, password) {
+    const { page } = this;
+    await page.getByRole('button', { name: display }).click();
+    await page.locator('input[name=password]').fill(password);
+    await page.getByRole('button', { name: 'Mở khóa' }).click();
+    await this.entered();
+  }
+
+  /** Waits until the frame of a signed-in person is there, or fails with what the sign-in page says. */
+  async entered() {
+    const frame = this.page.locator('.app');
+    const refusal = this.page.locator('wb-sign-in [role=alert]');
+    await frame.or(refusal).first().waitFor();
+    if (await refusal.isVisible()) throw new Error(`sign-in: ${await refusal.innerText()}`);
+  }
+
+  /** What the line at the foot says, and its colour. */
+  async status() {
+    const line = this.page.locator('wb-status button.status');
+    const words = (await line.locator('.status-words').innerText()).trim();
+    const tone = (await line.getAttribute('class')).match(/status-(green|blue|amber|red)/)?.[1];
+    return { words, tone };
+  }
+
+  /** Waits until the line at the foot says something that matches. */
+  async says(pattern, timeout = 30_000) {
+    const until = Date.now() + timeout;
+    for (;;) {
+      const { words } = await this.status();
+      if (pattern.test(words)) return words;
+      if (Date.now() > until) throw new Error(`the status line says “${words}”, want ${pattern}`);
+      await this.page.waitForTimeout(50);
+    }
+  }
+
+  /** Goes to a register's list. */
+  async register(id) {
+    await this.page.goto(`${this.page.url().split('#')[0]}#/register/${id}`);
+    await this.page.locator('wb-register wb-rows').waitFor();
+  }
+
+  /** The titles of the rows that are drawn. */
+  async titles() {
+    return this.page.locator('wb-rows .row-title').allInnerTexts();
+  }
+
+  /** Searches the open list, and waits until the number of hits is there. */
+  async search(text) {
+    await this.page.locator('.search input').fill(text);
+    await this.page.locator('.count', { hasText: 'Tìm thấy' }).waitFor();
+  }
+
+  /** The form's control for the field with that name in the definition. */
+  field(name) {
+    return this.page.locator(`#f-${name}`);
+  }
+
+  /** Where the open record stands. */
+  async way() {
+    return (await this.page.locator('wb-record .way').first().innerText()).trim();
+  }
+}
+
+/** Runs a journey over a fresh server, network and browser, and removes them after it whatever happens. */
+export async function journey(travel) {
+  const made = [];
+  try {
+    const demo = await Demo.start();
+    made.push(() => demo.remove());
+    const network = await Network.to(demo);
+    made.push(() => network.close());
+    const browser = async () => {
+      const b = await Browser.make(network.url);
+      made.push(() => b.remove());
+      return b;
+    };
+    await travel({ demo, network, browser });
+  } catch (error) {
+    console.error(error.stack ?? error);
+    process.exitCode = 1;
+  } finally {
+    for (const undo of made.reverse()) await undo().catch((error) => console.error(`cleaning up: ${error.message}`));
+  }
+}

@@ -1,0 +1,82 @@
+// The real server with its demonstration data, in a folder and at a port of its own.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** The program under test; WARDBOOK names another. `make build` makes it. */
+const program = process.env.WARDBOOK ?? fileURLToPath(new URL('../../../bin/wardbook', import.meta.url));
+
+/** A server that is running. It can be killed and started again on the same data at the same port. */
+export class Demo {
+  #child = null;
+  #said = '';
+
+  constructor(folder) {
+    this.folder = folder;
+    this.port = 0;
+    /** Passwords by account name. */
+    this.passwords = {};
+  }
+
+  /** Makes a folder with demonstration data and serves it. */
+  static async start() {
+    const demo = new Demo(await mkdtemp(join(tmpdir(), 'wardbook-demo-')));
+    try {
+      await demo.start();
+      return demo;
+    } catch (error) {
+      await demo.remove();
+      throw error;
+    }
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get pid() {
+    return this.#child?.pid;
+  }
+
+  async start() {
+    const child = spawn(program, ['serve', '-listen', `127.0.0.1:${this.port}`, '-data', join(this.folder, 'data'), '-demo'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    child.stderr.on('data', (text) => (this.#said += text));
+    const listening = (async () => {
+      for await (const line of createInterface({ input: child.stdout })) {
+        const [word, name, password] = line.split(' ');
+        if (word === 'account') this.passwords[name] = password;
+        if (line.startsWith('listening on ')) return Number(new URL(line.slice('listening on '.length)).port);
+      }
+      throw new Error(`the server ended: ${this.#said}`);
+    })();
+    const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`the server does not start: ${this.#said}`)), 60_000).unref());
+    this.port = await Promise.race([listening, late]);
+    child.stdout.resume();
+  }
+
+  /** What it wrote to stderr. */
+  get said() {
+    return this.#said;
+  }
+
+  /** Ends it: SIGTERM asks it to finish, SIGKILL does not. */
+  async stop(signal = 'SIGTERM') {
+    const child = this.#child;
+    this.#child = null;
+    if (!child || child.exitCode !== null || child.signalCode) return;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    await gone;
+  }
+
+  /** Ends it and removes its data. */
+  async remove() {
+    await this.stop('SIGKILL');
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
