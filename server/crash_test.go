@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"wardbook/conflict"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+)
+
+// TestKillUnderPushes kills the server twenty times while a device pushes
+// without pause, and looks after each restart for every write that was ever
+// acknowledged.
+func TestKillUnderPushes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts twenty processes")
+	}
+	data := t.TempDir()
+	p := startProcess(t, data)
+	token, device := p.login(t, "officer.a", "")
+	replica := conflict.ReplicaID{0xc0, 0xff, 0xee}
+	hello := protocol.Hello{Replica: replica}
+	var acked, last uint64
+	r := rand.New(rand.NewPCG(1, 1))
+	for round := range 20 {
+		hello.Next[0]++
+		hello.Acked, hello.Last = acked, last
+		w, err := p.open(token, hello)
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if w.welcome.Verdict != protocol.Accepted {
+			t.Fatalf("round %d: got verdict %v, want accepted", round, w.welcome.Verdict)
+		}
+		if w.welcome.Acked < acked {
+			t.Fatalf("round %d: the server holds %d, but had acknowledged %d", round, w.welcome.Acked, acked)
+		}
+		hello.Current = hello.Next
+		acked = w.welcome.Acked
+		last = max(last, acked)
+		time.AfterFunc(time.Duration(20+r.IntN(250))*time.Millisecond, func() { p.cmd.Process.Kill() })
+		acks := make(chan uint64, 1<<16)
+		go func() {
+			defer close(acks)
+			for {
+				m, err := w.receive()
+				if err != nil {
+					return
+				}
+				if a, ok := m.(*protocol.Ack); ok {
+					acks <- a.Through
+				}
+			}
+		}()
+		n := acked
+		inFlight := 0
+	pushing:
+		for {
+			var batch []record.Changeset
+			for range 1 + r.IntN(20) {
+				n++
+				batch = append(batch, w.note(n))
+			}
+			last = max(last, n)
+			if w.send(&protocol.Push{Changesets: batch}) != nil {
+				break
+			}
+			inFlight++
+			for inFlight >= 4 {
+				through, ok := <-acks
+				if !ok {
+					break pushing
+				}
+				acked, inFlight = through, inFlight-1
+			}
+		}
+		for through := range acks {
+			acked = through
+		}
+		<-p.ended
+		p = startProcess(t, data)
+		token, _ = p.login(t, "officer.a", device)
+	}
+	if acked < 100 {
+		t.Fatalf("only %d writes were acknowledged in all: the test proves nothing", acked)
+	}
+	held := pull(t, p, token, "residents")
+	for n := uint64(1); n <= acked; n++ {
+		f, ok := held[conflict.Dot{Replica: replica, Counter: n}]
+		if want := conflict.Value(fmt.Sprintf("Nguyễn Văn %d", n)); !ok || f.Len() != 1 || f.At(0).Value != want {
+			t.Fatalf("write %d of %d acknowledged ones: got %+v, want %q", n, acked, f, want)
+		}
+	}
+	t.Logf("%d acknowledged writes, 20 kills, none lost", acked)
+}
+
+// pull reads a whole register as a new device would, and returns field 20 of
+// every record.
+func pull(t *testing.T, p *process, token, register string) map[conflict.RecordID]conflict.Field {
+	t.Helper()
+	s := protocol.Stream{Unit: "27169", Register: register}
+	h := protocol.Hello{Replica: conflict.ReplicaID{0xda, 0x7a, byte(time.Now().UnixNano())}, Scopes: []protocol.Scope{{Stream: s}}}
+	h.Next[0] = 1
+	w, err := p.open(token, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.ws.Close()
+	held := map[conflict.RecordID]conflict.Field{}
+	for to := uint64(0); to < w.welcome.Grants[0].Head; {
+		m, err := w.receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, ok := m.(*protocol.Page)
+		if !ok {
+			continue
+		}
+		if page.From != to {
+			t.Fatalf("got a page from %d, want from %d", page.From, to)
+		}
+		for _, d := range page.Records {
+			for _, e := range d.Fields {
+				if e.Key.ID == 20 {
+					held[d.Record] = held[d.Record].Merge(e.Field)
+				}
+			}
+		}
+		to = page.To
+		if err := w.send(&protocol.Applied{Stream: s, To: to}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return held
+}
+
+// TestFlushBeforeAcknowledgement traces the server's system calls: between two
+// acknowledgements on the socket a flush of the write-ahead log must have
+// returned, for each acknowledges a commit of its own.
+func TestFlushBeforeAcknowledgement(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("strace is not installed: make tools")
+	}
+	data := t.TempDir()
+	startProcess(t, data).kill() // the demo data, untraced
+	trace := filepath.Join(t.TempDir(), "trace")
+	p := startProcess(t, data, strace, "-f", "-y", "-x", "-s", "64", "-e", "trace=fsync,fdatasync,write,writev,sendto,sendmsg", "-o", trace)
+	token, _ := p.login(t, "officer.a", "")
+	h := protocol.Hello{Replica: conflict.ReplicaID{0x5a}}
+	h.Next[0] = 1
+	w, err := p.open(token, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const pushes = 30
+	for n := uint64(1); n <= pushes; n++ {
+		if err := w.send(&protocol.Push{Changesets: []record.Changeset{w.note(n)}}); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			m, err := w.receive()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a, ok := m.(*protocol.Ack); ok && a.Through == n {
+				break
+			}
+		}
+	}
+	p.kill()
+	b, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	acks, bad := readTrace(string(b))
+	if len(bad) > 0 {
+		t.Fatalf("%d of %d acknowledgements left before a flush had returned, the first: %s", len(bad), acks, bad[0])
+	}
+	if acks != pushes {
+		t.Fatalf("got %d acknowledgements in the trace, want %d", acks, pushes)
+	}
+	// The reader of traces is itself tried: without its flushes, the same trace
+	// must fail.
+	var without strings.Builder
+	for line := range strings.Lines(string(b)) {
+		if !strings.Contains(line, "sync") {
+			without.WriteString(line)
+		}
+	}
+	if _, bad := readTrace(without.String()); len(bad) != pushes {
+		t.Fatalf("a trace without flushes: got %d complaints, want %d", len(bad), pushes)
+	}
+}
+
+var (
+	flushDone   = regexp.MustCompile(`(?:f(?:data)?sync\(\d+<[^>]*wardbook\.db-wal>.*= 0|<\.\.\. f(?:data)?sync resumed>.*= 0)`)
+	socketWrite = regexp.MustCompile(`(?:write|writev|sendto|sendmsg)\(\d+<(?:TCP|socket)[^>]*>`)
+)
+
+// readTrace counts the acknowledgements in a trace and lists those that no
+// flush precedes since the one before.
+func readTrace(trace string) (acks int, bad []string) {
+	// A server's frame: final binary frame, length below 126 or of two bytes,
+	// then the message, whose first byte tells an acknowledgement.
+	short := regexp.MustCompile(fmt.Sprintf(`"\\x82\\x[0-7][0-9a-f]\\x%02x`, byte(protocol.KindAck)))
+	long := regexp.MustCompile(fmt.Sprintf(`"\\x82\\x7e(?:\\x..){2}\\x%02x`, byte(protocol.KindAck)))
+	flushed := false
+	for sc := bufio.NewScanner(strings.NewReader(trace)); sc.Scan(); {
+		line := sc.Text()
+		switch {
+		case flushDone.MatchString(line):
+			flushed = true
+		case socketWrite.MatchString(line) && (short.MatchString(line) || long.MatchString(line)):
+			acks++
+			if !flushed {
+				bad = append(bad, line)
+			}
+			flushed = false
+		}
+	}
+	return acks, bad
+}
