@@ -1,0 +1,354 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"wardbook/conflict"
+	"wardbook/server/audit"
+	"wardbook/server/auth"
+	"wardbook/server/ledger"
+	"wardbook/server/rpc"
+	"wardbook/server/store"
+	"wardbook/server/store/sqlite"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+)
+
+// Aside is one changeset in quarantine.
+type Aside struct {
+	ID         string   `json:"id" doc:"dot of its first write"`
+	Record     string   `json:"record" doc:"the first record it touches; empty if its bytes cannot be read"`
+	Records    int      `json:"records"`
+	Register   string   `json:"register"`
+	Author     string   `json:"author"`
+	At         int64    `json:"at" doc:"the author's device clock; 0 if unknown"`
+	Received   int64    `json:"received"`
+	Code       string   `json:"code"`
+	Detail     string   `json:"detail"`
+	Fields     []string `json:"fields"`
+	Releasable bool     `json:"releasable"`
+}
+
+// QuarantineRequest asks for the open entries of the caller's unit.
+type QuarantineRequest struct {
+	Lang string `query:"lang" enum:"vi,en"`
+}
+
+// QuarantineResponse lists them, the oldest first.
+type QuarantineResponse struct {
+	Items []Aside `json:"items"`
+}
+
+// Quarantine lists what was kept aside in the caller's unit.
+func (s *Service) Quarantine(ctx context.Context, req QuarantineRequest) (QuarantineResponse, error) {
+	out := QuarantineResponse{Items: []Aside{}}
+	err := s.look(ctx, req.Lang, audit.Entry{Action: "quarantine.list"}, func(k *desk) error {
+		entries, err := k.l.QuarantineOf(k.p.Unit)
+		if err != nil {
+			return err
+		}
+		for _, q := range entries {
+			a, err := k.aside(q)
+			if err != nil {
+				return err
+			}
+			out.Items = append(out.Items, a)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (k *desk) aside(q ledger.Quarantine) (Aside, error) {
+	id, err := k.l.ReplicaOf(q.Replica)
+	if err != nil {
+		return Aside{}, err
+	}
+	a := Aside{ID: conflict.Dot{Replica: id, Counter: q.Counter}.String(), Author: q.Author, Received: q.At, Code: q.Code.String(),
+		Detail: q.Detail, Fields: []string{}}
+	c, ok, err := k.stored(q)
+	if err != nil || !ok {
+		return a, err
+	}
+	a.At, a.Records = c.At, len(c.Edits)
+	a.Record, a.Register = c.Edits[0].Record.String(), c.Edits[0].Register
+	for _, e := range c.Edits {
+		def, ok := k.s.cfg.Definition(e.Register)
+		if !ok {
+			continue
+		}
+		for _, w := range e.Writes {
+			if w.Key.ID == conflict.FieldLife || w.Key.ID >= conflict.FirstUserField {
+				a.Fields = append(a.Fields, nameOf(def, w.Key.ID))
+			}
+		}
+	}
+	a.Fields = unique(a.Fields)
+	_, err = k.releasable(q, c)
+	a.Releasable = err == nil
+	var refused *rpc.Error
+	if err != nil && !errors.As(err, &refused) {
+		return a, err
+	}
+	return a, nil
+}
+
+// stored reads the changeset of an entry; ok is false if its bytes cannot be
+// read or it could never have been made.
+func (k *desk) stored(q ledger.Quarantine) (record.Changeset, bool, error) {
+	in, ok, err := k.l.Intake(q.Replica, q.Counter)
+	if err != nil || !ok {
+		return record.Changeset{}, false, err
+	}
+	c, err := record.ParseChangeset(in.Bytes)
+	return c, err == nil, nil
+}
+
+// releasable judges whether the changeset of q may be applied at the caller's
+// word, and returns its edits with contexts as its author meant them.
+func (k *desk) releasable(q ledger.Quarantine, c record.Changeset) ([]record.Edit, error) {
+	if c.Unit != k.p.Unit || c.Author != q.Author {
+		return nil, ErrNotReleasable.Because(errors.New("unit or author"))
+	}
+	if c.Author == k.p.Name {
+		return nil, ErrOwnWork
+	}
+	open, err := k.l.Quarantined(q.Replica)
+	if err != nil {
+		return nil, err
+	}
+	depends := func(d conflict.Dot) bool {
+		return d.Replica == c.Dot.Replica && slices.ContainsFunc(open, func(o ledger.Quarantine) bool {
+			return o.Settled == "" && o.Counter < q.Counter && o.Counter <= d.Counter && d.Counter < o.Counter+o.Count
+		})
+	}
+	edits := slices.Clone(c.Edits)
+	for i := range edits {
+		e := &edits[i]
+		if depends(e.Record) {
+			return nil, ErrDependsOn
+		}
+		if err := k.releasableEdit(c, i); err != nil {
+			return nil, err
+		}
+		e.Writes = slices.Clone(e.Writes)
+		for j := range e.Writes {
+			w := &e.Writes[j]
+			for d := range w.Context.All() {
+				if depends(d) {
+					return nil, ErrDependsOn
+				}
+			}
+			if w.Context, err = k.translate(c, w.Context); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return edits, nil
+}
+
+func (k *desk) releasableEdit(c record.Changeset, i int) error {
+	e := c.Edits[i]
+	def, ok := k.s.cfg.Definition(e.Register)
+	if !ok {
+		return ErrNotReleasable.Because(errors.New("register"))
+	}
+	row, ok, err := k.l.Record(e.Record)
+	switch {
+	case err != nil:
+		return err
+	case ok && (row.Unit != c.Unit || row.Register != e.Register):
+		return ErrNotReleasable.Because(errors.New("the record is another unit's or register's"))
+	case !ok && !c.Creates(i):
+		return ErrNotReleasable.Because(errors.New("no such record"))
+	}
+	for _, w := range e.Writes {
+		if w.Key.ID >= conflict.FirstUserField && def.FieldByID(w.Key.ID) == nil {
+			return ErrNotReleasable.Because(errors.New("field"))
+		}
+		if err := auth.Can(k.p, auth.WriteRecord, c.Unit, classOf(def, w.Key.ID)); err != nil {
+			return err
+		}
+		if w.Key.ID == conflict.FieldLife {
+			life, err := conflict.ParseLife(w.Value)
+			if err != nil {
+				return ErrNotReleasable.Because(err)
+			}
+			if life.Deleted {
+				if err := k.wholeRecord(&dossier{row: ledger.Row{Unit: c.Unit}, def: def}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// translate returns a context as its author meant it: without writes that
+// nobody stored, and with the writes that earlier entries were released as.
+func (k *desk) translate(c record.Changeset, context conflict.Vector) (conflict.Vector, error) {
+	var v conflict.Vector
+	for d := range context.All() {
+		known, err := k.stands(c, d)
+		if err != nil {
+			return v, err
+		}
+		v = v.With(conflict.Dot{Replica: d.Replica, Counter: min(d.Counter, known)})
+		releases, err := k.l.ReleasesOf(d.Replica)
+		if err != nil {
+			return v, err
+		}
+		for _, r := range releases {
+			if r.From.Counter > d.Counter {
+				continue
+			}
+			n := min(d.Counter-r.From.Counter, r.Count-1)
+			v = v.With(conflict.Dot{Replica: r.To.Replica, Counter: r.To.Counter + n})
+		}
+	}
+	return v, nil
+}
+
+// stands returns the highest counter of d's replica that a context may name.
+func (k *desk) stands(c record.Changeset, d conflict.Dot) (uint64, error) {
+	if d.Replica == c.Dot.Replica {
+		return c.Dot.Counter - 1, nil
+	}
+	epoch, err := k.l.Epoch()
+	if err != nil {
+		return 0, err
+	}
+	if d.Replica == epoch.Server {
+		return epoch.Counter, nil
+	}
+	r, _, err := k.l.Replica(d.Replica)
+	return r.Acked, err
+}
+
+// SettleAsideRequest decides about an entry in quarantine.
+type SettleAsideRequest struct {
+	ID     string `path:"id"`
+	Reason string `json:"reason" maxlen:"2000"`
+}
+
+// SettleAsideResponse says what became of it.
+type SettleAsideResponse struct {
+	ID      string   `json:"id"`
+	Settled string   `json:"settled" enum:"released,rejected"`
+	Records []string `json:"records" doc:"those that a release changed"`
+}
+
+// Release applies a changeset out of quarantine as writes of the server's own on
+// behalf of its author: its values, under the contexts its author had, so that it
+// merges as it would have. It needs the same rights as making it.
+func (s *Service) Release(ctx context.Context, req SettleAsideRequest) (SettleAsideResponse, error) {
+	out := SettleAsideResponse{ID: req.ID, Settled: "released", Records: []string{}}
+	err := s.settleAside(ctx, req, "released", func(k *desk, q ledger.Quarantine, at conflict.Dot) error {
+		c, ok, err := k.stored(q)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return ErrNotReleasable.Because(errors.New("its bytes cannot be read"))
+		}
+		edits, err := k.releasable(q, c)
+		if err != nil {
+			return err
+		}
+		epoch, err := k.l.Epoch()
+		if err != nil {
+			return err
+		}
+		to := conflict.Dot{Replica: epoch.Server, Counter: epoch.Counter + 1}
+		submit(c, edits, to)
+		done, grew, err := s.cfg.Ledger.Release(k.l, c.Unit, c.Author, c.At, edits)
+		if err != nil {
+			return err
+		}
+		if done.Dot != to || done.Len() != c.Len() {
+			return fmt.Errorf("release of %v took dot %v, want %v", at, done.Dot, to)
+		}
+		for _, e := range edits {
+			out.Records = append(out.Records, e.Record.String())
+		}
+		k.tell(grew)
+		return k.l.AppendRelease(store.Release{From: at, Count: q.Count, To: to})
+	})
+	return out, err
+}
+
+// submit lets the submissions among the edits cover the released writes in the
+// place of the quarantined ones that they name. to is the first released dot.
+func submit(c record.Changeset, edits []record.Edit, to conflict.Dot) {
+	for i := range edits {
+		first := c.FirstDot(i)
+		for j := range edits[i].Writes {
+			w := &edits[i].Writes[j]
+			if w.Key.ID != conflict.FieldSubmission {
+				continue
+			}
+			v, err := record.ParseSubmission(w.Value)
+			if err != nil {
+				continue
+			}
+			for n := range edits[i].Writes {
+				old := conflict.Dot{Replica: first.Replica, Counter: first.Counter + uint64(n)}
+				if v.Covers.Covers(old) {
+					v.Covers = v.Covers.With(conflict.Dot{Replica: to.Replica, Counter: to.Counter + old.Counter - c.Dot.Counter})
+				}
+			}
+			w.Value = v.Value()
+		}
+	}
+}
+
+// Reject settles an entry without applying it. Its changeset stays stored.
+func (s *Service) Reject(ctx context.Context, req SettleAsideRequest) (SettleAsideResponse, error) {
+	err := s.settleAside(ctx, req, "rejected", func(*desk, ledger.Quarantine, conflict.Dot) error { return nil })
+	return SettleAsideResponse{ID: req.ID, Settled: "rejected", Records: []string{}}, err
+}
+
+// settleAside settles one open entry of the caller's unit in one transaction.
+func (s *Service) settleAside(ctx context.Context, req SettleAsideRequest, settled string, work func(*desk, ledger.Quarantine, conflict.Dot) error) error {
+	reason := strings.TrimSpace(req.Reason)
+	if reason == "" {
+		return ErrReasonMissing.At("reason")
+	}
+	at, err := conflict.ParseDot(req.ID)
+	if err != nil {
+		return rpc.ErrNotFound.Because(err)
+	}
+	return s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) error {
+		k, err := s.seat(ctx, tx, "")
+		if err != nil {
+			return err
+		}
+		q, ok, err := k.l.QuarantineEntry(at)
+		switch {
+		case err != nil:
+			return err
+		case !ok || q.Unit != k.p.Unit:
+			return rpc.ErrNotFound
+		case q.Settled != "":
+			return ErrSettledAlready
+		}
+		if err := work(k, q, at); err != nil {
+			return err
+		}
+		q.Settled, q.SettledBy, q.SettledAt, q.Reason = settled, k.p.Name, k.now.UnixMilli(), reason
+		if err := k.l.PutQuarantine(&q); err != nil {
+			return err
+		}
+		if s.cfg.Settled != nil {
+			told := &protocol.Refusal{Counter: q.Counter, Code: protocol.OK, Detail: q.Detail, At: q.At}
+			tx.AfterCommit(func() { s.cfg.Settled(at.Replica, told) })
+		}
+		verb := map[string]string{"released": "release", "rejected": "reject"}[settled]
+		return audit.Append(tx, k.now, audit.Entry{Actor: k.p.Account, Device: k.p.Device, Action: "quarantine." + verb,
+			Unit: q.Unit, Subject: at.String(), Detail: map[string]string{"code": q.Code.String(), "author": q.Author}})
+	})
+}
