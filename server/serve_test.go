@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestServeRefuses shows what the command line says of mistakes: the flag or
+// the cause, and a non-zero exit.
+func TestServeRefuses(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"NoCommand", nil, 2, "Usage: wardbook"},
+		{"UnknownCommand", []string{"sreve"}, 2, `unknown command "sreve"`},
+		{"UnknownFlag", []string{"serve", "-dmeo"}, 2, "-dmeo"},
+		{"StrayArgument", []string{"serve", "-data", "x", "demo"}, 2, `"demo"`},
+		{"NoData", []string{"serve"}, 2, "-data is required"},
+		{"PortInUse", []string{"serve", "-listen", taken.Addr().String(), "-data", t.TempDir()}, 1, "address already in use"},
+		{"BadAddress", []string{"serve", "-listen", "nowhere", "-data", t.TempDir()}, 1, "-listen nowhere"},
+		{"DataIsAFile", []string{"serve", "-listen", "127.0.0.1:0", "-data", filepath.Join(file, "data")}, 1, "-data "},
+		{"BadOrigin", []string{"serve", "-data", t.TempDir(), "-origins", "wardbook.example"}, 2, "-origins"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			code := run(context.Background(), c.args, strings.NewReader(""), &out, &errs)
+			if code != c.code || !strings.Contains(errs.String(), c.says) {
+				t.Errorf("got exit %d and %q, want %d and %q", code, errs.String(), c.code, c.says)
+			}
+		})
+	}
+}
