@@ -136,9 +136,62 @@ export class Tab {
     return this.page.locator(`#f-${name}`);
   }
 
+  /** Opens the row at that place of the list. */
+  async openRow(index) {
+    await this.page.locator('wb-rows .row').nth(index).click();
+    await this.form();
+  }
+
+  /** Opens a record by its id. */
+  async open(register, id) {
+    await this.page.goto(`${this.page.url().split('#')[0]}#/register/${register}/${id}`);
+    await this.form();
+  }
+
+  async form() {
+    await this.page.locator('wb-record article.record').waitFor();
+  }
+
+  /** The id of the open record. */
+  recordID() {
+    return decodeURIComponent(this.page.url().split('/').at(-1));
+  }
+
+  /** Types into a field and leaves it. */
+  async type(name, text) {
+    await this.field(name).fill(text);
+    await this.field(name).blur();
+  }
+
+  /** Saves the open form, and waits until it is saved. */
+  async save({ submit = false } = {}) {
+    await this.page.getByRole('button', { name: submit ? 'Lưu và trình duyệt' : 'Lưu', exact: true }).click();
+    await this.page.locator('wb-record .record-foot .main:disabled').waitFor();
+  }
+
+  /** Creates a record from values by field name, and leaves it open. */
+  async create(register, values) {
+    await this.page.goto(`${this.page.url().split('#')[0]}#/new/${register}`);
+    await this.form();
+    for (const [name, text] of Object.entries(values)) await this.type(name, text);
+    await this.save();
+    await this.page.waitForURL(/#\/register\//);
+  }
+
   /** Where the open record stands. */
   async way() {
     return (await this.page.locator('wb-record .way').first().innerText()).trim();
+  }
+
+  /** Waits until the open record stands where the pattern says. */
+  async stands(pattern, timeout = 20_000) {
+    const until = Date.now() + timeout;
+    for (;;) {
+      const way = await this.way();
+      if (pattern.test(way)) return way;
+      if (Date.now() > until) throw new Error(`the record stands “${way}”, want ${pattern}`);
+      await this.page.waitForTimeout(50);
+    }
   }
 }
 

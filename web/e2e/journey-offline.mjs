@@ -1,0 +1,71 @@
+// An officer's day with and without a network: signs in, finds somebody by a name without diacritics, edits, and sees
+// it received; loses the network and closes the browser; starts it again offline, finds, edits and creates; and when
+// the network is back everything is received without a touch.
+import assert from 'node:assert/strict';
+import { journey } from './harness/app.mjs';
+
+await journey(async ({ demo, network, browser }) => {
+  const officer = await browser();
+  let tab = await officer.tab();
+
+  // Online.
+  await tab.signIn('officer.a', demo.passwords['officer.a']);
+  await tab.says(/Đã đồng bộ/);
+  await tab.register('residents');
+  await tab.search('dang thi');
+  const found = await tab.titles();
+  assert.ok(found.length > 0, 'nobody found');
+  for (const name of found) assert.match(name.normalize('NFC'), /Đặng Thị|Đăng Thị/);
+  await tab.openRow(0);
+  await tab.type('other_name', 'Cô Ba');
+  await tab.save();
+  await tab.stands(/đã nhận \d\d:\d\d/);
+  await tab.says(/Đã đồng bộ \d\d:\d\d/);
+  const edited = tab.recordID();
+
+  // The network goes; a save answers at once, and says where it is.
+  network.cut();
+  await officer.context.setOffline(true);
+  await tab.type('other_name', 'Cô Ba Bến Nghé');
+  await tab.save();
+  await tab.stands(/trên máy này/);
+  await tab.says(/Trên máy này: 1$/);
+
+  // The browser ends and begins again with no network.
+  await officer.stop();
+  await officer.start();
+  await officer.context.setOffline(true);
+  tab = await officer.tab();
+  await tab.unlock('Nguyễn Thị An', demo.passwords['officer.a']);
+  await tab.says(/Trên máy này: 1$/);
+  await tab.register('residents');
+  await tab.search('dang thi');
+  assert.deepEqual(await tab.titles(), found, 'the same people offline');
+  await tab.open('residents', edited);
+  assert.equal(await tab.field('other_name').inputValue(), 'Cô Ba Bến Nghé');
+  await tab.type('other_name', 'Cô Ba Sài Gòn');
+  await tab.save();
+  await tab.says(/Trên máy này: 2$/);
+  await tab.create('residents', { full_name: 'Đặng Thị Ngoại Tuyến', dob: '01/02/1990' });
+  await tab.says(/Trên máy này: 3$/);
+
+  // The network returns.
+  const before = demo.said;
+  network.mend();
+  await officer.context.setOffline(false);
+  await tab.says(/Đã đồng bộ \d\d:\d\d/, 60_000);
+  await tab.stands(/đã nhận \d\d:\d\d/);
+  assert.equal(demo.said, before, 'the server complained');
+
+  // Another device of the ward sees it all.
+  const colleague = await browser();
+  const other = await colleague.tab();
+  await other.signIn('officer.b', demo.passwords['officer.b']);
+  await other.says(/Đã đồng bộ/);
+  await other.register('residents');
+  await other.search('dang thi ngoai tuyen');
+  assert.deepEqual(await other.titles(), ['Đặng Thị Ngoại Tuyến']);
+  await other.open('residents', edited);
+  assert.equal(await other.field('other_name').inputValue(), 'Cô Ba Sài Gòn');
+  assert.deepEqual([...officer.complaints, ...colleague.complaints], []);
+});
