@@ -7,5 +7,6 @@ func (a *app) apiRoutes() []rpc.Route {
 	var table []rpc.Route
 	table = append(table, a.auth.Routes()...)
 	table = append(table, a.replication.Routes(a.definitions)...)
+	table = append(table, a.review.Routes()...)
 	return table
 }

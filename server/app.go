@@ -21,6 +21,7 @@ import (
 	"wardbook/server/ledger"
 	"wardbook/server/live"
 	"wardbook/server/replication"
+	"wardbook/server/review"
 	"wardbook/server/rpc"
 	"wardbook/server/store"
 	"wardbook/server/store/sqlite"
@@ -46,6 +47,7 @@ type app struct {
 	ledger      *ledger.Ledger
 	bus         *live.Bus
 	replication *replication.Server
+	review      *review.Service
 	definitions []*register.Definition
 	handler     http.Handler
 	openapi     []byte
@@ -79,6 +81,10 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	metrics := prometheus.NewRegistry()
 	if a.replication, err = replication.NewServer(replication.Config{Store: a.store, Ledger: a.ledger, Auth: a.auth, Bus: a.bus,
 		Origins: cfg.origins, Now: nowMillis, Log: cfg.log, Registerer: metrics}); err != nil {
+		return nil, err
+	}
+	if a.review, err = review.New(ctx, review.Config{Store: a.store, Ledger: a.ledger, Definition: a.definition,
+		Notify: a.bus.Grew, Settled: a.replication.Tell}); err != nil {
 		return nil, err
 	}
 	if a.handler, err = a.routes(metrics); err != nil {

@@ -18,6 +18,7 @@ import (
 	"wardbook/server/live"
 	"wardbook/server/store/sqlite"
 	"wardbook/sync/protocol"
+	"wardbook/sync/session"
 )
 
 // Config is what a Server needs.
@@ -181,4 +182,15 @@ func (s *Server) settle(c *socket, account string, replica conflict.ReplicaID) (
 	s.replicas[replica] = c
 	c.account, c.replica = account, replica
 	return old, nil
+}
+
+// Tell passes a refusal, or the news that one was settled, to the open session
+// of a replica, if there is one.
+func (s *Server) Tell(replica conflict.ReplicaID, r *protocol.Refusal) {
+	s.mu.Lock()
+	c := s.replicas[replica]
+	s.mu.Unlock()
+	if c != nil {
+		go c.step(session.Announce{Now: s.cfg.Now(), Message: r})
+	}
 }
