@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/url"
 
 	"wardbook/client-wasm/replica"
 	"wardbook/client-wasm/store/driver"
@@ -78,8 +77,6 @@ func malformed(what string, err error) *Failure {
 	}
 	return &Failure{Code: "malformed", VI: "Trang gửi yêu cầu không đúng: " + text, EN: "The page asked in a wrong way: " + text}
 }
-
-func escape(part string) string { return url.PathEscape(part) }
 
 // codeOf returns the code of what the page would be told, "" for nil.
 func codeOf(err error) string {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -140,12 +141,12 @@ func lastKnown(ctx context.Context, o *Opened) (replica.Meta, error) {
 	b := &replica.Batch{}
 	for _, e := range all {
 		if name, ok := strings.CutPrefix(e.Key, definitionKey); ok {
-			var d replica.Definition
-			if _, err := fmt.Sscan(name, &d.Register, &d.Version); err != nil {
+			register, version, _ := strings.Cut(name, " ")
+			n, err := strconv.ParseUint(version, 10, 32)
+			if err != nil {
 				return replica.Meta{}, fmt.Errorf("read the mirror: %s: %w", e.Key, err)
 			}
-			d.Body = e.Bytes
-			b.Definitions = append(b.Definitions, d)
+			b.Definitions = append(b.Definitions, replica.Definition{Register: register, Version: uint32(n), Body: e.Bytes})
 		}
 		if e.Key == stateKey {
 			var s mirroredState

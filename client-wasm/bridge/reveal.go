@@ -52,7 +52,7 @@ func (a *account) reportAll(ctx context.Context) error {
 	}
 	for _, v := range all {
 		body := encode(map[string]any{"field": v.Field})
-		_, err := a.request(ctx, "POST", "/api/v1/records/"+escape(v.Record.String())+"/reveal", body)
+		_, err := a.request(ctx, "POST", "/api/v1/records/"+v.Record.String()+"/reveal", body)
 		switch codeOf(err) {
 		case "":
 			if err := a.r.Reported(ctx, v.No); err != nil {

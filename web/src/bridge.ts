@@ -72,7 +72,7 @@ export interface Form { key: string; record: RecordView; values: Record<string, 
 export interface SaveRequest { key: string; values: Record<string, string>; submit: boolean; reasons?: Record<string, string>; answer?: string } // reasons by "FIELD CODE"
 export interface SaveReply { id: string; saved: boolean; submitted: boolean; findings: Finding[]; record: RecordView }
 
-export interface StreamStatus { register: string; have: number; of: number; complete: boolean }
+export interface StreamStatus { register: string; unit: string; have: number; of: number; complete: boolean }
 export interface Status {
   link: 'offline' | 'connecting' | 'online'
   unsent: number; oldest?: number; sending: number // changesets on this device that the server has not acknowledged
