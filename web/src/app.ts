@@ -146,17 +146,16 @@ export class App extends Part {
     const shown = screen || (location.hash || this.session!.account.role !== 'supervisor' ? '' : 'desk')
     const current = shown === 'register' || shown === 'new' ? '' : shown
     const registers = this.places.some((place) => place.screen === '')
+    const inRegister = shown === 'register' || shown === 'new'
+    const list = html`<ul class="nav-registers">
+      ${this.session!.registers.map((register) => html`<li><a href=${hrefOf('register', register.id)} aria-current=${inRegister && this.at.parts[0] === register.id ? 'page' : nothing}>${inLang(register.label)}</a></li>`)}
+    </ul>`
     return html`<nav class="nav" aria-label=${t('nav')}>
       ${this.places.map(
-        (place, i) => html`<a href=${hrefOf(place.screen)} aria-current=${current === place.screen || (i === 0 && current === '' && !registers) ? 'page' : nothing}>
+        (place, i) => html`${place.screen === 'inbox' || place.screen === 'held' ? list : nothing}<a href=${hrefOf(place.screen)} aria-current=${current === place.screen || (i === 0 && current === '' && !registers) ? 'page' : nothing}>
           ${icon(place.icon)}<span>${place.label}</span>${place.count ? html`<span class="count-badge">${number(place.count)}</span>` : nothing}
         </a>`,
       )}
-      ${registers
-        ? html`<ul class="nav-registers">
-            ${this.session!.registers.map((register) => html`<li><a href=${hrefOf('register', register.id)} aria-current=${(shown === 'register' || shown === 'new') && this.at.parts[0] === register.id ? 'page' : nothing}>${inLang(register.label)}</a></li>`)}
-          </ul>`
-        : nothing}
     </nav>`
   }
 

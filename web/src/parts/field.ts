@@ -1,7 +1,7 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import type { Definition, FieldView, Finding } from '../bridge'
-import { type Code, codesOf, type Field, inLang, isRequired, type Part as GroupPart } from '../definition'
+import { type Code, codesOf, type Field, inLang, type Part as GroupPart } from '../definition'
 import { bridge } from '../link'
 import { lang, t } from '../text'
 import { when } from '../text/format'
@@ -50,6 +50,7 @@ export class FieldPart extends Part {
   @property({ attribute: false }) findings: Finding[] = []
   @property({ type: Boolean }) asked = false // the supervisor asked about this field
   @property({ type: Boolean }) readonly = false
+  @property({ type: Boolean }) required = false
   @property() recordId = ''
   @property() reason = ''
 
@@ -157,7 +158,7 @@ export class FieldPart extends Part {
       class=${attributes.mode && attributes.mode !== 'text' ? 'figures' : ''}
       .value=${shown}
       ?readonly=${this.readonly}
-      aria-required=${isRequired(field, this.values) || nothing}
+      aria-required=${this.required || nothing}
       aria-invalid=${this.bad}
       aria-describedby=${this.described}
       @input=${this.onInput}
@@ -177,7 +178,7 @@ export class FieldPart extends Part {
   private select(codes: Code[], value: string, pick: (code: string) => void, id = this.domId): TemplateResult {
     const offered = codes.filter((code) => !code.retired || code.code === value)
     const unknown = value && !offered.some((code) => code.code === value)
-    return html`<select id=${id} ?disabled=${this.readonly} aria-required=${isRequired(this.field, this.values) || nothing} aria-invalid=${this.bad} aria-describedby=${this.described}
+    return html`<select id=${id} ?disabled=${this.readonly} aria-required=${this.required || nothing} aria-invalid=${this.bad} aria-describedby=${this.described}
       @change=${(event: Event) => {
         pick((event.target as HTMLSelectElement).value)
         this.left()
@@ -198,7 +199,7 @@ export class FieldPart extends Part {
       .text=${present ? labelOfCode(present) : value}
       .search=${(text: string) => find(options, present && text === labelOfCode(present) ? '' : text)}
       .disabled=${this.readonly}
-      .required=${isRequired(this.field, this.values)}
+      .required=${this.required}
       .bad=${this.bad}
       .describedBy=${this.described === nothing ? '' : (this.described as string)}
       @pick=${({ detail }: CustomEvent<Option | null>) => {
@@ -389,12 +390,12 @@ export class FieldPart extends Part {
 
   override render() {
     const { field, view } = this
-    const required = isRequired(field, this.values)
+    const { required } = this
     const warned = this.findings.some((finding) => finding.level === 'W')
     const inConflict = (view?.conflict.length ?? 0) > 1
     const many = ['address', 'group', 'multi_enum'].includes(field.type) || inConflict
     const label = html`${inLang(field.label)}${required ? html`<span class="required" aria-hidden="true">*</span><span class="away"> ${t('field.required')}</span>` : nothing}`
-    const marks = html`${field.high_risk ? html`<span class="hint-mark" title=${t('field.high_risk.why')}>${t('field.high_risk')}</span>` : nothing}${view?.local
+    const marks = html`${view?.local
       ? html`<span class="hint-mark">${t('field.local')}</span>`
       : view?.waiting
         ? html`<span class="hint-mark">${t('field.waiting')}</span>`

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import type { Place, Row, Stage } from '../bridge'
 import { t, tCode } from '../text'
-import { when } from '../text/format'
+import { soon } from '../text/format'
 import { icon, type Icon } from './icon'
 
 const places: Place[] = ['local', 'received', 'approved', 'hub']
@@ -12,7 +12,7 @@ const places: Place[] = ['local', 'received', 'approved', 'hub']
  */
 export function way(place: Place, at?: number): TemplateResult {
   const reached = places.indexOf(place)
-  const words = place === 'received' && at ? t('place.received.at', { at: when(at) }) : tCode('place', place)
+  const words = place === 'received' && at ? t('place.received.at', { at: soon(at) }) : tCode('place', place)
   return html`<span class="way way-${place}"
     ><span class="way-strokes" aria-hidden="true">${places.map((_, i) => html`<i class=${i <= reached ? 'on' : ''}></i>`)}</span><span class="way-words">${words}</span></span
   >`
@@ -41,5 +41,5 @@ export function stage(of: Stage): TemplateResult {
 export function rowTags(row: Pick<Row, 'stage' | 'conflict' | 'editedAndDeleted' | 'deleted'>): TemplateResult {
   return html`${row.editedAndDeleted ? tag('red', t('state.edited_and_deleted'), 'warning') : row.deleted ? tag('grey', t('state.deleted'), 'bin') : nothing}${row.conflict
     ? tag('amber', t('state.conflict'), 'split')
-    : nothing}${row.stage === 'approved' ? nothing : stage(row.stage)}`
+    : nothing}${row.stage === 'approved' ? nothing : stage(row.stage)}` // "approved" is already said by the way
 }

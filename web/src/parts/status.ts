@@ -77,7 +77,7 @@ export class StatusBar extends Part {
       </dl>
       <h3>${t('status.streams')}</h3>
       <table class="streams">
-        <thead><tr><th scope="col">${t('status.stream')}</th><th scope="col" class="figures">${t('status.stream.have')}</th><th scope="col" class="figures">${t('status.stream.of')}</th><th scope="col"></th></tr></thead>
+        <thead><tr><th scope="col">${t('status.stream')}</th><th scope="col" class="figures">${t('status.stream.have')}</th><th scope="col" class="figures">${t('status.stream.of')}</th><td></td></tr></thead>
         <tbody>
           ${status.streams.map((stream) => {
             const definition = this.session.registers.find((register) => register.id === stream.register)

@@ -15,6 +15,12 @@ export function when(ms: number): string {
   return today ? clock(ms) : `${clock(ms)} ${day(ms)}`
 }
 
+/** 14:32 today, else 05/08: for a row, where space is short. */
+export function soon(ms: number): string {
+  const date = new Date(ms)
+  return new Date().toDateString() === date.toDateString() ? clock(ms) : date.toLocaleDateString('en-GB', { day: '2-digit', month: '2-digit' })
+}
+
 /** 05/08/2026 */
 export const day = (ms: number): string => new Date(ms).toLocaleDateString('en-GB')
 

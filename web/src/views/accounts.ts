@@ -145,7 +145,7 @@ export class Accounts extends Part {
       ${this.failure ? html`<p class="note note-red" role="alert">${icon('warning')}<span>${this.failure} <button class="small" @click=${() => void this.load()}>${t('again')}</button></span></p>` : nothing}
       <div class="search" role="search">${icon('search')}<input type="search" aria-label=${t('accounts.search')} placeholder=${t('accounts.search')} @input=${(event: Event) => (this.search = (event.target as HTMLInputElement).value)} /></div>
       <div class="table-wrap" tabindex="0" role="region" aria-label=${t('accounts.title')}>
-        <table>
+        <table class="stack">
           <thead><tr><th scope="col">${t('accounts.who')}</th><th scope="col">${t('accounts.role')}</th><th scope="col">${t('accounts.unit')}</th><th scope="col"><span class="away">${t('accounts.actions')}</span></th></tr></thead>
           <tbody>${seen.map((account) => this.line(account))}</tbody>
         </table>

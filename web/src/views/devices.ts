@@ -55,7 +55,7 @@ export class Devices extends Part {
       <h1>${t('devices.title')}</h1>
       ${this.failure ? html`<p class="note note-red" role="alert">${icon('warning')}<span>${this.failure}</span></p>` : nothing}
       <div class="table-wrap" tabindex="0" role="region" aria-label=${t('devices.title')}>
-        <table>
+        <table class="stack">
           <thead><tr><th scope="col">${t('devices.account')}</th><th scope="col">${t('devices.enrolled')}</th><th scope="col">${t('devices.seen')}</th><th scope="col"><span class="away">${t('accounts.actions')}</span></th></tr></thead>
           <tbody>
             ${(this.devices ?? []).map((device) => {
@@ -63,7 +63,7 @@ export class Devices extends Part {
               const seen = admin.msOf(device.last_seen_at)
               return html`<tr class=${revoked ? 'off' : ''}>
                 <th scope="row"><strong>${device.account}</strong><span class="sub">${device.label || device.id.slice(0, 8)}</span></th>
-                <td class="figures">${day(admin.msOf(device.enrolled_at))}</td>
+                <td>${day(admin.msOf(device.enrolled_at))}</td>
                 <td>${seen > 0 ? html`${ago(seen)}<span class="sub">${when(seen)}</span>` : t('devices.never')}</td>
                 <td class="table-actions">${revoked ? tag('grey', device.lost ? t('devices.was_lost') : t('devices.revoked')) : html`<button class="small danger" @click=${() => void this.revoke(device)}>${t('devices.revoke')}<span class="away">: ${device.account} ${device.label}</span></button>`}</td>
               </tr>`

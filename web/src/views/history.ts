@@ -5,7 +5,7 @@ import { labelOf } from '../definition'
 import { bridge, failureOf } from '../link'
 import { Part } from '../parts/part'
 import { lang, t } from '../text'
-import { when } from '../text/format'
+import { soon, when } from '../text/format'
 
 type Step = ReturnType<Calls['history']>['steps'][number]
 
@@ -40,9 +40,9 @@ export class History extends Part {
       <ol>
         ${this.steps.map(
           (step) => html`<li class=${step.current ? 'now' : ''}>
-            <span class="history-when figures">${when(step.at)}</span>
+            <span class="history-when figures">${soon(step.at)}</span>
             <span><strong>${labelOf(this.definition, step.field)}</strong> <span class="data">${step.display || t('value.empty')}</span>
-              <span class="sub">${step.by}${step.received ? ` · ${t('time.server', { at: when(step.received) })}` : ` · ${t('place.local')}`}${step.current ? ` · ${t('history.current')}` : ''}</span></span>
+              <span class="sub">${step.by} · ${t('time.device', { at: when(step.at) })}${step.received ? ` · ${t('time.server', { at: when(step.received) })}` : ` · ${t('place.local')}`}${step.current ? ` · ${t('history.current')}` : ''}</span></span>
           </li>`,
         )}
       </ol>

@@ -57,7 +57,8 @@ export class Inbox extends Part {
 
   private async fetch(id: string): Promise<void> {
     try {
-      this.open = { ...this.open, [id]: await bridge.call('get', { id }) }
+      const record = await bridge.call('get', { id })
+      this.open = { ...this.open, [id]: record }
     } catch {
       // The row still leads to the record, which says why it cannot be read.
     }
@@ -65,7 +66,8 @@ export class Inbox extends Part {
 
   private async settle(id: string, detail: { field: string; dot?: string; value?: string; seen?: string }): Promise<void> {
     try {
-      this.open = { ...this.open, [id]: await bridge.call('settle', { id, ...detail }) }
+      const record = await bridge.call('settle', { id, ...detail })
+      this.open = { ...this.open, [id]: record }
       say(t('conflict.settled'))
       await this.load()
     } catch (cause) {

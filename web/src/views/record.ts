@@ -2,7 +2,7 @@ import { html, nothing, type PropertyValues } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Definition, FieldView, Finding, Form, RecordView } from '../bridge'
-import { holds, inLang, labelOf, sectionsOf } from '../definition'
+import { holds, inLang, isRequired, labelOf, sectionsOf } from '../definition'
 import { setDirty } from '../dirty'
 import { bridge, failureOf } from '../link'
 import { ask } from '../parts/ask'
@@ -78,9 +78,16 @@ export class RecordForm extends Part {
     return Object.keys(this.edits).length > 0
   }
 
+  /** What the form holds, without the values that are hidden from this page. */
   private get values(): Record<string, string> {
-    const values = Object.fromEntries((this.form?.record.fields ?? []).map((field) => [field.name, field.value]))
-    return { ...values, ...this.edits }
+    const fields = (this.form?.record.fields ?? []).filter((field) => !field.masked)
+    return { ...Object.fromEntries(fields.map((field) => [field.name, field.value])), ...this.edits }
+  }
+
+  /** The same with something in place of what is hidden, for conditions that ask whether a field is filled. */
+  private get filled(): Record<string, string> {
+    const hidden = (this.form?.record.fields ?? []).filter((field) => field.masked && field.display)
+    return { ...Object.fromEntries(hidden.map((field) => [field.name, field.display])), ...this.values }
   }
 
   private async open(): Promise<void> {
@@ -285,7 +292,7 @@ export class RecordForm extends Part {
       <a class="button plain back" href=${hrefOf('register', this.definition.id)}>${icon('back')}<span>${inLang(this.definition.label)}</span></a>
       <h1 class="data">${this.title_}</h1>
       <div class="record-state">
-        ${this.form!.isNew ? tag('grey', t('record.new.state')) : html`${way(record.place, record.receivedAt)}${stage(record.stage)}`}
+        ${this.form!.isNew ? tag('grey', t('record.new.state')) : html`${way(record.place, record.receivedAt)}${record.stage === 'approved' ? nothing : stage(record.stage)}`}
         ${record.life === 'deleted' ? tag('grey', t('state.deleted'), 'bin') : nothing}
         ${this.form!.isNew ? nothing : html`<button class="small plain" aria-expanded=${this.history} @click=${() => (this.history = !this.history)}>${icon('clock')}${t('record.history')}</button>`}
       </div>
@@ -367,9 +374,10 @@ export class RecordForm extends Part {
     if (!this.form) return html`<div class="empty"><p class="sub">${t('loading')}</p></div>`
     const { record } = this.form
     const values = this.values
+    const filled = this.filled
     const shut = record.life === 'deleted'
     const asked = record.stage === 'returned' ? (record.review?.fields ?? []) : []
-    const sections = sectionsOf(this.definition, values)
+    const sections = sectionsOf(this.definition, filled)
     return html`<article class="record">
       ${this.head(record)}
       ${this.history ? html`<wb-history .definition=${this.definition} .recordId=${record.id}></wb-history>` : nothing}
@@ -377,7 +385,7 @@ export class RecordForm extends Part {
       <form novalidate autocomplete="off" @submit=${(event: Event) => event.preventDefault()} @edit=${this.edited} @left=${this.left} @settle=${this.settle}
         @reason=${({ detail }: CustomEvent<{ name: string; reason: string }>) => (this.reasons = { ...this.reasons, [detail.name]: detail.reason })}>
         ${sections.map((section) => {
-          const fields = section.fields.filter((field) => holds(field.applies_when, values) || values[field.name])
+          const fields = section.fields.filter((field) => holds(field.applies_when, filled) || filled[field.name])
           return fields.length
             ? html`<fieldset class="section">
                 <legend>${inLang(section.label)}</legend>
@@ -388,6 +396,7 @@ export class RecordForm extends Part {
                     .definition=${this.definition}
                     .field=${field}
                     .values=${values}
+                    .required=${isRequired(field, filled)}
                     .view=${this.viewOf(field.name)}
                     .recordId=${record.id}
                     .reason=${this.reasons[field.name] ?? ''}
@@ -399,6 +408,7 @@ export class RecordForm extends Part {
               </fieldset>`
             : nothing
         })}
+        ${record.mayDelete && !this.form.isNew && !shut ? html`<p class="record-end"><button class="plain danger-text" ?disabled=${this.busy} @click=${() => void this.erase()}>${icon('bin')}${t('record.delete')}</button></p>` : nothing}
       </form>
       ${this.failure ? html`<p class="note note-red" role="alert">${icon('warning')}<span>${this.failure}</span></p>` : nothing}
       <footer class="record-foot">
@@ -406,8 +416,7 @@ export class RecordForm extends Part {
           ? html`<button @click=${() => this.change(() => bridge.call('restore', { id: record.id }), t('record.restored'))} ?disabled=${this.busy}>${icon('undo')}${t('record.restore')}</button>`
           : html`<button class="main" ?disabled=${this.busy || (!this.dirty && !this.form.isNew)} @click=${() => void this.save(false)}>${t('save')}</button>
               <button ?disabled=${this.busy} @click=${() => void this.save(true)}>${t('record.submit')}</button>
-              ${this.dirty ? html`<button class="plain" ?disabled=${this.busy} @click=${() => void this.giveUp()}>${t('leave.discard')}</button>` : nothing}
-              ${record.mayDelete && !this.form.isNew ? html`<button class="plain danger-text push" ?disabled=${this.busy} @click=${() => void this.erase()}>${icon('bin')}${t('record.delete')}</button>` : nothing}`}
+              ${this.dirty ? html`<button class="plain" ?disabled=${this.busy} @click=${() => void this.giveUp()}>${t('leave.discard')}</button>` : nothing}`}
       </footer>
     </article>`
   }

@@ -29,10 +29,14 @@ export class Register extends Part {
   @state() private search = ''
   @state() private filter: Filter = 'all'
   @state() private reply: ListReply | null = null
+  @state() private wide = false // room for columns, or for a record beside the list
   private pause = 0
   private running: Promise<unknown> = Promise.resolve()
 
   protected override connected(): void {
+    const room = matchMedia('(min-width: 75rem)')
+    this.wide = room.matches
+    this.listen(room, 'change', () => (this.wide = room.matches))
     this.hear('changed', ({ registers }) => {
       if (registers.includes(this.definition.id)) this.querySelector<RowList<Row>>('wb-rows')?.refresh()
     })
@@ -71,13 +75,27 @@ export class Register extends Part {
     this.pause = window.setTimeout(() => (this.search = value.normalize('NFC').trim()), PAUSE)
   }
 
+  /** Names of the columns beside the title, with their places in a row's cells. */
+  private get columns(): { name: string; at: number }[] {
+    return (this.definition.list_columns ?? []).map((name, at) => ({ name, at })).filter(({ name }) => name !== this.definition.title_field)
+  }
+
+  private get open(): boolean {
+    return this.recordId !== '' || this.isNew
+  }
+
   private draw = (row: Row) => {
+    if (this.wide && !this.open) {
+      return html`<a class="row row-wide ${row.deleted ? 'row-deleted' : ''}" href=${hrefOf('register', this.definition.id, row.id)}>
+        <span class="row-title data">${row.title || t('record.untitled')}</span>
+        ${this.columns.map(({ at }) => html`<span class="row-cell">${row.cells[at]}</span>`)}
+        <span class="row-tags">${rowTags(row)}</span>${way(row.place, row.receivedAt)}
+      </a>`
+    }
     const cells = row.cells.filter((cell) => cell && cell !== row.title)
     return html`<a class="row ${row.id === this.recordId ? 'row-open' : ''} ${row.deleted ? 'row-deleted' : ''}" href=${hrefOf('register', this.definition.id, row.id)} aria-current=${row.id === this.recordId ? 'true' : nothing}>
-      <span class="row-title data">${row.title || t('record.untitled')}</span>
-      <span class="row-tags">${rowTags(row)}</span>
-      <span class="row-cells">${cells.join(' · ')}</span>
-      ${way(row.place, row.receivedAt)}
+      <span class="row-line"><span class="row-title data">${row.title || t('record.untitled')}</span><span class="row-tags">${rowTags(row)}</span></span>
+      <span class="row-line"><span class="row-cells">${cells.join(' · ')}</span>${way(row.place, row.receivedAt)}</span>
     </a>`
   }
 
@@ -98,13 +116,14 @@ export class Register extends Part {
 
   override render() {
     const { definition } = this
-    const open = this.recordId !== '' || this.isNew
+    const { open } = this
+    const wide = this.wide && !open
     return html`<div class="split ${open ? 'split-open' : ''}">
-      <section class="split-list" aria-label=${inLang(definition.label)}>
+      <section class="split-list columns-${Math.min(this.columns.length, 6)}" aria-label=${inLang(definition.label)}>
         <header class="list-head">
           <div class="list-title">
             <h1>${inLang(definition.label)}</h1>
-            <a class="button main" href=${hrefOf('new', definition.id)}>${icon('add')}${t('register.add')}</a>
+            <a class="button main" href=${hrefOf('new', definition.id)}>${icon('add')}<span>${t('register.add')}</span></a>
           </div>
           <div class="search" role="search">
             ${icon('search')}
@@ -115,10 +134,16 @@ export class Register extends Part {
           </div>
           <p class="sub count" role="status">${this.count()}</p>
         </header>
+        ${wide
+          ? html`<div class="row row-wide row-names" aria-hidden="true">
+              <span>${labelOf(definition, definition.title_field ?? '')}</span>${this.columns.map(({ name }) => html`<span>${labelOf(definition, name)}</span>`)}<span></span><span>${t('register.where')}</span>
+            </div>`
+          : nothing}
         <wb-rows
+          .rem=${wide ? 2.75 : 4}
           .load=${this.load}
           .draw=${this.draw}
-          .key=${this.key}
+          .key=${`${this.key} ${wide}`}
           .label=${inLang(definition.label)}
           .empty=${this.emptyText}
           @failed=${({ detail }: CustomEvent) => sayFailure(detail)}
@@ -126,7 +151,7 @@ export class Register extends Part {
       </section>
       ${open
         ? html`<wb-record class="split-record" .definition=${definition} .recordId=${this.recordId} .draftKey=${this.draftKey}></wb-record>`
-        : html`<div class="split-record split-none"><p class="sub">${t('register.choose', { column: labelOf(definition, definition.title_field ?? '') })}</p></div>`}
+        : nothing}
     </div>`
   }
 }

@@ -270,12 +270,12 @@ export class Review extends Part {
               <ol class="decisions">${record.decisions.map((one) => html`<li><span class="figures">${when(one.at)}</span> <strong>${tCode('decision', one.decision)}</strong> ${one.by} <span class="sub">${one.fields?.length ? this.labels(one.fields) : ''}</span>${one.comment ? html`<blockquote class="data">${one.comment}</blockquote>` : nothing}</li>`)}</ol>
             </details>`
           : nothing}
+        ${record.fields.some((field) => field.approved) ? html`<p class="record-end"><button class="plain danger-text" ?disabled=${this.busy} @click=${() => void this.withdraw()}>${icon('undo')}${t('review.withdraw')}</button></p>` : nothing}
       </div>
       <footer class="record-foot">
         <button class="main" ?disabled=${this.busy || !record.may_approve} aria-keyshortcuts="a" @click=${() => void this.approve()}>${icon('check')}${this.chosen.size && this.chosen.size < waiting.length ? t('review.approve_some', { n: this.chosen.size }) : t('review.approve')}<kbd>a</kbd></button>
         <button ?disabled=${this.busy} aria-keyshortcuts="r" @click=${() => void this.giveBack()}>${icon('undo')}${t('review.return')}<kbd>r</kbd></button>
         <button class="danger" ?disabled=${this.busy} aria-keyshortcuts="x" @click=${() => void this.refuse()}>${t('review.refuse')}<kbd>x</kbd></button>
-        ${record.fields.some((field) => field.approved) ? html`<button class="plain danger-text push" ?disabled=${this.busy} @click=${() => void this.withdraw()}>${t('review.withdraw')}</button>` : nothing}
       </footer>
     </article>`
   }
