@@ -103,8 +103,8 @@ func (s mirroredState) after(b *replica.Batch) mirroredState {
 	}
 	s.Streams = slices.DeleteFunc(slices.Clone(s.Streams), func(t replica.Stream) bool { return slices.Contains(b.DropStreams, t.Stream) })
 	for _, t := range b.Streams {
-		fresh := replica.Stream{Scope: t.Scope, Withdrawn: t.Withdrawn}
-		fresh.Cursor = 0
+		fresh := replica.Stream{Withdrawn: t.Withdrawn}
+		fresh.Stream, fresh.Neighbourhoods, fresh.Priority = t.Stream, t.Neighbourhoods, t.Priority
 		if i := slices.IndexFunc(s.Streams, func(u replica.Stream) bool { return u.Stream == t.Stream }); i >= 0 {
 			s.Streams[i] = fresh
 		} else {
