@@ -43,15 +43,25 @@ func (r *Replica) loadOutbox(ctx context.Context, from uint64) ([]record.Changes
 }
 
 // storeWelcome keeps what the server said of itself and of this replica. The
-// server's prefix may have gone back, after a restore, as the cursors may.
+// server's prefix may have gone back, after a restore, as the cursors may. That
+// it has gone on is no receipt: the content counts, and an acknowledgement of
+// that comes when the changesets are repeated.
 func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) error {
 	w := e.Welcome
 	meta := r.meta
 	meta.Epoch, meta.Current, meta.Next = w.Epoch, e.Incarnation, protocol.Token{}
-	meta.Acked, meta.BackedUp = w.Acked, w.BackedUp
+	meta.Acked = min(meta.Acked, w.Acked)
+	meta.BackedUp = min(meta.Acked, w.BackedUp)
 	meta.HeardAt = r.now()
 	meta.ClockOffset = meta.HeardAt - w.At
 	b := &Batch{Meta: &meta}
+	reborn := meta.Epoch != r.meta.Epoch
+	for _, s := range r.streams {
+		if reborn && s.Withdrawn && s.Cursor > 0 {
+			s.Cursor, s.Floor = 0, 0 // it was not asked for, so nobody said how far it still holds
+			b.Streams = append(b.Streams, s)
+		}
+	}
 	for i, g := range w.Grants {
 		if i >= len(e.Scopes) {
 			break
@@ -62,26 +72,28 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 		}
 		after := *s
 		after.Granted, after.Code = g.Code == protocol.OK, g.Code
-		after.Cursor = e.Scopes[i].Cursor
+		after.Cursor, after.Floor = e.Scopes[i].Cursor, e.Scopes[i].Floor
 		if after.Granted {
 			after.Head, after.Count = g.Head, g.Count
 		}
 		b.Streams = append(b.Streams, after)
 	}
 	var covered []Entry
-	if meta.Acked != r.meta.Acked || meta.BackedUp != r.meta.BackedUp || meta.BackedUp > 0 {
+	if reborn || meta.Acked != r.meta.Acked || meta.BackedUp > 0 {
 		entries, err := r.entries(ctx)
 		if err != nil {
 			return err
 		}
 		for _, entry := range entries {
 			last := entry.Changeset.Last().Counter
-			switch own := entry.Changeset.Dot.Replica == meta.Replica; {
-			case own && last > meta.Acked && entry.Received != 0:
-				entry.Received = 0 // the server lost it; it is sent again
-				b.Mark = append(b.Mark, entry)
-			case own && last <= meta.Acked && entry.Received == 0:
-				entry.Received = w.At // its receipt was lost on the way
+			refused := entry.Refusal != nil && entry.Refusal.At != 0
+			if entryOf(meta.Replica, entry) && last > meta.Acked && (entry.Received != 0 || refused) {
+				// It is sent again: to a server that lost it, which judges it
+				// anew, or to one that repeats its receipt and its refusal.
+				entry.Received = 0
+				if refused {
+					entry.Refusal = &Refusal{Code: entry.Refusal.Code, Detail: entry.Refusal.Detail}
+				}
 				b.Mark = append(b.Mark, entry)
 			}
 			if entry.Refusal == nil && (!entryOf(meta.Replica, entry) || last <= meta.Acked && last <= meta.BackedUp) {
@@ -374,7 +386,7 @@ func buildsOn(e, q *Entry) bool {
 // storePage merges a page's states into the base and moves the cursor.
 func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, error) {
 	s := r.stream(p.Stream)
-	if s == nil || p.To <= s.Cursor || p.From > s.Cursor {
+	if s == nil || p.To <= s.Cursor || p.From > s.Cursor || p.Floor > s.Floor {
 		return Changed{}, nil
 	}
 	ids := make([]conflict.RecordID, len(p.Records))
@@ -396,6 +408,9 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 	}
 	after := *s
 	after.Cursor, after.Head = p.To, max(after.Head, p.Head)
+	if p.To >= p.Head {
+		after.Floor = p.To
+	}
 	b := &Batch{}
 	counts := r.counts
 	var changed Changed

@@ -310,7 +310,7 @@ func (r *Replica) SetScopes(ctx context.Context, scopes []protocol.Scope) error 
 		have := r.stream(s.Stream)
 		switch {
 		case have == nil:
-			s.Cursor = 0
+			s.Cursor, s.Floor = 0, 0
 			b.Streams = append(b.Streams, Stream{Scope: s})
 		case have.Withdrawn || have.Priority != s.Priority:
 			again := *have

@@ -52,6 +52,20 @@ func (r *Replica) Status(ctx context.Context) (Status, error) {
 	return s, nil
 }
 
+// NoteSynced keeps that the session has just said "synced", if it has, so that
+// a later process can tell. It returns what the session said.
+func (r *Replica) NoteSynced(ctx context.Context) (bool, error) {
+	s, err := r.Status(ctx)
+	if err != nil || !s.Synced {
+		return false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	meta := r.meta
+	meta.SyncedAt, meta.SyncedLast = r.now(), meta.Last
+	return true, wrap("note synced", r.commit(ctx, &Batch{Meta: &meta}))
+}
+
 // stopped says in words why the server will not have this device.
 func stopped(s session.Status) *Failure {
 	switch {

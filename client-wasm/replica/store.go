@@ -76,6 +76,8 @@ type Meta struct {
 	LastReceipt int64  // server clock of the last receipt
 	ClockOffset int64  // device clock minus server clock, when last heard
 	HeardAt     int64  // device clock of that; 0 if the server was never heard
+	SyncedAt    int64  // device clock when a session last said "synced"; 0 for never
+	SyncedLast  uint64 // Last at that moment
 	// Session is the owner's own: what it needs to come back to the server.
 	// The replica only keeps it.
 	Session []byte

@@ -41,6 +41,17 @@ func (b *batch) repeat(c record.Changeset) (forked bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	// The device leaves this replica id behind and will hear no more of it.
+	if b.r.Trouble {
+		entries, err := b.t.Quarantined(b.r.No)
+		if err != nil {
+			return false, err
+		}
+		b.out.Refusals = nil
+		for _, q := range entries {
+			b.out.Refusals = append(b.out.Refusals, refusalOf(q))
+		}
+	}
 	b.out.Forked = &protocol.Welcome{Version: protocol.Version, Verdict: protocol.Forked, Epoch: b.epoch.Token,
 		At: b.now, Stored: stored}
 	return true, nil
@@ -293,8 +304,14 @@ func (b *batch) applyEdit(c record.Changeset, i int, row *Row, def *register.Def
 	if row.Position == position {
 		b.touch(protocol.Stream{Unit: row.Unit, Register: row.Register, Class: protocol.Basic}, position)
 	}
+	near := row.Neighbourhood
 	row.State = record.AppendState(nil, merged, row.ID, next)
 	b.l.describe(row, def, merged, b.now)
+	if row.Neighbourhood != near && row.Sensitive > 0 && row.Sensitive < position {
+		// It enters scopes that never had its sensitive fields.
+		row.Sensitive = position
+		b.touch(protocol.Stream{Unit: row.Unit, Register: row.Register, Class: protocol.Sensitive}, position)
+	}
 	return b.t.PutRecord(row)
 }
 

@@ -28,7 +28,10 @@ type Config struct {
 	Definition func(id string) (*register.Definition, bool)
 	// Registers lists the registers, in the order in which they are offered.
 	Registers []string
-	Now       func() int64 // Unix milliseconds
+	// PageRecords is how many records a page holds; 0 means the constant of
+	// that name.
+	PageRecords int
+	Now         func() int64 // Unix milliseconds
 	Key       ed25519.PrivateKey
 }
 
@@ -38,7 +41,12 @@ type Config struct {
 type Ledger struct{ cfg Config }
 
 // New returns a ledger.
-func New(cfg Config) *Ledger { return &Ledger{cfg} }
+func New(cfg Config) *Ledger {
+	if cfg.PageRecords == 0 {
+		cfg.PageRecords = PageRecords
+	}
+	return &Ledger{cfg}
+}
 
 // storedLimit bounds the hashes told to a fork; a device with more unsent
 // changesets meets the rest as repeats.
@@ -68,10 +76,10 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 		if h.Acked > 0 {
 			w.Verdict = protocol.Rebased // this database never met it: it was restored
 		}
-	case r.Epoch != epoch.Token:
-		w.Verdict = protocol.Rebased
 	case h.Last < r.Acked:
 		w.Verdict = protocol.Forked // an older copy of the store
+	case r.Epoch != epoch.Token:
+		w.Verdict = protocol.Rebased
 	case h.Current == r.Current, h.Current == r.Previous && h.Next == r.Current:
 	default:
 		w.Verdict = protocol.Forked
@@ -82,7 +90,8 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 		}
 		w.Acked = r.Acked
 		w.Grants = make([]protocol.Grant, len(h.Scopes))
-		return w, nil, nil
+		more, err := l.refusals(t, r)
+		return w, more, err
 	}
 	r.Epoch, r.SeenAt = epoch.Token, now
 	if r.Current != h.Next {
@@ -159,15 +168,11 @@ func (l *Ledger) firstNews(t Tables, h *protocol.Hello, r Replica, units map[str
 		body := def.Marshal()
 		more = append(more, &protocol.Definition{Register: id, Version: def.Version, Body: body})
 	}
-	if r.Trouble {
-		entries, err := t.Quarantined(r.No)
-		if err != nil {
-			return nil, err
-		}
-		for _, q := range entries {
-			more = append(more, refusalOf(q))
-		}
+	refusals, err := l.refusals(t, r)
+	if err != nil {
+		return nil, err
 	}
+	more = append(more, refusals...)
 	for unit := range units {
 		marks, err := t.HubMarks(unit)
 		if err != nil {
@@ -176,6 +181,22 @@ func (l *Ledger) firstNews(t Tables, h *protocol.Hello, r Replica, units map[str
 		for _, m := range marks {
 			more = append(more, &protocol.HubMark{Unit: m.Unit, Register: m.Register, Revision: m.Revision})
 		}
+	}
+	return more, nil
+}
+
+// refusals lists what a device must hear of its changesets in quarantine.
+func (l *Ledger) refusals(t Tables, r Replica) ([]protocol.Message, error) {
+	if !r.Trouble {
+		return nil, nil
+	}
+	entries, err := t.Quarantined(r.No)
+	if err != nil {
+		return nil, err
+	}
+	more := make([]protocol.Message, len(entries))
+	for i, q := range entries {
+		more[i] = refusalOf(q)
 	}
 	return more, nil
 }
@@ -190,9 +211,9 @@ func refusalOf(q Quarantine) *protocol.Refusal {
 
 // Outcome is what became of a push, once the transaction is durable.
 type Outcome struct {
-	Ack      *protocol.Ack // nil if the push did not join on to what is stored
-	Refusals []*protocol.Refusal
-	Forked   *protocol.Welcome // set in the place of Ack when a dot came with two contents
+	Ack      *protocol.Ack       // nil if the push did not join on to what is stored
+	Refusals []*protocol.Refusal // with Forked, every one of the replica
+	Forked   *protocol.Welcome   // set in the place of Ack when a dot came with two contents
 	Grew     []protocol.StreamMark
 	Applied  int // changesets applied
 	Repeats  int
@@ -215,7 +236,7 @@ func (l *Ledger) Commit(t Tables, a Author, replica conflict.ReplicaID, changese
 		return out, &protocol.Error{Code: protocol.HelloExpected}
 	}
 	b := batch{l: l, t: t, a: a, epoch: epoch, r: &r, now: l.cfg.Now(), out: &out}
-	before := r.Acked
+	through := uint64(0) // up to where this push was found stored with its content, or stored now
 	for _, c := range changesets {
 		if c.Dot.Replica != replica {
 			return out, &protocol.Error{Code: protocol.Forbidden, Detail: "a changeset of another replica"}
@@ -228,6 +249,7 @@ func (l *Ledger) Commit(t Tables, a Author, replica conflict.ReplicaID, changese
 			if forked {
 				break
 			}
+			through = max(through, c.Last().Counter)
 			continue
 		}
 		if c.Dot.Counter != r.Acked+1 {
@@ -236,11 +258,12 @@ func (l *Ledger) Commit(t Tables, a Author, replica conflict.ReplicaID, changese
 		if err := b.take(c); err != nil {
 			return out, err
 		}
+		through = r.Acked
 	}
 	if out.Forked != nil {
 		out.Forked.Acked = r.Acked
 	}
-	if r.Acked == before && out.Repeats == 0 {
+	if through == 0 {
 		return out, nil
 	}
 	r.SeenAt = b.now
@@ -248,7 +271,7 @@ func (l *Ledger) Commit(t Tables, a Author, replica conflict.ReplicaID, changese
 		return out, err
 	}
 	if out.Forked == nil {
-		out.Ack = b.receipt()
+		out.Ack = b.receipt(through)
 	}
 	return out, b.finish()
 }
@@ -284,12 +307,14 @@ func (l *Ledger) CommitMalformed(t Tables, a Author, replica conflict.ReplicaID,
 	if err := t.PutReplica(&r); err != nil {
 		return out, err
 	}
-	out.Ack = b.receipt()
+	out.Ack = b.receipt(r.Acked)
 	return out, nil
 }
 
-func (b *batch) receipt() *protocol.Ack {
-	ack := &protocol.Ack{Through: b.r.Acked, Received: b.now, Marks: b.marks()}
+// receipt acknowledges what was compared and no more: another copy of the
+// store may have brought what lies above it.
+func (b *batch) receipt(through uint64) *protocol.Ack {
+	ack := &protocol.Ack{Through: through, Received: b.now, Marks: b.marks()}
 	if b.l.cfg.Key != nil {
 		protocol.SignAck(b.l.cfg.Key, b.epoch.Token, b.r.ID, ack)
 	}

@@ -9,16 +9,21 @@ import (
 	"wardbook/sync/record"
 )
 
-// PageRecords is how many records one page holds at the most; it exceeds what
-// one changeset may touch, so that a position never needs two pages.
+// PageRecords is how many records one page holds, unless a single position
+// touched more.
 const PageRecords = 1000
 
 // pageBytes bounds the state bytes that a page is made from.
 const pageBytes = 768 << 10
 
-// Page builds the page of scope's stream that follows position from. A page
-// with no records and To = From means that there is nothing new.
-func (l *Ledger) Page(t Tables, scope protocol.Scope, from uint64) (*protocol.Page, error) {
+// Page builds the page of scope's stream that follows position from, for a
+// device that held the whole stream at position floor. A page with no records
+// and To = From means that there is nothing new. A scope that is limited to
+// neighbourhoods gets whole records: one that enters it was never sent before.
+func (l *Ledger) Page(t Tables, scope protocol.Scope, from, floor uint64) (*protocol.Page, error) {
+	if len(scope.Neighbourhoods) > 0 {
+		floor = 0
+	}
 	def, ok := l.cfg.Definition(scope.Register)
 	if !ok {
 		return nil, &protocol.Error{Code: protocol.UnknownRegister}
@@ -27,11 +32,11 @@ func (l *Ledger) Page(t Tables, scope protocol.Scope, from uint64) (*protocol.Pa
 	if err != nil {
 		return nil, err
 	}
-	rows, err := t.Changed(scope.Stream, from, PageRecords+1)
+	rows, err := t.Changed(scope.Stream, from, l.cfg.PageRecords+record.MaxEdits)
 	if err != nil {
 		return nil, err
 	}
-	p := &protocol.Page{Stream: scope.Stream, From: from, To: from, Head: head}
+	p := &protocol.Page{Stream: scope.Stream, Floor: floor, From: from, To: from, Head: head}
 	position := func(r *Row) uint64 {
 		if scope.Class == protocol.Sensitive {
 			return r.Sensitive
@@ -46,13 +51,10 @@ func (l *Ledger) Page(t Tables, scope protocol.Scope, from uint64) (*protocol.Pa
 			s += len(rows[m].State)
 			m++
 		}
-		if m > PageRecords || n > 0 && s > pageBytes {
-			break
+		if n > 0 && (m > l.cfg.PageRecords || s > pageBytes) || m == len(rows) && m == l.cfg.PageRecords+record.MaxEdits {
+			break // the last position read may not be whole
 		}
 		n, size = m, s
-	}
-	if n == 0 && len(rows) > 0 {
-		return nil, fmt.Errorf("page of %v after %d: one position holds over %d records", scope.Stream, from, PageRecords)
 	}
 	for i := range rows[:n] {
 		row := &rows[i]
@@ -66,7 +68,7 @@ func (l *Ledger) Page(t Tables, scope protocol.Scope, from uint64) (*protocol.Pa
 			}
 			j := 0
 			for k, f := range r.All() {
-				if positions[j] > from && ClassOf(def, k.ID) == scope.Class {
+				if positions[j] > floor && ClassOf(def, k.ID) == scope.Class {
 					d.Fields = append(d.Fields, conflict.Entry{Key: k, Field: f})
 				}
 				j++

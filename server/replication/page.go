@@ -18,8 +18,8 @@ type pageCache struct {
 }
 
 type pageKey struct {
-	stream protocol.Stream
-	from   uint64
+	stream      protocol.Stream
+	from, floor uint64
 }
 
 type sharedPage struct {
@@ -34,11 +34,11 @@ const pageCacheBytes = 16 << 20
 
 // load returns the page after from, made by fill if nobody has it. Pages of a
 // scope that is limited to neighbourhoods are not shared.
-func (c *pageCache) load(scope protocol.Scope, from uint64, fill func() (*protocol.Page, error)) (*protocol.Page, error) {
+func (c *pageCache) load(scope protocol.Scope, from, floor uint64, fill func() (*protocol.Page, error)) (*protocol.Page, error) {
 	if len(scope.Neighbourhoods) > 0 {
 		return fill()
 	}
-	key := pageKey{scope.Stream, from}
+	key := pageKey{scope.Stream, from, floor}
 	c.mu.Lock()
 	if c.pages == nil {
 		c.pages = map[pageKey]*list.Element{}
@@ -101,7 +101,7 @@ func (c *pageCache) drop(el *list.Element) {
 // bytesOf returns the shared bytes of p, or encodes it.
 func (c *pageCache) bytesOf(p *protocol.Page) []byte {
 	c.mu.Lock()
-	el, ok := c.pages[pageKey{p.Stream, p.From}]
+	el, ok := c.pages[pageKey{p.Stream, p.From, p.Floor}]
 	if ok {
 		if shared := el.Value.(*sharedPage); shared.page == p && shared.bytes != nil {
 			c.mu.Unlock()

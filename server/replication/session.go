@@ -303,10 +303,10 @@ func (h *host) loadPage(ctx context.Context, f session.LoadPage) (session.Event,
 	if err := h.noteRead(ctx, f.Scope.Stream, f.From); err != nil {
 		return nil, err
 	}
-	page, err := h.s.pages.load(f.Scope, f.From, func() (*protocol.Page, error) {
+	page, err := h.s.pages.load(f.Scope, f.From, f.Floor, func() (*protocol.Page, error) {
 		var page *protocol.Page
 		err := h.s.cfg.Store.View(ctx, func(tx *sqlite.Tx) (err error) {
-			page, err = h.s.cfg.Ledger.Page(sqlite.LedgerOf(tx), f.Scope, f.From)
+			page, err = h.s.cfg.Ledger.Page(sqlite.LedgerOf(tx), f.Scope, f.From, f.Floor)
 			return err
 		})
 		return page, err

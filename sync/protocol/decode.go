@@ -97,7 +97,7 @@ func count(s *source, limit, least int) int {
 }
 
 func scopes(s *source) []Scope {
-	n := count(s, MaxScopes, 6)
+	n := count(s, MaxScopes, 7)
 	if n == 0 {
 		return nil
 	}
@@ -112,6 +112,7 @@ func scopes(s *source) []Scope {
 			}
 		}
 		c.Cursor = s.number()
+		c.Floor = s.number()
 		c.Priority = s.byte()
 	}
 	return all

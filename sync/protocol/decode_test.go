@@ -33,7 +33,7 @@ func unpacked(t interface{ Fatalf(string, ...any) }, b []byte) []byte {
 		columns = pushColumns
 	case KindPage:
 		stream(&s)
-		numbers(7)
+		numbers(8)
 		columns = pageColumns
 	case KindDefinition:
 		s.text(record.MaxName)
@@ -72,7 +72,7 @@ func drawSlice[T any](t *rapid.T, one func(*rapid.T) T) (all []T) {
 
 func drawScope(t *rapid.T) Scope {
 	return Scope{drawStream(t), drawSlice(t, func(t *rapid.T) string { return rapid.String().Draw(t, "neighbourhood") }),
-		rapid.Uint64().Draw(t, "cursor"), rapid.Uint8().Draw(t, "priority")}
+		rapid.Uint64().Draw(t, "cursor"), rapid.Uint64().Draw(t, "floor"), rapid.Uint8().Draw(t, "priority")}
 }
 
 func drawSignature(t *rapid.T) []byte {
@@ -99,7 +99,7 @@ func drawPush(t *rapid.T, h *recordtest.History) *Push {
 }
 
 func drawPage(t *rapid.T, h *recordtest.History) *Page {
-	p := &Page{Stream: drawStream(t), From: number.Draw(t, "from"), To: number.Draw(t, "to"), Head: number.Draw(t, "head"), Signature: drawSignature(t)}
+	p := &Page{Stream: drawStream(t), Floor: number.Draw(t, "floor"), From: number.Draw(t, "from"), To: number.Draw(t, "to"), Head: number.Draw(t, "head"), Signature: drawSignature(t)}
 	for _, id := range h.Order {
 		d := RecordDelta{Record: id}
 		switch rapid.IntRange(0, 9).Draw(t, "form") {

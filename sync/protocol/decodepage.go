@@ -18,7 +18,7 @@ type pageReader struct {
 }
 
 func (r *reading) page(s *source) *Page {
-	p := &Page{Stream: stream(s), From: s.number(), To: s.number(), Head: s.number()}
+	p := &Page{Stream: stream(s), Floor: s.number(), From: s.number(), To: s.number(), Head: s.number()}
 	records, fields, siblings, vectors := s.number(), s.number(), s.number(), s.number()
 	r.charge(records, weightRecord)
 	r.charge(fields, weightField)

@@ -80,6 +80,7 @@ func appendScopes(dst []byte, scopes []Scope) []byte {
 			dst = appendText(dst, n)
 		}
 		dst = appendNumber(dst, s.Cursor)
+		dst = appendNumber(dst, s.Floor)
 		dst = append(dst, s.Priority)
 	}
 	return dst

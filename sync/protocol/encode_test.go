@@ -57,7 +57,7 @@ func goldens() map[string]Message {
 
 	return map[string]Message{
 		"hello": &Hello{Version: Version, App: "1.0.0+abc", Token: "header.claims.signature", Replica: replica(1), Epoch: filled(2), Current: filled(3), Next: filled(4),
-			Acked: 20, Last: 40, At: testAt, Streaming: true, Scopes: []Scope{{Stream: residents, Neighbourhoods: []string{"kp01", "kp02"}, Cursor: 300, Priority: 1},
+			Acked: 20, Last: 40, At: testAt, Streaming: true, Scopes: []Scope{{Stream: residents, Neighbourhoods: []string{"kp01", "kp02"}, Cursor: 300, Floor: 250, Priority: 1},
 				{Stream: Stream{"26734", "residents", Sensitive}}}, Defs: []DefinitionRef{{"residents", 1}}},
 		"hello_first":      &Hello{Version: Version},
 		"push_empty":       &Push{},
@@ -73,7 +73,7 @@ func goldens() map[string]Message {
 		"welcome_forked":   &Welcome{Version: Version, Verdict: Forked, Epoch: filled(2), At: -1, Stored: []Stored{{21, record.Hash(filled(9))}}},
 		"ack":              &Ack{Through: 31, Received: testAt, Marks: []StreamMark{{residents, 421}}, Signature: signature},
 		"ack_unsigned":     &Ack{Through: 31},
-		"page_empty":       &Page{Stream: residents, From: 300, To: 420, Head: 420},
+		"page_empty":       &Page{Stream: residents, Floor: 250, From: 300, To: 420, Head: 420},
 		"page_settled":     &Page{Stream: residents, From: 300, To: 420, Head: 421, Records: []RecordDelta{delta(dot(1, 21), over)}, Signature: signature},
 		"page_conflict":    &Page{Stream: residents, To: 7, Head: 421, Records: []RecordDelta{delta(dot(1, 21), conflicted), {Record: dot(1, 50), Left: true}, {Record: dot(9, 1)}, delta(dot(1, 21), conflicted, conflict.Key(18))}},
 		"refusal":          &Refusal{21, Forbidden, "residents/16", testAt},
@@ -130,8 +130,8 @@ func dump(m Message) string {
 
 func dumpScopes(b *strings.Builder, scopes []Scope) {
 	for _, s := range scopes {
-		fmt.Fprintf(b, "  unit %s register %s class %d neighbourhoods %v cursor %d priority %d\n",
-			s.Unit, s.Register, s.Class, s.Neighbourhoods, s.Cursor, s.Priority)
+		fmt.Fprintf(b, "  unit %s register %s class %d neighbourhoods %v cursor %d floor %d priority %d\n",
+			s.Unit, s.Register, s.Class, s.Neighbourhoods, s.Cursor, s.Floor, s.Priority)
 	}
 }
 

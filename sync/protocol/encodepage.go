@@ -119,6 +119,7 @@ func (p *Page) append(dst []byte, pack bool) []byte {
 	}
 	w.putValues(pageLength, pageValue)
 	dst = appendStream(dst, p.Stream)
+	dst = appendNumber(dst, p.Floor)
 	dst = appendNumber(dst, p.From)
 	dst = appendNumber(dst, p.To)
 	dst = appendNumber(dst, p.Head)

@@ -66,8 +66,12 @@ type Scope struct {
 	Stream
 	// Neighbourhoods limits the stream to records of these; empty means all.
 	Neighbourhoods []string
-	Cursor         uint64 // feed position up to which the device holds the stream
-	Priority       uint8  // lower comes first
+	Cursor         uint64 // feed position up to which the device has taken pages
+	// Floor is the last position at which the device held the whole stream: the
+	// last page that reached its head. Between Floor and Cursor a catching up is
+	// under way, in which records that moved on may still be to come.
+	Floor    uint64
+	Priority uint8 // lower comes first
 }
 
 // Hello opens a session. It is the first message; pushes may follow at once.
@@ -180,12 +184,15 @@ type StreamMark struct {
 	Position uint64
 }
 
-// Page brings the states of the fields of a stream that changed after From, up
-// to and including position To.
+// Page brings the records of a stream whose last change lies after From, up to
+// and including position To: of each the fields that changed after Floor, not
+// after From, for a record that moved on during a catching up was on none of
+// the pages before. A page with To at or above Head leaves the stream whole.
 type Page struct {
 	Stream   Stream
+	Floor    uint64
 	From, To uint64
-	Head     uint64
+	Head     uint64 // last position that touched the stream when the page was made
 	Records  []RecordDelta
 	// Signature is Ed25519 by the server over the page's bytes without it.
 	Signature []byte

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"slices"
+
 	"wardbook/conflict"
 	"wardbook/sync/protocol"
 	"wardbook/sync/record"
@@ -74,6 +76,7 @@ type Status struct {
 type StreamStatus struct {
 	Stream  protocol.Stream
 	Cursor  uint64
+	Floor   uint64 // last position at which the stream was whole
 	Head    uint64
 	Count   uint64 // records of the stream at the server when the session began
 	Granted bool
@@ -96,6 +99,7 @@ type Client struct {
 	retryAt  int64 // when to dial again, 0 for not
 	failure  protocol.Code
 
+	greeted    bool // Hello was sent on this connection
 	welcomed   bool
 	sent       uint64   // highest counter pushed in this session
 	flightBase uint64   // counter before the first push in flight
@@ -121,13 +125,13 @@ func (c *Client) reset(local Local) {
 	c.target = map[protocol.Stream]uint64{}
 	c.streams = make([]StreamStatus, len(local.Scopes))
 	for i, s := range local.Scopes {
-		c.streams[i] = StreamStatus{Stream: s.Stream, Cursor: s.Cursor}
+		c.streams[i] = StreamStatus{Stream: s.Stream, Cursor: s.Cursor, Floor: s.Floor}
 	}
 	c.endSession()
 }
 
 func (c *Client) endSession() {
-	c.welcomed, c.pinged, c.loading, c.rekeying = false, false, false, false
+	c.greeted, c.welcomed, c.pinged, c.loading, c.rekeying = false, false, false, false, false
 	c.sent, c.flightBase, c.inflight = c.local.Acked, c.local.Acked, nil
 	for i := range c.streams {
 		c.streams[i].Granted = false
@@ -254,10 +258,11 @@ func (c *Client) opened(out *effects) {
 		Epoch: c.local.Epoch, Current: c.local.Current, Next: c.local.Next, Acked: c.local.Acked, Last: c.local.Last,
 		At: c.now, Streaming: c.cfg.Streaming, Defs: c.local.Defs}
 	for i, s := range c.local.Scopes {
-		s.Cursor = c.streams[i].Cursor
+		s.Cursor, s.Floor = c.streams[i].Cursor, c.streams[i].Floor
 		h.Scopes = append(h.Scopes, s)
 	}
 	out.add(Send{h})
+	c.greeted = true
 	c.pump(out) // pending work travels in the first flight
 }
 
@@ -285,6 +290,7 @@ func (c *Client) received(out *effects, m protocol.Message) {
 	case *protocol.HubMark:
 		out.add(StoreHubMark{m})
 	case *protocol.Definition:
+		c.defined(m)
 		out.add(StoreDefinition{m})
 	case *protocol.Withdraw:
 		c.withdraw(out, m)
@@ -296,6 +302,18 @@ func (c *Client) received(out *effects, m protocol.Message) {
 	default:
 		c.violated(out)
 	}
+}
+
+// defined notes that the store has a definition, so that it is not sent again.
+func (c *Client) defined(m *protocol.Definition) {
+	for i, d := range c.local.Defs {
+		if d.Register == m.Register {
+			c.local.Defs = slices.Clone(c.local.Defs)
+			c.local.Defs[i].Version = max(d.Version, m.Version)
+			return
+		}
+	}
+	c.local.Defs = append(slices.Clone(c.local.Defs), protocol.DefinitionRef{Register: m.Register, Version: m.Version})
 }
 
 // violated ends a session whose peer broke the protocol.
@@ -329,29 +347,37 @@ func (c *Client) welcome(out *effects, w *protocol.Welcome) {
 	c.link = Live
 	c.attempts = 0
 	c.failure = protocol.OK
+	reborn := w.Epoch != c.local.Epoch
+	if reborn {
+		clear(c.target) // positions of another life of the server
+	}
 	c.local.Epoch = w.Epoch
 	c.local.Current, c.local.Next = c.local.Next, protocol.Token{}
-	c.local.Acked = w.Acked
-	if w.Acked < c.flightBase || w.Acked > c.sent {
-		// Below: the server holds less than it once acknowledged, for it was
-		// restored, and what flew first does not join on. Above: it had an
-		// earlier push whose acknowledgement was lost. Either way the next
-		// push begins behind the server's prefix; repeats are harmless.
+	if w.Acked < c.local.Acked {
+		// The server holds less than it once acknowledged, for it was restored,
+		// and what flew first does not join on: the next push begins behind the
+		// server's prefix. A counter above ours, on the other hand, is no
+		// receipt: whether the server has those counters with our content shows
+		// when they are repeated, which they are in the first flight.
+		c.local.Acked = w.Acked
 		c.sent, c.flightBase, c.inflight = w.Acked, w.Acked, nil
 	}
-	c.landed(w.Acked)
 	for i, g := range w.Grants {
 		s := &c.streams[i]
 		s.Granted, s.Code = g.Code == protocol.OK, g.Code
 		if !s.Granted {
+			if reborn {
+				s.Cursor, s.Floor = 0, 0 // nobody said how far it still holds
+			}
 			continue
 		}
 		s.Cursor, s.Head, s.Count = min(s.Cursor, g.From), g.Head, g.Count
+		s.Floor = min(s.Floor, s.Cursor)
 	}
 	scopes := make([]protocol.Scope, len(c.local.Scopes))
 	copy(scopes, c.local.Scopes)
 	for i := range scopes {
-		scopes[i].Cursor = c.streams[i].Cursor
+		scopes[i].Cursor, scopes[i].Floor = c.streams[i].Cursor, c.streams[i].Floor
 	}
 	out.add(StoreWelcome{Welcome: w, Incarnation: c.local.Current, Scopes: scopes})
 	c.pump(out)
@@ -388,13 +414,16 @@ func (c *Client) page(out *effects, p *protocol.Page) {
 		if s.Stream != p.Stream {
 			continue
 		}
-		if !c.welcomed || !s.Granted || p.From > s.Cursor || p.To < p.From {
+		if !c.welcomed || !s.Granted || p.From > s.Cursor || p.Floor > s.Floor || p.To < p.From {
 			c.violated(out)
 			return
 		}
 		s.Head = max(s.Head, p.Head)
 		if p.To > s.Cursor {
 			s.Cursor = p.To
+			if p.To >= p.Head {
+				s.Floor = p.To
+			}
 			out.add(StorePage{p})
 		}
 		out.add(Send{&protocol.Applied{Stream: p.Stream, To: p.To}})
@@ -467,7 +496,7 @@ func (c *Client) rescoped(out *effects, e Rescoped) {
 	c.local.Scopes, c.local.Defs = e.Scopes, e.Defs
 	c.streams = make([]StreamStatus, len(e.Scopes))
 	for i, s := range e.Scopes {
-		c.streams[i] = StreamStatus{Stream: s.Stream, Cursor: s.Cursor}
+		c.streams[i] = StreamStatus{Stream: s.Stream, Cursor: s.Cursor, Floor: s.Floor}
 	}
 	if c.link == Connecting || c.link == Live {
 		out.add(HangUp{})
@@ -479,7 +508,7 @@ func (c *Client) rescoped(out *effects, e Rescoped) {
 
 // pump asks for the next part of the outbox while the window is open.
 func (c *Client) pump(out *effects) {
-	if c.link != Connecting && c.link != Live || c.loading || c.rekeying {
+	if !c.greeted || c.loading || c.rekeying {
 		return
 	}
 	if c.sent >= c.local.Last || len(c.inflight) >= pushWindow {
@@ -498,7 +527,7 @@ func (c *Client) loaded(out *effects, e Loaded) {
 		return
 	}
 	c.loading = false
-	if e.From != c.sent+1 || c.rekeying || c.link != Connecting && c.link != Live {
+	if e.From != c.sent+1 || c.rekeying || !c.greeted {
 		c.pump(out)
 		return
 	}

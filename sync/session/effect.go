@@ -127,7 +127,8 @@ type (
 // The events of the server.
 type (
 	// Admitted answers Admit: the device may speak. Welcome is sent, then the
-	// messages in More (definitions, refusals kept for the device, hub marks).
+	// messages in More (definitions, refusals kept for the device, hub marks);
+	// with the verdict Forked the other way round.
 	Admitted struct {
 		Now     int64
 		Welcome *protocol.Welcome
@@ -183,10 +184,11 @@ type (
 	Reauthenticate struct{ Token string }
 	// Commit: store the changesets durably, judge them, then report Committed.
 	Commit struct{ Changesets []record.Changeset }
-	// LoadPage: report PageLoaded with the stream's changes after From.
+	// LoadPage: report PageLoaded with the stream's records after From, and of
+	// them the fields that changed after Floor.
 	LoadPage struct {
-		Scope protocol.Scope
-		From  uint64
+		Scope       protocol.Scope
+		From, Floor uint64
 	}
 	// KeepReport: remember what the device says of its outbox.
 	KeepReport struct{ Report *protocol.Report }

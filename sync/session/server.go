@@ -42,6 +42,11 @@ type Server struct {
 
 	pushes     []*protocol.Push
 	committing bool
+	// Pages wait until everything that the server holds of the replica was
+	// repeated by the device or known to it: in a page a write of another copy
+	// of the store would hide the device's own under the same dot.
+	compared uint64 // counter up to which that is so
+	held     uint64 // what the server held when the device was admitted
 
 	streams   []serverStream
 	loading   bool
@@ -53,6 +58,7 @@ type serverStream struct {
 	scope   protocol.Scope
 	granted bool
 	sent    uint64
+	floor   uint64
 	head    uint64
 }
 
@@ -67,7 +73,7 @@ func (s *Server) Ended() bool { return s.phase == ended }
 // Idle reports whether everything received was answered and every stream sent
 // up to its head, as far as an exchange over HTTPS may go.
 func (s *Server) Idle() bool {
-	return s.phase == ended || s.phase == serving && !s.committing && len(s.pushes) == 0 && !s.loading && s.next() < 0
+	return s.phase == ended || s.phase == serving && !s.committing && len(s.pushes) == 0 && !s.loading && (s.next() < 0 || s.compared < s.held)
 }
 
 // Step takes one event and returns the effects to perform, in order.
@@ -145,7 +151,7 @@ func (s *Server) received(out *effects, m protocol.Message) {
 		case hello.Version < protocol.OldestPush || hello.Version > protocol.Version:
 			s.fail(out, protocol.UnsupportedWire)
 		default:
-			s.phase, s.streaming = admitting, hello.Streaming
+			s.phase, s.streaming, s.compared = admitting, hello.Streaming, hello.Acked
 			for _, scope := range hello.Scopes {
 				s.streams = append(s.streams, serverStream{scope: scope})
 			}
@@ -186,7 +192,7 @@ func (s *Server) admitted(out *effects, e Admitted) {
 	if s.phase != admitting {
 		return
 	}
-	s.phase, s.expires, s.taken = serving, e.Expires, e.Now
+	s.phase, s.expires, s.taken, s.held = serving, e.Expires, e.Now, e.Welcome.Acked
 	s.muted = e.Welcome.Verdict == protocol.Forked
 	if s.muted {
 		s.pushes = nil
@@ -197,7 +203,16 @@ func (s *Server) admitted(out *effects, e Admitted) {
 		}
 		g := e.Welcome.Grants[i]
 		s.streams[i].granted = g.Code == protocol.OK && !s.muted
-		s.streams[i].sent, s.streams[i].head = g.From, g.Head
+		// The stream may have grown since the answer was made.
+		s.streams[i].sent, s.streams[i].head = g.From, max(s.streams[i].head, g.Head)
+		s.streams[i].floor = min(s.streams[i].scope.Floor, g.From)
+	}
+	if s.muted { // what is to be known of the old replica id comes before the end of it
+		for _, m := range e.More {
+			out.add(Send{m})
+		}
+		out.add(Send{e.Welcome})
+		return
 	}
 	out.add(Send{e.Welcome})
 	for _, m := range e.More {
@@ -229,6 +244,9 @@ func (s *Server) committed(out *effects, e Committed) {
 		for i := range s.streams {
 			s.streams[i].granted = false
 		}
+		for _, r := range e.Refusals {
+			out.add(Send{r})
+		}
 		out.add(Send{e.Forked})
 		return
 	}
@@ -236,9 +254,11 @@ func (s *Server) committed(out *effects, e Committed) {
 		out.add(Send{r})
 	}
 	if e.Ack != nil {
+		s.compared = max(s.compared, e.Ack.Through)
 		out.add(Send{e.Ack})
 	}
 	s.commit(out)
+	s.load(out)
 }
 
 // next returns the stream to load a page of, -1 for none: among those behind
@@ -254,23 +274,26 @@ func (s *Server) next() int {
 }
 
 func (s *Server) load(out *effects) {
-	if s.phase != serving || s.loading || s.muted || s.unapplied >= pageWindow {
+	if s.phase != serving || s.loading || s.muted || s.unapplied >= pageWindow || s.compared < s.held {
 		return
 	}
 	if i := s.next(); i >= 0 {
 		s.loading = true
-		out.add(LoadPage{s.streams[i].scope, s.streams[i].sent})
+		out.add(LoadPage{s.streams[i].scope, s.streams[i].sent, s.streams[i].floor})
 	}
 }
 
 func (s *Server) pageLoaded(out *effects, p *protocol.Page) {
 	s.loading = false
 	i := slices.IndexFunc(s.streams, func(t serverStream) bool { return t.scope.Stream == p.Stream })
-	if s.phase != serving || i < 0 || !s.streams[i].granted || p.From != s.streams[i].sent {
+	if s.phase != serving || i < 0 || !s.streams[i].granted || p.From != s.streams[i].sent || p.Floor > s.streams[i].floor {
 		s.load(out)
 		return
 	}
 	s.streams[i].sent = p.To
+	if p.To >= p.Head {
+		s.streams[i].floor = p.To
+	}
 	s.streams[i].head = max(s.streams[i].head, p.Head)
 	if s.unapplied == 0 {
 		s.taken = s.now

@@ -63,6 +63,7 @@ CREATE TABLE streams (
     neighbourhoods BLOB    NOT NULL, -- JSON
     priority       INTEGER NOT NULL,
     cursor         INTEGER NOT NULL,
+    floor          INTEGER NOT NULL, -- last position at which the stream was whole
     head           INTEGER NOT NULL,
     count          INTEGER NOT NULL,
     have           INTEGER NOT NULL,

@@ -158,3 +158,7 @@ func (d *DB) Rows(yield func(*ledger.Row) bool) {
 		}
 	}
 }
+
+// Row returns a record's row, nil if there is none. It is not to be written to,
+// and another row takes its place when the record changes.
+func (d *DB) Row(id conflict.RecordID) *ledger.Row { return d.rows[id] }
