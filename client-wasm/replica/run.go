@@ -39,6 +39,9 @@ type RunConfig struct {
 	Online <-chan struct{}
 	// Told, if set, is called when the session has news of its status.
 	Told func(session.Status)
+	// KeepTold leaves the session's last status standing when Run ends, for
+	// who ends it on purpose, being synced.
+	KeepTold bool
 }
 
 // Times of the runner.
@@ -58,7 +61,9 @@ func (r *Replica) Run(ctx context.Context, cfg RunConfig) error {
 		cancel()
 		n.hangUp()
 		n.tasks.Wait()
-		r.hear(session.Status{})
+		if !cfg.KeepTold {
+			r.hear(session.Status{})
+		}
 	}()
 	return n.run(ctx)
 }

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"slices"
 
 	"wardbook/sync/protocol"
 	"wardbook/sync/session"
@@ -50,6 +51,13 @@ func (r *Replica) Status(ctx context.Context) (Status, error) {
 		s.Failure = stopped(r.told)
 	}
 	return s, nil
+}
+
+// Streams returns the streams that the device holds, as last heard of.
+func (r *Replica) Streams() []Stream {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.streams)
 }
 
 // NoteSynced keeps that the session has just said "synced", if it has, so that
