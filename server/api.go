@@ -8,5 +8,6 @@ func (a *app) apiRoutes() []rpc.Route {
 	table = append(table, a.auth.Routes()...)
 	table = append(table, a.replication.Routes(a.definitions)...)
 	table = append(table, a.review.Routes()...)
+	table = append(table, a.hub.Routes()...)
 	return table
 }

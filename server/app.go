@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"wardbook/server/auth"
+	"wardbook/server/hub"
 	"wardbook/server/ledger"
 	"wardbook/server/live"
 	"wardbook/server/replication"
@@ -48,6 +50,7 @@ type app struct {
 	bus         *live.Bus
 	replication *replication.Server
 	review      *review.Service
+	hub         *hub.Feed
 	definitions []*register.Definition
 	handler     http.Handler
 	openapi     []byte
@@ -87,6 +90,7 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 		Notify: a.bus.Grew, Settled: a.replication.Tell}); err != nil {
 		return nil, err
 	}
+	a.hub = hub.New(hub.Config{Store: a.store, Definitions: a.definitions, Key: cursorKey(keys), Announce: a.bus.Announce, Now: time.Now})
 	if a.handler, err = a.routes(metrics); err != nil {
 		return nil, err
 	}
@@ -108,6 +112,13 @@ func mayWrite(a ledger.Author, unit string, class protocol.Class) bool {
 		of = auth.Sensitive
 	}
 	return auth.Can(p, auth.WriteRecord, unit, of) == nil
+}
+
+// cursorKey is what the hub's cursors are sealed with: as lasting as the
+// signing key, and of no use in its place.
+func cursorKey(keys *auth.Keys) []byte {
+	sum := sha256.Sum256(append([]byte("wardbook hub cursor\n"), keys.Receipt().Seed()...))
+	return sum[:]
 }
 
 // isUnit reports whether code is one of the city's units.

@@ -32,7 +32,7 @@ type Config struct {
 	// that name.
 	PageRecords int
 	Now         func() int64 // Unix milliseconds
-	Key       ed25519.PrivateKey
+	Key         ed25519.PrivateKey
 }
 
 // Ledger applies changesets. It keeps no state of its own; every call gets the
