@@ -87,6 +87,9 @@ func (a *account) hear(reached bool) {
 	}
 	if changed {
 		a.news.poke()
+		if reached {
+			signal(a.revealed)
+		}
 	}
 }
 

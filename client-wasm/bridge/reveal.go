@@ -51,7 +51,7 @@ func (a *account) reportAll(ctx context.Context) error {
 		return err
 	}
 	for _, v := range all {
-		body := encode(map[string]any{"field": v.Field})
+		body := encode(map[string]any{"field": v.Field, "reason": "other"})
 		_, err := a.request(ctx, "POST", "/api/v1/records/"+v.Record.String()+"/reveal", body)
 		switch codeOf(err) {
 		case "":

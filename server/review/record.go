@@ -381,7 +381,7 @@ func (s *Service) Reveal(ctx context.Context, req RevealRequest) (RevealResponse
 		req.Reason = "review"
 	}
 	err := s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) error {
-		k, err := s.seat(ctx, tx, req.Lang)
+		k, err := s.caller(ctx, tx, req.Lang)
 		if err != nil {
 			return err
 		}

@@ -83,6 +83,15 @@ type desk struct {
 // seat reads the caller anew in tx and asks whether the desk of a unit is
 // theirs at all.
 func (s *Service) seat(ctx context.Context, tx *sqlite.Tx, lang string) (*desk, error) {
+	k, err := s.caller(ctx, tx, lang)
+	if err != nil {
+		return nil, err
+	}
+	return k, auth.Can(k.p, auth.Review, k.p.Unit, auth.Basic)
+}
+
+// caller reads the caller anew in tx; what they may do is still to be asked.
+func (s *Service) caller(ctx context.Context, tx *sqlite.Tx, lang string) (*desk, error) {
 	p, err := auth.FromContext(ctx)
 	if err != nil {
 		return nil, err
@@ -91,7 +100,7 @@ func (s *Service) seat(ctx context.Context, tx *sqlite.Tx, lang string) (*desk, 
 	if k.p, err = auth.Current(tx, p, k.now); err != nil {
 		return nil, err
 	}
-	return k, auth.Can(k.p, auth.Review, k.p.Unit, auth.Basic)
+	return k, nil
 }
 
 // row returns a record's row if the caller may do action on it. That a record is

@@ -2,6 +2,7 @@
 // it received; loses the network and closes the browser; starts it again offline, finds, edits and creates; and when
 // the network is back everything is received without a touch.
 import assert from 'node:assert/strict';
+import { signIn, until } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
 
 await journey(async ({ demo, network, browser }) => {
@@ -46,6 +47,7 @@ await journey(async ({ demo, network, browser }) => {
   await tab.type('other_name', 'Cô Ba Sài Gòn');
   await tab.save();
   await tab.says(/Trên máy này: 2$/);
+  assert.match(await tab.reveal('personal_id'), /^\d{12}$/);
   await tab.create('residents', { full_name: 'Đặng Thị Ngoại Tuyến', dob: '01/02/1990' });
   await tab.says(/Trên máy này: 3$/);
 
@@ -56,6 +58,11 @@ await journey(async ({ demo, network, browser }) => {
   await tab.says(/Đã đồng bộ \d\d:\d\d/, 60_000);
   await tab.stands(/đã nhận \d\d:\d\d/);
   assert.equal(demo.said, before, 'the server complained');
+
+  // That somebody looked at a number is in the audit log, though there was no network then.
+  const admin = await signIn(demo.url, 'admin', demo.passwords.admin);
+  const looks = ({ entries }) => entries.filter(({ action, subject }) => action.includes('reveal') && subject === edited);
+  await until(() => admin('GET', '/api/v1/admin/audit'), (log) => looks(log).length === 1, 'the reveal is not in the audit log');
 
   // Another device of the ward sees it all.
   const colleague = await browser();

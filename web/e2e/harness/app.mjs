@@ -163,6 +163,15 @@ export class Tab {
     await this.field(name).blur();
   }
 
+  /** Shows a masked field of the open record, and returns what it says. */
+  async reveal(name) {
+    const field = this.page.locator('wb-field').filter({ has: this.field(name) });
+    await field.getByRole('button', { name: 'Hiện' }).click();
+    await field.getByRole('button', { name: 'Hiện' }).waitFor({ state: 'detached' });
+    const shown = this.field(name);
+    return (await shown.evaluate((element) => element.value ?? element.innerText)).replaceAll(' ', '');
+  }
+
   /** Saves the open form, and waits until it is saved. */
   async save({ submit = false } = {}) {
     await this.page.getByRole('button', { name: submit ? 'Lưu và trình duyệt' : 'Lưu', exact: true }).click();

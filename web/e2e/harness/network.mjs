@@ -8,6 +8,12 @@ export class Network {
   #open = new Set();
   #cut = false;
 
+  /** True for a network that breaks sockets and lets requests through. */
+  breaksSockets = false;
+
+  /** How many it has broken. */
+  broken = 0;
+
   /** Relays to the port that `server.port` names at the time of each connection. */
   static async to(server) {
     const network = new Network();
@@ -17,6 +23,12 @@ export class Network {
         return;
       }
       const far = connect(server.port, '127.0.0.1');
+      near.once('data', (head) => {
+        if (network.breaksSockets && /^upgrade: *websocket/im.test(head.toString('latin1'))) {
+          network.broken++;
+          near.destroy();
+        }
+      });
       for (const [one, other] of [[near, far], [far, near]]) {
         network.#open.add(one);
         one.on('error', () => other.destroy());
