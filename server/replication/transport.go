@@ -2,7 +2,7 @@ package replication
 
 import (
 	"context"
-	"encoding/json"
+	"net/http"
 
 	"wardbook/server/auth"
 	"wardbook/server/rpc"
@@ -26,11 +26,17 @@ type Stream struct {
 // Routes are the requests that a device makes beside the exchange: what it
 // needs before it can work without a network.
 func (s *Server) Routes(definitions []*register.Definition) []rpc.Route {
-	bodies := make([]json.RawMessage, len(definitions))
+	// Written as they are: a definition's bytes are canonical, and an encoder
+	// would escape them anew.
+	var all []byte
 	for i, d := range definitions {
-		bodies[i] = d.Marshal()
+		all = append(append(all, "[,"[min(i, 1)]), d.Marshal()...)
 	}
-	registers := func(context.Context, rpc.None) ([]json.RawMessage, error) { return bodies, nil }
+	all = append(all, ']')
+	registers := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.Write(all)
+	})
 	scopes := func(ctx context.Context, _ rpc.None) (Scopes, error) {
 		p, err := auth.FromContext(ctx)
 		if err != nil {
@@ -47,7 +53,7 @@ func (s *Server) Routes(definitions []*register.Definition) []rpc.Route {
 		return out, nil
 	}
 	return []rpc.Route{
-		rpc.New("GET", "/api/v1/registers", "The definitions of all registers, newest version", registers, rpc.Options{}),
+		{Method: "GET", Path: "/api/v1/registers", Summary: "The definitions of all registers, newest version, as a JSON array", Media: "application/json", Handler: registers},
 		rpc.New("GET", "/api/v1/scopes", "The streams that the caller's device may replicate", scopes, rpc.Options{}).For("officer", "supervisor"),
 	}
 }
