@@ -1,0 +1,666 @@
+package simtest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"wardbook/client-wasm/replica"
+	"wardbook/conflict"
+	"wardbook/server/ledger"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+)
+
+// The oracles, as reports name them. Each says what a violation of it means.
+const (
+	oracleEffects     = "effects"         // a store effect or a transaction failed that must not fail
+	oracleOrigin      = "origin"          // a value is shown that nobody wrote
+	oracleAck         = "acknowledgement" // acknowledged what is not durable, or not with that content, or with a gap
+	oracleDot         = "dots"            // one dot with two contents
+	oracleRedot       = "re-dotted"       // one changeset under two dots
+	oracleState       = "one state"       // stored, and neither applied nor in quarantine with a reason
+	oraclePositions   = "positions"       // feed positions with a gap, or a record that did not move with its position
+	oracleCursor      = "cursor"          // a device's cursor is ahead of its data
+	oracleReads       = "reads"           // what was shown is gone, though nobody who saw it replaced it
+	oracleOwnWrites   = "own writes"      // what was saved is not shown
+	oracleSynced      = "synced"          // said while it is not so
+	oracleScreen      = "screen"          // a form shows what the record does not hold
+	oracleTwice       = "saved twice"     // a form that was saved wrote again
+	oracleRest        = "rest"            // the devices do not come to rest
+	oracleLost        = "conservation"    // saved, on a device that survived, and not at the server
+	oracleModel       = "model"           // the server's siblings are not those that the reference model says
+	oracleConvergence = "convergence"     // a device and the server differ after everything was exchanged
+	oracleHeads       = "heads"           // a device shows something else than the server said, with nothing pending
+	oracleQuarantine  = "quarantine"      // author and server disagree on what is in quarantine
+	oracleCodec       = "codec"           // a message cannot be read back
+)
+
+// parsed is a record at rest, read.
+type parsed struct {
+	record    conflict.Record
+	positions []uint64
+}
+
+// state reads a row; rows are immutable, so it is read once.
+func (w *world) state(r *ledger.Row) (parsed, error) {
+	if p, ok := w.states[r]; ok {
+		return p, nil
+	}
+	var p parsed
+	var err error
+	p.record, p.positions, err = record.ParseState(r.State, r.ID)
+	if err == nil {
+		w.states[r] = p
+	}
+	return p, err
+}
+
+func (w *world) stateOf(r *ledger.Row) parsed {
+	p, err := w.state(r)
+	if err != nil {
+		w.fail(oracleState, fmt.Sprintf("record %v cannot be read: %v", r.ID, err))
+	}
+	return p
+}
+
+// committed looks at a transaction of the server that is durable now.
+func (v *server) committed(t *watched) {
+	applied := map[string]uint64{}
+	for i := range t.intake {
+		v.took(&t.intake[i], t, applied)
+	}
+	for unit, p := range t.positions {
+		if old := v.life.positions[unit]; p != old+applied[unit] {
+			v.w.fail(oraclePositions, fmt.Sprintf("unit %s went from %d to %d with %d changesets", unit, old, p, applied[unit]))
+		}
+	}
+	for unit, n := range applied {
+		if n > 0 && t.positions[unit] == 0 {
+			v.w.fail(oraclePositions, fmt.Sprintf("unit %s took %d changesets without a position", unit, n))
+		}
+	}
+	for _, id := range t.rows {
+		row := v.db.Row(id)
+		old, now := v.life.positions[row.Unit], t.positions[row.Unit]
+		if p := max(row.Position, row.Sensitive); p <= old || p > now {
+			v.w.fail(oraclePositions, fmt.Sprintf("record %v changed at %d, between %d and %d", id, p, old, now))
+		}
+		top := uint64(0)
+		for _, p := range v.w.stateOf(row).positions {
+			top = max(top, p)
+		}
+		if top > max(row.Position, row.Sensitive) {
+			v.w.fail(oraclePositions, fmt.Sprintf("record %v holds a field at %d and says %d", id, top, max(row.Position, row.Sensitive)))
+		}
+	}
+	for unit, p := range t.positions {
+		v.life.positions[unit] = p
+	}
+}
+
+// took looks at one stored changeset.
+func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64) {
+	c, err := record.ParseOwn(in.Bytes)
+	if err != nil {
+		v.w.fail(oracleState, "a stored changeset cannot be read: "+err.Error())
+		return
+	}
+	n, ok := v.w.truth.number(c.At)
+	if !ok {
+		v.w.fail(oracleOrigin, fmt.Sprintf("changeset %v was never saved by anybody", c.Dot))
+		return
+	}
+	if was, ok := v.life.stored[n]; ok && v.w.shared.has(n) {
+		v.w.twins = v.w.twins.with(n)
+	} else if ok {
+		v.w.fail(oracleRedot, fmt.Sprintf("changeset %d of %s is stored as %v and as %v", n, v.w.truth.sets[n].by, was, c.Dot))
+	}
+	for _, was := range v.w.ghosts[n] {
+		if was != c.Dot && v.w.observed.has(n) && !v.w.shared.has(n) {
+			v.w.fail(oracleRedot, fmt.Sprintf("changeset %d of %s was stored as %v before the restore and comes back as %v", n, v.w.truth.sets[n].by, was, c.Dot))
+		}
+	}
+	aside := slices.IndexFunc(t.aside, func(q ledger.Quarantine) bool { return q.Replica == in.Replica && q.Counter == in.Counter })
+	if aside < 0 {
+		// One that is refused when it is given back still haunts whoever saw
+		// it applied: a device's base only ever grows.
+		delete(v.w.ghosts, n)
+	}
+	if was, ok := v.w.ever[c.Dot]; ok && was != in.Hash {
+		if _, here := v.life.hashes[c.Dot]; !here && v.w.parted {
+			v.w.excused = true // a store and the server both went back: nobody is left who could know
+			return
+		}
+		v.w.fail(oracleDot, fmt.Sprintf("dot %v has two contents", c.Dot))
+	}
+	v.life.stored[n], v.life.hashes[c.Dot], v.w.ever[c.Dot] = c.Dot, in.Hash, in.Hash
+	through := &v.life.through
+	if next := (*through)[c.Dot.Replica] + 1; c.Dot.Counter != next {
+		v.w.fail(oracleAck, fmt.Sprintf("changeset %v is stored, and what is before it only up to %d", c.Dot, next-1))
+	}
+	(*through)[c.Dot.Replica] = c.Last().Counter
+	if aside >= 0 {
+		if t.aside[aside].Code == protocol.OK {
+			v.w.fail(oracleState, fmt.Sprintf("changeset %v is in quarantine for no reason", c.Dot))
+		}
+		v.life.aside[n] = t.aside[aside].Code
+		return
+	}
+	applied[c.Unit]++
+	for i, e := range c.Edits {
+		row := v.db.Row(e.Record)
+		if row == nil {
+			v.w.fail(oracleState, fmt.Sprintf("changeset %v is stored, not in quarantine, and its record is not there", c.Dot))
+			continue
+		}
+		state, dot := v.w.stateOf(row), c.FirstDot(i)
+		for _, w := range e.Writes {
+			if !state.record.Field(w.Key).Vector().Covers(dot) {
+				v.w.fail(oracleState, fmt.Sprintf("write %v is stored, not in quarantine and not applied", dot))
+			}
+			dot.Counter++
+		}
+	}
+}
+
+// checkAck looks at an acknowledgement as it leaves.
+func (v *server) checkAck(s *serverEnd, a *protocol.Ack) {
+	if through := v.life.through[s.replica]; a.Through > through {
+		v.w.fail(oracleAck, fmt.Sprintf("replica %v is told %d, durable is %d", s.replica, a.Through, through))
+	}
+}
+
+// committed looks at a device's store after a commit.
+func (d *device) committed(b *replica.Batch, before replica.Meta) {
+	var touched []conflict.RecordID
+	touch := func(id conflict.RecordID) {
+		if !slices.Contains(touched, id) {
+			touched = append(touched, id)
+		}
+	}
+	rekeyed := b.Meta != nil && !before.Replica.IsZero() && b.Meta.Replica != before.Replica
+	if rekeyed {
+		d.rekeyed(b)
+	}
+	fresh := -1
+	for i := range b.Append {
+		e := &b.Append[i]
+		c := &e.Changeset
+		n, known := d.w.truth.number(c.At)
+		if !known {
+			if !d.saving || len(c.Edits) != 1 {
+				d.w.fail(oracleOrigin, fmt.Sprintf("device %d wrote %v of itself", d.no, c.Dot))
+				return
+			}
+			n = d.w.truth.add(c, fmt.Sprintf("device %d", d.no), d.screen, d.refused)
+			fresh = n
+		}
+		d.made = d.made.with(n)
+		d.at[n], d.dots[n], d.nos[e.No] = c.Edits[0].Record, c.Dot, n
+		touch(c.Edits[0].Record)
+	}
+	if b.Meta != nil && !rekeyed && b.Meta.Acked > before.Acked {
+		d.checkAcked(before.Acked)
+	}
+	for _, list := range [][]replica.Holding{b.Put, b.Rebase} {
+		for i := range list {
+			touch(list[i].ID)
+		}
+	}
+	for _, id := range b.Drop {
+		touch(id)
+	}
+	for i := range b.Mark {
+		if n, ok := d.nos[b.Mark[i].No]; ok && b.Mark[i].Refusal != nil {
+			d.refused = d.refused.clone().with(n)
+		}
+		touch(b.Mark[i].Changeset.Edits[0].Record)
+	}
+	for _, no := range b.Remove {
+		if n, ok := d.nos[no]; ok {
+			touch(d.at[n])
+		}
+	}
+	for _, id := range touched {
+		d.checkReads(id)
+	}
+	if fresh >= 0 {
+		for _, sw := range d.w.truth.sets[fresh].writes {
+			if !d.shown[d.at[fresh]][sw.key].has(fresh) {
+				d.w.fail(oracleOwnWrites, fmt.Sprintf("device %d saved field %v of %v and does not show it", d.no, sw.key, d.at[fresh]))
+			}
+		}
+	}
+	for i := range b.Streams {
+		d.checkCursor(&b.Streams[i])
+	}
+}
+
+// rekeyed follows changesets to their new dots.
+func (d *device) rekeyed(b *replica.Batch) {
+	moved := set{}
+	for i := range b.Append {
+		c := &b.Append[i].Changeset
+		n, ok := d.w.truth.number(c.At)
+		if !ok {
+			continue
+		}
+		moved = moved.with(n)
+		if dot, ok := d.w.server.life.stored[n]; ok && (!d.w.shared.has(n) || dot == d.dots[n]) {
+			d.w.fail(oracleRedot, fmt.Sprintf("device %d gives changeset %d the dot %v; the server holds it as %v", d.no, n, c.Dot, dot))
+		}
+		from, to := d.at[n], c.Edits[0].Record
+		for _, w := range c.Edits[0].Writes {
+			if from == to || !d.shown[from][w.Key].has(n) {
+				continue
+			}
+			d.shown[from][w.Key] = without(d.shown[from][w.Key], n)
+			if d.shown[to] == nil {
+				d.shown[to] = map[conflict.FieldKey]set{}
+			}
+			d.shown[to][w.Key] = d.shown[to][w.Key].clone().with(n)
+		}
+	}
+	for n := range d.made.all {
+		if !moved.has(n) {
+			d.stranded = d.stranded.with(n)
+		}
+	}
+}
+
+func without(s set, n int) set {
+	s = s.clone()
+	s[n>>6] &^= 1 << (n & 63)
+	return s
+}
+
+// checkAcked looks at what a device has come to take for received.
+func (d *device) checkAcked(after uint64) {
+	entries, err := d.mem.Outbox(ctx, d.meta.Replica, after+1, 1<<30, 1<<30)
+	if err != nil {
+		d.w.fail(oracleEffects, err.Error())
+		return
+	}
+	for _, e := range entries {
+		if e.Changeset.Last().Counter > d.meta.Acked {
+			break
+		}
+		if n, ok := d.w.truth.number(e.Changeset.At); ok {
+			d.w.acked = d.w.acked.with(n)
+		}
+		held, ok := d.w.ever[e.Changeset.Dot]
+		if d.knowsEpoch() {
+			held, ok = d.w.server.life.hashes[e.Changeset.Dot]
+		}
+		if !ok || held != e.Hash {
+			d.w.fail(oracleAck, fmt.Sprintf("device %d takes %v for received; the server has it: %v, with that content: %v", d.no, e.Changeset.Dot, ok, held == e.Hash))
+		}
+	}
+}
+
+// knowsEpoch reports whether the device has spoken to the present life of the
+// server.
+func (d *device) knowsEpoch() bool {
+	e, err := d.w.server.epoch()
+	return err == nil && e.Token == d.meta.Epoch
+}
+
+func (v *server) epoch() (e ledger.Epoch, err error) {
+	err = v.db.View(func(t ledger.Tables) (err error) { e, err = t.Epoch(); return err })
+	return e, err
+}
+
+// checkReads compares what a record shows with what it showed before: nothing
+// may go but what somebody replaced who had seen it, or what is in quarantine.
+func (d *device) checkReads(id conflict.RecordID) {
+	h, ok := d.holding(id)
+	head := headOf(&h)
+	if ok && d.w.bug == NoBug && (h.Base.Len() == 0) != (h.Index.Flags&replica.FlagGhost != 0) && head.Len() == 0 && len(h.Entries) > 0 {
+		d.w.fail(oracleScreen, fmt.Sprintf("device %d: record %v is a ghost and not marked as one", d.no, id))
+	}
+	now := map[conflict.FieldKey]set{}
+	for k, f := range head.All() {
+		s, err := d.w.truth.shown(f)
+		if err != nil {
+			d.w.fail(oracleOrigin, fmt.Sprintf("device %d, record %v: %v", d.no, id, err))
+			return
+		}
+		now[k] = s
+	}
+	for k, old := range d.shown[id] {
+		seen := now[k]
+		if seen.covers(old) {
+			continue
+		}
+		seen = d.w.truth.history(k, seen)
+		for n := range old.all {
+			if seen.has(n) || d.refusedHere(&h, n) {
+				continue
+			}
+			if _, stored := d.w.server.life.stored[n]; !stored || d.granted(k) { // else its rights are gone
+				d.w.fail(oracleReads, fmt.Sprintf("device %d showed changeset %d (%s) in field %v of %v and shows it no more",
+					d.no, n, d.w.truth.sets[n].by, k, id))
+			}
+		}
+	}
+	if !ok {
+		delete(d.shown, id)
+		return
+	}
+	d.shown[id] = now
+}
+
+func (d *device) refusedHere(h *replica.Holding, n int) bool {
+	return slices.ContainsFunc(h.Entries, func(e replica.Entry) bool { return e.Refusal != nil && e.Changeset.At == d.w.truth.sets[n].at })
+}
+
+// checkCursor holds a stream's cursor and floor against the server: of a record
+// that lies behind the cursor everything must be on the device, of any other
+// what changed up to the floor.
+func (d *device) checkCursor(s *replica.Stream) {
+	if s.Cursor == 0 || !d.knowsEpoch() {
+		return
+	}
+	d.w.server.db.Rows(func(row *ledger.Row) bool {
+		if row.Unit != s.Unit {
+			return true
+		}
+		state := d.w.stateOf(row)
+		h, _ := d.holding(row.ID)
+		i := -1
+		whole := s.Floor
+		if at := max(row.Position, row.Sensitive); at <= s.Cursor {
+			whole = s.Cursor
+		}
+		for k, f := range state.record.All() {
+			if i++; classOf(k) != s.Class || state.positions[i] > whole || h.Base.Field(k).Equal(f) || d.w.haunted(h.Base.Field(k), f) {
+				continue
+			}
+			d.w.fail(oracleCursor, fmt.Sprintf("device %d has %v up to %d and not field %v of %v as of %d", d.no, s.Stream, s.Cursor, k, row.ID, state.positions[i]))
+		}
+		return true
+	})
+}
+
+func classOf(k conflict.FieldKey) protocol.Class {
+	if k == fieldKeys[len(fieldKeys)-1] {
+		return protocol.Sensitive
+	}
+	return protocol.Basic
+}
+
+// haunted reports whether a device's field holds what a restored server has
+// lost and nobody has given back: then the two cannot agree.
+func (w *world) haunted(device, server conflict.Field) bool {
+	for n, dots := range w.ghosts {
+		for _, dot := range dots {
+			for i := range w.truth.sets[n].writes {
+				dot := conflict.Dot{Replica: dot.Replica, Counter: dot.Counter + uint64(i)}
+				if device.Vector().Covers(dot) && !server.Vector().Covers(dot) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// checkSynced holds the word "synced" against what is so.
+func (d *device) checkSynced() {
+	if !d.host.Status().Synced {
+		return
+	}
+	s, err := d.rep.Status(ctx)
+	if err != nil || !s.Synced {
+		return
+	}
+	same := d.knowsEpoch()
+	for n := range d.made.all {
+		_, stored := d.w.server.life.stored[n]
+		_, ghost := d.w.ghosts[n]
+		if !stored && !(ghost && (!same || d.stranded.has(n))) {
+			d.w.fail(oracleSynced, fmt.Sprintf("device %d says synced; the server does not hold changeset %d", d.no, n))
+		}
+	}
+	entries, err := d.mem.Entries(ctx, 0, 1<<30)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if e.Refusal != nil || d.forsaken(e.Changeset.At) {
+			continue
+		}
+		for i, edit := range e.Changeset.Edits {
+			h, _ := d.holding(edit.Record)
+			dot := e.Changeset.FirstDot(i)
+			for _, w := range edit.Writes {
+				if d.granted(w.Key) && !h.Base.Field(w.Key).Vector().Covers(dot) {
+					d.w.fail(oracleSynced, fmt.Sprintf("device %d says synced; its own write %v has not come back", d.no, dot))
+				}
+				dot.Counter++
+			}
+		}
+	}
+}
+
+// granted reports whether the stream of a field reaches the device.
+func (d *device) granted(k conflict.FieldKey) bool {
+	s, err := d.mem.State(ctx)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(s.Streams, func(t replica.Stream) bool { return t.Class == classOf(k) && t.Granted })
+}
+
+// checkForm compares a form with the record that it was opened on.
+func (d *device) checkForm(got *replica.Form, head conflict.Record) {
+	if head.Len() == 0 {
+		return // nothing but an overlay
+	}
+	for i, name := range fieldNames {
+		f := head.Field(fieldKeys[i])
+		j := slices.IndexFunc(got.Record.Fields, func(v replica.FieldView) bool { return v.Name == name })
+		if j < 0 {
+			d.w.fail(oracleScreen, fmt.Sprintf("device %d: the form has no field %s", d.no, name))
+			continue
+		}
+		v := got.Record.Fields[j]
+		ok := true
+		switch f.Len() {
+		case 0:
+			ok = v.Value == ""
+		case 1:
+			ok = v.Value == string(f.At(0).Value) && v.At == f.At(0).Origin.At
+		default:
+			ok = len(v.Conflict) == f.Len()
+			for k := range v.Conflict {
+				ok = ok && v.Conflict[k].At == f.At(k).Origin.At
+			}
+		}
+		if !ok {
+			d.w.fail(oracleScreen, fmt.Sprintf("device %d: field %s of %v shows %q, %d in conflict", d.no, name, got.Record.ID, v.Value, len(v.Conflict)))
+		}
+	}
+}
+
+// settled asks, after everything was exchanged, what can only be asked then.
+func (w *world) settled() {
+	w.checkModel()
+	for _, d := range w.devices {
+		if d.rep == nil {
+			w.fail(oracleRest, fmt.Sprintf("device %d does not run", d.no))
+			return
+		}
+		if s, err := d.rep.Status(ctx); err != nil || !s.Synced {
+			w.fail(oracleRest, fmt.Sprintf("device %d does not come to rest: %+v %v", d.no, d.host.Status(), err))
+			return
+		}
+		d.checkKept()
+		d.checkBase()
+		d.checkOutbox()
+	}
+}
+
+// checkKept: conservation.
+func (d *device) checkKept() {
+	for n := range d.made.all {
+		if _, ok := d.w.server.life.stored[n]; ok || !d.w.truth.sets[n].reported {
+			continue
+		}
+		if d.forsaken(d.w.truth.sets[n].at) {
+			continue
+		}
+		d.w.fail(oracleLost, fmt.Sprintf("changeset %d of %s was saved; device %d is alive and the server does not hold it", n, d.w.truth.sets[n].by, d.no))
+	}
+}
+
+// forsaken reports whether a changeset was received under a replica id that
+// this store has given up since, and was lost by a restored server: it may not
+// be sent under that id, nor under another.
+func (d *device) forsaken(at int64) bool {
+	n, ok := d.w.truth.number(at)
+	_, ghost := d.w.ghosts[n]
+	return ok && ghost && d.stranded.has(n)
+}
+
+// checkModel: what the server holds is what the reference model says.
+func (w *world) checkModel() {
+	type place struct {
+		id conflict.RecordID
+		k  conflict.FieldKey
+	}
+	applied := map[place]set{}
+	for _, r := range w.server.db.Replicas() {
+		for _, in := range w.server.db.Intakes(r.No) {
+			c, err := record.ParseOwn(in.Bytes)
+			if err != nil {
+				continue
+			}
+			n, _ := w.truth.number(c.At)
+			if _, aside := w.server.life.aside[n]; aside {
+				continue
+			}
+			for _, e := range c.Edits {
+				for _, wr := range e.Writes {
+					p := place{e.Record, wr.Key}
+					applied[p] = applied[p].with(n)
+				}
+			}
+		}
+	}
+	w.server.db.Rows(func(row *ledger.Row) bool {
+		state := w.stateOf(row)
+		standing, unsure := map[conflict.FieldKey]set{}, false
+		for k, f := range state.record.All() {
+			got, err := w.truth.shown(f)
+			if err != nil {
+				w.fail(oracleOrigin, "server: "+err.Error())
+				return false
+			}
+			p := place{row.ID, k}
+			want, maybe := w.truth.standing(k, applied[p])
+			delete(applied, p)
+			standing[k] = want
+			unsure = unsure || len(maybe) > 0
+			if !got.clone().union(maybe).covers(want) || !want.clone().union(w.twins).covers(got) {
+				w.fail(oracleModel, fmt.Sprintf("field %v of %v: got changesets %s, want %s", k, row.ID, w.list(got), w.list(want)))
+			}
+		}
+		if got, want := state.record.Life(), w.truth.life(standing); got != want && len(w.twins) == 0 && !unsure {
+			w.fail(oracleModel, fmt.Sprintf("record %v is %v, want %v", row.ID, got, want))
+		}
+		return true
+	})
+	for p := range applied {
+		w.fail(oracleModel, fmt.Sprintf("field %v of %v was written and is not there", p.k, p.id))
+	}
+}
+
+func (w *world) list(s set) string {
+	text := ""
+	for n := range s.all {
+		text += fmt.Sprintf(" %d (%s)", n, w.truth.sets[n].by)
+	}
+	return "[" + text + " ]"
+}
+
+// checkBase: convergence, and that nothing else is shown.
+func (d *device) checkBase() {
+	rows := map[conflict.RecordID]bool{}
+	d.w.server.db.Rows(func(row *ledger.Row) bool {
+		if row.Unit != d.account.unit {
+			return true
+		}
+		rows[row.ID] = true
+		h, _ := d.holding(row.ID)
+		state := d.w.stateOf(row)
+		fields := 0
+		for k, f := range state.record.All() {
+			if classOf(k) == protocol.Sensitive && !d.account.sensitive {
+				continue
+			}
+			fields++
+			if got := h.Base.Field(k); !got.Equal(f) && !d.w.haunted(got, f) {
+				d.w.fail(oracleConvergence, fmt.Sprintf("device %d, field %v of %v: got %v under %v, the server holds %v under %v", d.no, k, row.ID,
+					got.Siblings(), got.Vector(), f.Siblings(), f.Vector()))
+			}
+		}
+		if h.Base.Len() > fields && len(d.w.ghosts) == 0 {
+			d.w.fail(oracleConvergence, fmt.Sprintf("device %d holds %d fields of %v, the server %d", d.no, h.Base.Len(), row.ID, fields))
+		}
+		return true
+	})
+	ids, err := d.mem.Walk(ctx, registerID, conflict.RecordID{}, 1000)
+	if err != nil {
+		return
+	}
+	for _, id := range ids {
+		h, _ := d.holding(id)
+		if !rows[id] && h.Base.Len() > 0 && len(d.w.ghosts) == 0 {
+			d.w.fail(oracleConvergence, fmt.Sprintf("device %d holds record %v, the server does not", d.no, id))
+		}
+		if head := headOf(&h); !head.Equal(h.Base) && len(d.w.ghosts) == 0 {
+			d.w.fail(oracleHeads, fmt.Sprintf("device %d shows of %v something else than the server said", d.no, id))
+		}
+	}
+}
+
+// checkOutbox: what stays in the outbox is in quarantine, and both ends know
+// why, or is kept to be given back.
+func (d *device) checkOutbox() {
+	entries, err := d.mem.Entries(ctx, 0, 1<<30)
+	if err != nil {
+		return
+	}
+	here := map[int]*replica.Refusal{}
+	for i := range entries {
+		e := &entries[i]
+		n, _ := d.w.truth.number(e.Changeset.At)
+		here[n] = e.Refusal
+		code, aside := d.w.server.life.aside[n]
+		if e.Refusal == nil || d.stranded.has(n) && d.w.restored {
+			continue
+		}
+		if !aside || e.Refusal.At != 0 && code != e.Refusal.Code {
+			d.w.fail(oracleQuarantine, fmt.Sprintf("device %d shows changeset %d as refused (%v); at the server: %v, %v", d.no, n, e.Refusal.Code, aside, code))
+		}
+	}
+	for _, n := range sorted(d.w.server.life.aside) {
+		if !d.made.has(n) || d.stranded.has(n) && d.w.restored {
+			continue
+		}
+		if r, ok := here[n]; !ok || r == nil || r.At == 0 {
+			d.w.fail(oracleQuarantine, fmt.Sprintf("changeset %d is in quarantine and device %d, where it was made, does not say so", n, d.no))
+		}
+	}
+}
+
+func sorted[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

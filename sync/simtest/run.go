@@ -1,0 +1,191 @@
+package simtest
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options is what Run is given.
+type Options struct {
+	Seeds    int    // how many schedules; 0 means 1,000
+	From     uint64 // the first seed
+	Mix      Mix
+	AllMixes bool // every mix in turn, in the place of Mix
+	Devices  int  // 0 means 4
+	Steps    int  // of a schedule; 0 means 40
+	Bug      Bug  // a mistake made on purpose
+	Workers  int  // runs at a time; 0 means 2
+	Stop     int  // stop after so many violations; 0 means 1
+	Whole    bool // leave schedules as they are: do not minimise
+}
+
+func (o *Options) fill() {
+	if o.Seeds == 0 {
+		o.Seeds = 1000
+	}
+	if o.Devices == 0 {
+		o.Devices = 4
+	}
+	if o.Steps == 0 {
+		o.Steps = 40
+	}
+	if o.Workers == 0 {
+		o.Workers = 2
+	}
+	if o.Stop == 0 {
+		o.Stop = 1
+	}
+}
+
+// Report is what came of it.
+type Report struct {
+	Schedules int
+	Elapsed   time.Duration
+	Failures  []Failure
+}
+
+// String says it in a line, and each failure in some more.
+func (r Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d schedules in %v, %.0f a second, %d violations\n", r.Schedules, r.Elapsed.Round(time.Millisecond),
+		float64(r.Schedules)/r.Elapsed.Seconds(), len(r.Failures))
+	for _, f := range r.Failures {
+		fmt.Fprintf(&b, "\n%s\n", f)
+	}
+	return b.String()
+}
+
+// Failure is a schedule under which a law does not hold.
+type Failure struct {
+	Case   Case   // as few steps as are needed
+	Oracle string // which law
+	Detail string
+}
+
+// String returns the transcript, which goes to testdata as it is.
+func (f Failure) String() string { return f.Case.Transcript() }
+
+// Run plays Seeds schedules from seed From on. Each is one run with no
+// goroutine of its own; several run at a time.
+func Run(o Options) Report {
+	o.fill()
+	began := time.Now()
+	var next, played atomic.Int64
+	var failed []Failure
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for range o.Workers {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for {
+				i := next.Add(1) - 1
+				if i >= int64(o.Seeds) {
+					return
+				}
+				c := o.Case(o.From + uint64(i))
+				v := c.Run()
+				played.Add(1)
+				if v == nil {
+					continue
+				}
+				f := Failure{Case: c, Oracle: v.Oracle, Detail: v.Detail}
+				if !o.Whole {
+					f = Minimise(f)
+				}
+				f.Case.About = f.Oracle + ": " + f.Detail
+				mu.Lock()
+				failed = append(failed, f)
+				if len(failed) >= o.Stop {
+					next.Store(int64(o.Seeds))
+				}
+				mu.Unlock()
+			}
+		}()
+	}
+	group.Wait()
+	return Report{Schedules: int(played.Load()), Elapsed: time.Since(began), Failures: failed}
+}
+
+// Case returns the case of one seed.
+func (o Options) Case(seed uint64) Case {
+	o.fill()
+	mix := o.Mix
+	if o.AllMixes {
+		mix = Mix(seed % uint64(mixes))
+	}
+	return Case{Seed: seed, Mix: mix, Devices: o.Devices, Bug: o.Bug, Steps: Schedule(seed, mix, o.Devices, o.Steps)}
+}
+
+// Violation is a law that did not hold.
+type Violation struct {
+	Oracle string // short and stable
+	Detail string
+}
+
+// Run plays the case and returns the first violation, nil if there is none.
+func (c Case) Run() *Violation { return c.run(nil) }
+
+// Trace plays the case and returns, beside the first violation, everything
+// that happened, as text.
+func (c Case) Trace() (*Violation, string) {
+	var log strings.Builder
+	v := c.run(&log)
+	return v, log.String()
+}
+
+func (c Case) run(log *strings.Builder) *Violation {
+	w := newWorld(&c)
+	w.log = log
+	for _, s := range c.Steps {
+		w.play(s)
+		if w.violation != nil || w.excused {
+			return w.violation
+		}
+		w.prune()
+	}
+	w.quiesce()
+	if w.violation == nil && !w.excused {
+		w.settled()
+	}
+	return w.violation
+}
+
+// Minimise takes out of a failing case whatever it fails without: ever smaller
+// parts of its steps, then single ones until none can go.
+func Minimise(f Failure) Failure {
+	steps := f.Case.Steps
+	fails := func(steps []Step) bool {
+		c := f.Case
+		c.Steps = steps
+		v := c.Run()
+		if v == nil || v.Oracle != f.Oracle {
+			return false
+		}
+		f.Detail = v.Detail
+		return true
+	}
+	for size := max(1, len(steps)/2); ; {
+		shorter := false
+		for from := 0; from < len(steps); {
+			part := append(append([]Step(nil), steps[:from]...), steps[min(from+size, len(steps)):]...)
+			if fails(part) {
+				steps, shorter = part, true
+			} else {
+				from += size
+			}
+		}
+		if size == 1 && !shorter {
+			break
+		}
+		if !shorter {
+			size = max(1, size/2)
+		}
+	}
+	f.Case.Steps = steps
+	fails(steps)
+	return f
+}

@@ -1,0 +1,245 @@
+package simtest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+)
+
+// Op is what a step does. Most take an actor A (a device, a link) and bits B
+// that choose among what is possible at that moment, so that a step makes
+// sense wherever it stands and a schedule can be cut down.
+type Op uint8
+
+// The ops.
+const (
+	opNew     Op = iota // a new record
+	opEdit              // open, change and save
+	opOpen              // open a form and leave it open
+	opSave              // save an open form, however old
+	opAgain             // save a saved form again
+	opDelete            //
+	opRevive            // take a deletion back
+	opSettle            // choose between siblings
+	opSubmit            // hand a record in
+	opReview            // the server writes a supervisor's decision
+	opFlow              // deliver up to B messages on the device's connections, either way
+	opUp                // deliver one message to the server
+	opDown              // deliver one message to the device
+	opRun               // perform up to B effects of the device
+	opServe             // perform up to B effects of a session
+	opConnect           // the person wants to be connected
+	opLeave             // and no longer
+	opHang              // the connection breaks, both ends notice sooner or later
+	opCut               // one direction is lost silently
+	opRepeat            // a message is delivered twice
+	opSwap              // two messages change places
+	opDrop              // a message is lost
+	opTime              // time passes
+	opSkew              // a device's clock jumps
+	opCrash             // a device crashes after B more effects or commits
+	opFail              // the server crashes after B more effects or commits
+	opClone             // another device begins with a copy of a store
+	opCopy              // keep a copy of a store
+	opReturn            // the copy comes back in the store's place
+	opWipe              // the store is lost
+	opBackup            // of the server's database
+	opRestore           // of the last backup, as a new epoch
+	opBan               // the account loses its rights, or has them back
+	ops
+)
+
+var opNames = [ops]string{"new", "edit", "open", "save", "again", "delete", "revive", "settle", "submit", "review", "flow", "up", "down",
+	"run", "serve", "connect", "leave", "hang", "cut", "repeat", "swap", "drop", "time", "skew", "crash", "crash-server", "clone", "copy", "return",
+	"wipe", "backup", "restore", "ban"}
+
+// String returns the op's name in transcripts.
+func (o Op) String() string { return opNames[o] }
+
+// Step is one step of a schedule.
+type Step struct {
+	Op Op
+	A  uint32
+	B  uint32
+}
+
+// String returns the step as a transcript has it.
+func (s Step) String() string { return fmt.Sprintf("%s %d %d", s.Op, s.A, s.B) }
+
+// Mix chooses what goes wrong.
+type Mix uint8
+
+// The mixes.
+const (
+	Plain    Mix = iota // people, and a network that is merely slow
+	Network             // cut, repeated, reordered and half-open links
+	Crashes             // and crashes at any moment, on both sides
+	Identity            // and cloned, rolled-back and wiped stores
+	Restores            // the network and crashes, and servers that come back from a backup
+	Everything
+	mixes
+)
+
+var mixNames = [mixes]string{"plain", "network", "crashes", "identity", "restores", "everything"}
+
+// String returns the mix's name.
+func (m Mix) String() string { return mixNames[m] }
+
+// ParseMix reads what String writes.
+func ParseMix(s string) (Mix, error) {
+	for i, n := range mixNames {
+		if n == s {
+			return Mix(i), nil
+		}
+	}
+	return 0, fmt.Errorf("no mix %q", s)
+}
+
+// weights says how often each op stands in a schedule of a mix.
+var weights = func() (all [mixes][ops]int) {
+	add := func(m Mix, w map[Op]int) {
+		for ; m < mixes; m++ {
+			for o, n := range w {
+				all[m][o] = n
+			}
+		}
+	}
+	add(Plain, map[Op]int{opNew: 6, opEdit: 14, opOpen: 6, opSave: 6, opAgain: 1, opDelete: 3, opRevive: 2, opSettle: 4, opSubmit: 3,
+		opReview: 2, opFlow: 36, opRun: 3, opServe: 3, opUp: 4, opDown: 4, opConnect: 4, opLeave: 3, opTime: 4, opSkew: 1, opBan: 1})
+	add(Network, map[Op]int{opHang: 4, opCut: 4, opRepeat: 4, opSwap: 3, opDrop: 3, opTime: 7})
+	add(Crashes, map[Op]int{opCrash: 6, opFail: 4})
+	add(Identity, map[Op]int{opClone: 4, opCopy: 3, opReturn: 4, opWipe: 2})
+	add(Restores, map[Op]int{opBackup: 5, opRestore: 4, opClone: 0, opCopy: 0, opReturn: 0, opWipe: 1})
+	add(Everything, map[Op]int{opClone: 3, opCopy: 3, opReturn: 3, opWipe: 2})
+	return all
+}()
+
+// Schedule makes the steps of a seed.
+func Schedule(seed uint64, mix Mix, devices, steps int) []Step {
+	rnd := rand.New(rand.NewPCG(seed, 0x5eed^uint64(mix)))
+	total := 0
+	for _, n := range weights[mix] {
+		total += n
+	}
+	list := make([]Step, steps)
+	for i := range list {
+		n := rnd.IntN(total)
+		op := Op(0)
+		for n >= weights[mix][op] {
+			n -= weights[mix][op]
+			op++
+		}
+		list[i] = Step{op, uint32(rnd.IntN(devices)), uint32(rnd.IntN(1 << 16))}
+	}
+	return list
+}
+
+// Case is a schedule with what it is to be run under: what a transcript holds.
+type Case struct {
+	About   string // the sentence that a transcript opens with
+	Seed    uint64
+	Mix     Mix
+	Devices int
+	Bug     Bug
+	Steps   []Step
+}
+
+// Transcript returns the text form of c, which ParseCase reads.
+func (c Case) Transcript() string {
+	var b strings.Builder
+	for line := range strings.Lines(strings.TrimSpace(c.About)) {
+		fmt.Fprintf(&b, "# %s\n", strings.TrimSpace(line))
+	}
+	fmt.Fprintf(&b, "seed %d mix %s devices %d", c.Seed, c.Mix, c.Devices)
+	if c.Bug != NoBug {
+		fmt.Fprintf(&b, " bug %s", c.Bug)
+	}
+	b.WriteByte('\n')
+	for _, s := range c.Steps {
+		fmt.Fprintln(&b, s)
+	}
+	return b.String()
+}
+
+var errTranscript = errors.New("a transcript is comments, one line \"seed N mix NAME devices N\", then steps \"OP A B\"")
+
+// ParseCase reads a transcript. Lines that begin with "#" are comments; the
+// first of them say what it is about.
+func ParseCase(text string) (Case, error) {
+	var c Case
+	head := false
+	in := bufio.NewScanner(strings.NewReader(text))
+	for in.Scan() {
+		line := strings.TrimSpace(in.Text())
+		if about, ok := strings.CutPrefix(line, "#"); ok {
+			if !head {
+				c.About += strings.TrimSpace(about) + "\n"
+			}
+			continue
+		}
+		if line == "" {
+			continue
+		}
+		words := strings.Fields(line)
+		if !head {
+			head = true
+			if err := c.parseHead(words); err != nil {
+				return c, err
+			}
+			continue
+		}
+		s, err := parseStep(words)
+		if err != nil {
+			return c, fmt.Errorf("%q: %w", line, err)
+		}
+		c.Steps = append(c.Steps, s)
+	}
+	if !head {
+		return c, errTranscript
+	}
+	return c, in.Err()
+}
+
+func (c *Case) parseHead(words []string) (err error) {
+	if len(words)%2 != 0 {
+		return errTranscript
+	}
+	for i := 0; i < len(words) && err == nil; i += 2 {
+		switch value := words[i+1]; words[i] {
+		case "seed":
+			c.Seed, err = strconv.ParseUint(value, 10, 64)
+		case "mix":
+			c.Mix, err = ParseMix(value)
+		case "devices":
+			c.Devices, err = strconv.Atoi(value)
+		case "bug":
+			c.Bug, err = ParseBug(value)
+		default:
+			err = errTranscript
+		}
+	}
+	return err
+}
+
+func parseStep(words []string) (Step, error) {
+	if len(words) != 3 {
+		return Step{}, errTranscript
+	}
+	a, err := strconv.ParseUint(words[1], 10, 32)
+	if err != nil {
+		return Step{}, err
+	}
+	b, err := strconv.ParseUint(words[2], 10, 32)
+	if err != nil {
+		return Step{}, err
+	}
+	for i, name := range opNames {
+		if name == words[0] {
+			return Step{Op(i), uint32(a), uint32(b)}, nil
+		}
+	}
+	return Step{}, fmt.Errorf("no op %q", words[0])
+}
