@@ -177,7 +177,7 @@ func (d *device) token(ctx context.Context, a *api) (string, error) {
 // fetchScopes fetches what the device needs to work offline: the registers'
 // definitions and the streams that it is to hold.
 func (d *device) fetchScopes(ctx context.Context, a *api, token string) error {
-	var definitions []json.RawMessage
+	var definitions []register.Definition
 	if err := a.call(ctx, "GET", "/api/v1/registers", token, nil, &definitions); err != nil {
 		return fmt.Errorf("fetch the registers: %w", err)
 	}
@@ -188,8 +188,12 @@ func (d *device) fetchScopes(ctx context.Context, a *api, token string) error {
 		return fmt.Errorf("fetch the scopes: %w", err)
 	}
 	bodies := make([][]byte, len(definitions))
-	for i, b := range definitions {
-		bodies[i] = b
+	for i := range definitions {
+		def, err := register.New(definitions[i])
+		if err != nil {
+			return fmt.Errorf("fetch the registers: %w", err)
+		}
+		bodies[i] = def.Marshal() // the answer may have spelt it in another way
 	}
 	if err := d.replica.SetDefinitions(ctx, bodies...); err != nil {
 		return err

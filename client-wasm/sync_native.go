@@ -159,6 +159,12 @@ func (d *device) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(d.replica.Streams()) == 0 {
+		// The last login ended before it had them.
+		if err := d.rescope(ctx, l); err != nil {
+			return err
+		}
+	}
 	for again := false; ; again = true {
 		if err = d.bySocket(ctx, l); err != nil && ctx.Err() == nil {
 			if dials, last := l.last(); last != nil && dials > 0 {
@@ -169,11 +175,7 @@ func (d *device) sync(ctx context.Context) error {
 			break
 		}
 		// The account's scopes are others than when it signed in.
-		token, err := d.token(ctx, l.api)
-		if err != nil {
-			return err
-		}
-		if err := d.fetchScopes(ctx, l.api, token); err != nil {
+		if err := d.rescope(ctx, l); err != nil {
 			return err
 		}
 	}
@@ -202,6 +204,15 @@ func (d *device) sync(ctx context.Context) error {
 		fmt.Fprintf(d.stderr, d.text("%d hồ sơ có thay đổi bị giữ lại\n", "%d records have changes in quarantine\n"), status.Quarantined)
 	}
 	return nil
+}
+
+// rescope fetches anew what the device is to hold.
+func (d *device) rescope(ctx context.Context, l *link) error {
+	token, err := d.token(ctx, l.api)
+	if err != nil {
+		return err
+	}
+	return d.fetchScopes(ctx, l.api, token)
 }
 
 // missing says what an exchange left undone.

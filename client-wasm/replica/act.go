@@ -16,16 +16,16 @@ import (
 // reads the record, lets fill add writes under the vectors of the moment, and
 // commits them.
 func (r *Replica) act(ctx context.Context, id string, fill func(n *reading, c *change) error) (SaveReply, error) {
-	r.mu.Lock()
-	reply, changed, err := r.actLocked(ctx, id, fill)
-	r.mu.Unlock()
+	reply, changed, err := r.actOn(ctx, id, fill)
 	if err == nil {
 		r.tell(changed)
 	}
 	return reply, err
 }
 
-func (r *Replica) actLocked(ctx context.Context, id string, fill func(n *reading, c *change) error) (SaveReply, Changed, error) {
+func (r *Replica) actOn(ctx context.Context, id string, fill func(n *reading, c *change) error) (SaveReply, Changed, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	h, err := r.held(ctx, id)
 	if err != nil {
 		return SaveReply{}, Changed{}, err
@@ -61,8 +61,8 @@ func (r *Replica) Delete(ctx context.Context, id string) (RecordView, error) {
 	return reply.Record, wrap("delete", err)
 }
 
-// Restore takes a deletion back and hands that in. A record that is alive
-// stays as it is.
+// Restore takes a deletion back, and hands that in if no finding of level E
+// stands. A record that is alive stays as it is.
 func (r *Replica) Restore(ctx context.Context, id string) (RecordView, error) {
 	reply, err := r.act(ctx, id, func(n *reading, c *change) error {
 		if n.life != conflict.Alive {
@@ -76,7 +76,9 @@ func (r *Replica) Restore(ctx context.Context, id string) (RecordView, error) {
 // live says that the record is to go, or to stay, having seen all of it.
 func (c *change) live(n *reading, deleted bool) {
 	c.write(conflict.Key(conflict.FieldLife), conflict.Life{Deleted: deleted, Seen: n.head.Seen()}.Value())
-	c.handIn()
+	if c.submit = true; deleted {
+		c.handIn()
+	}
 }
 
 // handIn hands the record in whatever Validate finds: a deletion, or a choice

@@ -25,8 +25,8 @@ func (r *Replica) storeNext(ctx context.Context, e session.StoreNext) error {
 }
 
 // loadOutbox returns the session's next part of the outbox.
-func (r *Replica) loadOutbox(ctx context.Context, from uint64) ([]record.Changeset, error) {
-	entries, err := r.store.Outbox(ctx, r.meta.Replica, from, session.PushBytes, session.PushChangesets)
+func (r *Replica) loadOutbox(ctx context.Context, from uint64, most int) ([]record.Changeset, error) {
+	entries, err := r.store.Outbox(ctx, r.meta.Replica, from, session.PushBytes, min(max(most, 1), session.PushChangesets))
 	if err != nil {
 		return nil, err
 	}

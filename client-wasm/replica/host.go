@@ -123,7 +123,7 @@ func (h *Host) store(ctx context.Context, e session.Effect) (session.Event, Chan
 	case session.StoreNext:
 		err = r.storeNext(ctx, e)
 	case session.LoadOutbox:
-		changesets, err := r.loadOutbox(ctx, e.From)
+		changesets, err := r.loadOutbox(ctx, e.From, e.Most)
 		return session.Loaded{From: e.From, Changesets: changesets}, Changed{}, err
 	case session.StoreWelcome:
 		err = r.storeWelcome(ctx, e)

@@ -19,16 +19,16 @@ import (
 // A finding never stops a save. With Submit set the record is handed in too,
 // unless a finding of level E stands, or one of level W without a reason.
 func (r *Replica) Save(ctx context.Context, q SaveRequest) (SaveReply, error) {
-	r.mu.Lock()
-	reply, changed, err := r.save(ctx, q)
-	r.mu.Unlock()
+	reply, changed, err := r.saveForm(ctx, q)
 	if err == nil {
 		r.tell(changed)
 	}
 	return reply, err
 }
 
-func (r *Replica) save(ctx context.Context, q SaveRequest) (SaveReply, Changed, error) {
+func (r *Replica) saveForm(ctx context.Context, q SaveRequest) (SaveReply, Changed, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	before, ok, err := r.store.Saved(ctx, q.Key)
 	if err != nil {
 		return SaveReply{}, Changed{}, fmt.Errorf("save: %w", err)
@@ -109,9 +109,7 @@ type PutRequest struct {
 // finding of level E stands; warnings are left to the supervisor. A field in
 // conflict is refused: Settle is for that.
 func (r *Replica) Put(ctx context.Context, q PutRequest) (SaveReply, error) {
-	r.mu.Lock()
 	reply, changed, err := r.putRecord(ctx, q)
-	r.mu.Unlock()
 	if err == nil {
 		r.tell(changed)
 	}
@@ -119,6 +117,8 @@ func (r *Replica) Put(ctx context.Context, q PutRequest) (SaveReply, error) {
 }
 
 func (r *Replica) putRecord(ctx context.Context, q PutRequest) (SaveReply, Changed, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	def := r.definition(q.Register)
 	if def == nil {
 		return SaveReply{}, Changed{}, noRegister(q.Register)
