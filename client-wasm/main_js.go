@@ -18,12 +18,12 @@ import (
 )
 
 func main() {
-	version := "dev"
-	if len(os.Args) > 1 {
-		version = os.Args[1]
+	version, lang := "dev", "vi"
+	if len(os.Args) > 2 { // the worker says both
+		version, lang = os.Args[1], os.Args[2]
 	}
 	b := bridge.New(bridge.Config{
-		Version: version, Label: label(), Open: openStore, Fetch: socket.Fetch, Dial: dial, Emit: emit, Headroom: headroom,
+		Version: version, Lang: lang, Label: label(), Open: openStore, Fetch: socket.Fetch, Dial: dial, Emit: emit, Headroom: headroom,
 		Now: func() int64 { return time.Now().UnixMilli() }, Rand: rand.Reader, Log: logLine,
 	})
 	// Neither is ever released: the module runs as long as its worker.

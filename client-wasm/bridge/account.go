@@ -75,7 +75,7 @@ func (b *Bridge) openAccount(ctx context.Context, o *Opened, who replica.Account
 		store = a.mirror
 	}
 	var err error
-	a.r, err = replica.Open(ctx, replica.Config{Store: store, Now: b.cfg.Now, Rand: b.cfg.Rand, Account: who, Lang: "vi", Changed: a.changed})
+	a.r, err = replica.Open(ctx, replica.Config{Store: store, Now: b.cfg.Now, Rand: b.cfg.Rand, Account: who, Lang: b.language(), Changed: a.changed})
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,8 @@ import (
 // Config is what a Bridge is given once. All of it is required but
 // Label, Headroom and Log.
 type Config struct {
+	// Lang is the language of display texts to begin with, "vi" or "en".
+	Lang string
 	// Version is the build of the app, as the page knows it.
 	Version string
 	// Label is what administrators see this device as.
@@ -51,6 +53,7 @@ type Bridge struct {
 
 	mu      sync.Mutex
 	account *account // nil when nobody is signed in
+	lang    string
 }
 
 // New returns a bridge with no account open.
@@ -61,7 +64,7 @@ func New(cfg Config) *Bridge {
 	if cfg.Log == nil {
 		cfg.Log = func(string) {}
 	}
-	return &Bridge{cfg: cfg, gate: make(chan struct{}, 1)}
+	return &Bridge{cfg: cfg, lang: cfg.Lang, gate: make(chan struct{}, 1)}
 }
 
 // answer is what every call is answered with; exactly one of both is set.
@@ -126,6 +129,32 @@ func (b *Bridge) setCurrent(a *account) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.account = a
+}
+
+// setLang changes the language of display texts, for this account and the next.
+func (b *Bridge) setLang(_ context.Context, q langRequest) (any, error) {
+	if q.Lang != "vi" && q.Lang != "en" {
+		return nil, malformed("lang", nil)
+	}
+	b.mu.Lock()
+	b.lang = q.Lang
+	a := b.account
+	b.mu.Unlock()
+	if a != nil {
+		a.r.SetLang(q.Lang)
+		var all replica.Changed
+		for _, d := range a.r.Definitions() {
+			all.Registers = append(all.Registers, string(d.ID))
+		}
+		a.changed(all)
+	}
+	return nil, nil
+}
+
+func (b *Bridge) language() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lang
 }
 
 // enter waits until nobody else opens or closes an account.

@@ -152,7 +152,7 @@ type event struct {
 func newShelf(o *office) *shelf { return &shelf{office: o, stores: map[string]*store.Memory{}} }
 
 func (s *shelf) bridge() *Bridge {
-	return New(Config{Version: "test", Open: s.openStore, Fetch: s.office.fetch, Dial: s.office.dial, Emit: s.emit,
+	return New(Config{Version: "test", Lang: "vi", Open: s.openStore, Fetch: s.office.fetch, Dial: s.office.dial, Emit: s.emit,
 		Now: func() int64 { return time.Now().UnixMilli() }, Rand: rand.Reader, Log: func(text string) { s.office.t.Log(text) }})
 }
 
@@ -314,6 +314,16 @@ func TestADayOfflineAndBack(t *testing.T) {
 		}
 		p.must("units", object{"search": "dien hong"}, nil)
 		p.must("syncNow", nil, nil)
+		p.refused("malformed", "lang", object{"lang": "fr"})
+		p.must("lang", object{"lang": "en"}, nil)
+		var form replica.Form
+		p.must("open", object{"register": "residents"}, &form)
+		var saved replica.SaveReply
+		p.must("save", object{"key": form.Key, "values": object{"full_name": "B", "sex": "2"}, "submit": false}, &saved)
+		if i := slices.IndexFunc(saved.Record.Fields, func(f replica.FieldView) bool { return f.Name == "sex" }); saved.Record.Fields[i].Display != "Female" {
+			t.Errorf("in English sex is %+v", saved.Record.Fields[i])
+		}
+		p.must("discard", object{"key": form.Key}, nil)
 
 		// The next day, without a network.
 		o.set(func() { o.offline = true })

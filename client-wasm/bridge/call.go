@@ -55,6 +55,7 @@ var calls = map[string]call{
 	"conflicts": on(func(a *account, ctx context.Context, _ none) ([]replica.Row, error) { return a.r.Conflicts(ctx) }),
 	"status":    on(func(a *account, ctx context.Context, _ none) (replica.Status, error) { return a.status(ctx) }),
 	"syncNow":   on(func(a *account, _ context.Context, _ none) (any, error) { a.wake(); return nil, nil }),
+	"lang":      of((*Bridge).setLang),
 	"units":     on(func(_ *account, _ context.Context, q unitsRequest) ([]Unit, error) { return findUnits(q.Search), nil }),
 	"suggestUnits": on(func(_ *account, _ context.Context, q suggestRequest) (Suggestion, error) {
 		return suggestUnits(q.Old), nil
@@ -133,6 +134,9 @@ type (
 		ID       string `json:"id"`
 		Question string `json:"question"`
 		Text     string `json:"text"`
+	}
+	langRequest struct {
+		Lang string `json:"lang"`
 	}
 	unitsRequest struct {
 		Search string `json:"search"`

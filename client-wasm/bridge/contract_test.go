@@ -94,9 +94,9 @@ func members(body string) []member {
 }
 
 // elsewhere are calls and events of the contract that are not the module's:
-// the worker answers boot before the module runs, and the page itself learns
-// of updates from its service worker.
-var elsewhere = []string{"boot", "update"}
+// the worker answers boot before the module runs and password beside it, and
+// the page itself learns of updates from its service worker.
+var elsewhere = []string{"boot", "password", "update"}
 
 func TestEveryCallIsAnswered(t *testing.T) {
 	c := readContract(t)

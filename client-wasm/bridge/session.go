@@ -27,6 +27,7 @@ type loginRequest struct {
 	Code     string `json:"code,omitempty"`
 	Borrowed bool   `json:"borrowed"`
 	Former   string `json:"former,omitempty"` // the worker's own: the key is open by now
+	New      string `json:"new,omitempty"`    // the password to set at once, when the server asks for another
 	Store    string `json:"store"`            // given by the worker
 	Key      string `json:"key"`              // 32 bytes in hexadecimal, given by the worker
 }
@@ -181,6 +182,13 @@ func (b *Bridge) signIn(ctx context.Context, o *Opened, q loginRequest) (*accoun
 		return nil, "", err
 	}
 	a.tokens.access = g.Access
+	if q.New != "" {
+		body := encode(map[string]any{"old_password": q.Password, "new_password": q.New})
+		if _, err := a.request(ctx, "POST", "/api/v1/auth/password", body); err != nil {
+			a.cancel() // the device is enrolled and kept: the next attempt needs no code
+			return nil, "", err
+		}
+	}
 	a.tokens.equipped = true
 	if err := a.equip(ctx); err != nil {
 		if !offlineReady(meta) || codeOf(err) != errOffline.Code {

@@ -85,12 +85,14 @@ export interface Status {
 export interface Calls {
   boot(): Boot
   /** Signs in over the network; opens or creates this account's store. */
-  login(a: { name: string; password: string; code?: string; borrowed: boolean; former?: string }): Session // former: the password under which the store here was locked, after "former_password"
+  login(a: { name: string; password: string; code?: string; borrowed: boolean; former?: string; new?: string }): Session // new: the password to set at once, after "must_change_password"; former: the password under which the store here was locked, after "former_password"
   /** Opens the store of an account that has signed in here before; needs no network. */
   unlock(a: { name: string; password: string }): Session
   session(): Session | null
   /** Signs out. With unsent work and borrowed, refuses with code "unsent" unless keep is set. */
   logout(a: { keep?: boolean }): { removed: boolean }
+  /** Changes the password at the server and of the store here; needs the network. Answered by the worker. */
+  password(a: { old: string; new: string }): null
   list(a: ListRequest): ListReply
   get(a: { id: string }): RecordView
   history(a: { id: string }): { steps: { dot: string; field: string; value: string; display: string; by: string; at: number; received: number; current: boolean }[]; complete: boolean }
@@ -109,6 +111,7 @@ export interface Calls {
   conflicts(): Row[]
   status(): Status
   syncNow(): null
+  lang(a: { lang: Lang }): null // of the display texts from now on, in every tab
   units(a: { search: string }): { code: string; name: string }[]
   suggestUnits(a: { old: string }): { candidates: { code: string; name: string }[]; split: boolean }
   /** A request to the server's API with this session's token; fails with code "offline" when there is no network. */

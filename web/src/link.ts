@@ -1,6 +1,7 @@
 import { connect } from './worker/client'
 import type { Failure } from './bridge'
 import { CallError } from './worker/client'
+import { lang, onLang } from './text'
 import { scriptURL } from './trusted'
 
 // The build puts everything of one version into one folder beside the page's script.
@@ -11,10 +12,13 @@ export const version = here.pathname.split('/').at(-2) ?? ''
 /** This tab's one end of the bridge. */
 export const bridge = connect({
   version,
+  lang: lang(),
   worker: scriptURL(new URL('worker.js', here)),
   client: new URL('client.wasm', here).href,
   sqlite: new URL('mc-wa-sqlite.wasm', here).href,
 })
+
+onLang(() => void bridge.call('lang', { lang: lang() }).catch(() => {})) // who is not signed in has nothing to translate
 
 /** What went wrong, in a form that can be shown. */
 export function failureOf(cause: unknown): Failure {

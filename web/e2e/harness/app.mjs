@@ -87,6 +87,15 @@ export class Tab {
     await this.entered();
   }
 
+  /** Signs out; with unsent work it agrees to leave that on the device. */
+  async signOut() {
+    const { page } = this;
+    await page.locator('details.who summary').click();
+    await page.locator('details.who').getByRole('button', { name: 'Đăng xuất' }).click();
+    await page.locator('wb-asker dialog[open] button', { hasText: 'Đăng xuất' }).or(page.locator('wb-asker dialog[open] button.danger')).first().click();
+    await page.locator('wb-sign-in').waitFor();
+  }
+
   /** Waits until the frame of a signed-in person is there, or fails with what the sign-in page says. */
   async entered() {
     const frame = this.page.locator('.app');

@@ -9,7 +9,7 @@ export class CallError extends Error {
 }
 
 /** Where the build put what the worker loads, and which version of the shell all of it belongs to. */
-export interface Parts { version: string; worker: string | TrustedURL; client: string; sqlite: string }
+export interface Parts { version: string; lang: string; worker: string | TrustedURL; client: string; sqlite: string }
 type TrustedURL = { toString(): string }
 
 /** Starts this tab's worker. A page has exactly one. */
@@ -43,11 +43,15 @@ export function connect(parts: Parts): Bridge {
 
   const post = (message: FromPage) => worker.postMessage(message)
   const started = takeBack().then((left) => {
-    const { version, client, sqlite } = parts
-    post({ start: { version, client, sqlite, ...(left && { sealed: left }) } })
+    const { version, lang, client, sqlite } = parts
+    post({ start: { version, lang, client, sqlite, ...(left && { sealed: left }) } })
   })
   addEventListener('pagehide', () => {
     if (sealed) navigator.serviceWorker?.controller?.postMessage({ hold: sealed })
+  })
+  document.addEventListener('visibilitychange', () => {
+    // A device that was put away may have been without a network since; nobody waits for the answer.
+    if (!document.hidden) post({ ask: { id: ++lastID, name: 'syncNow', args: null } })
   })
 
   return {

@@ -8,6 +8,7 @@ export interface Ask { id: number; name: string; args: unknown }
 
 /** What the worker needs from its page before anything else. */
 export interface Start {
+  lang: string // of display texts
   version: string // of the shell: workers of different versions never speak to each other
   client: string // address of client.wasm
   sqlite: string // address of mc-wa-sqlite.wasm

@@ -33,6 +33,7 @@ self.onmessage = ({ data }: MessageEvent<FromPage>) => {
     began = begin()
     return
   }
+  if (data.ask.name === 'lang') start.lang = (data.ask.args as { lang: string }).lang // should this tab have to lead
   void answer(data.ask).then((answer) => tell({ id: data.ask.id, answer }))
 }
 
@@ -61,6 +62,8 @@ async function answer(ask: Ask): Promise<Answer> {
         return { ok: await signIn(ask) }
       case 'session':
         return { ok: member ? await member.session() : null }
+      case 'password':
+        return { ok: await changePassword(ask.args as { old: string; new: string }) }
       default:
         if (!member) throw refuse('signed_out', 'Bạn chưa đăng nhập.', 'You are not signed in.')
         return await member.ask(ask)
@@ -99,23 +102,40 @@ async function obstacle(): Promise<Boot['why'] | null> {
   }
 }
 
+/** Refusals of a sign-in before the server knew this device: nothing here is worth keeping. */
+const refusedAtTheDoor = ['bad_credentials', 'account_disabled', 'enrolment_required', 'enrolment_code_invalid', 'too_many_devices', 'too_many_attempts']
+
 async function signIn(ask: Ask): Promise<Session> {
-  const { name, password, former } = ask.args as { name: string; password: string; former?: string }
+  const { name, password, former, new: next } = ask.args as { name: string; password: string; former?: string; new?: string }
   if (member) throw refuse('signed_in', 'Một tài khoản khác đang mở trên trình duyệt này.', 'Another account is open in this browser.')
   const why = await obstacle()
   if (why) throw refuse(why.code, why.vi, why.en)
   const online = ask.name === 'login'
   const account = name.trim().normalize('NFC').toLowerCase()
-  const opened = online ? await keys.openOrMake(account, password, former) : await keys.open(account, password)
+  const opened = online ? await keys.openOrMake(account, password, former, removeStore) : await keys.open(account, password)
   try {
     const session = await join(opened, online ? (ask.args as object) : null)
+    if (next) await keys.relock(opened, next)
     announce(opened)
     return session
   } catch (cause) {
     await leave()
-    if (opened.isNew) await removeStore(opened).catch(() => {}) // what was thrown first says more
+    if (opened.isNew && cause instanceof Refusal && refusedAtTheDoor.includes(cause.failure.code)) {
+      await removeStore(opened).catch(() => {}) // what was thrown first says more
+    }
     throw cause
   }
+}
+
+/** Changes the password at the server first: if that fails, the old one still opens everything. */
+async function changePassword(change: { old: string; new: string }): Promise<null> {
+  if (!member) throw refuse('signed_out', 'Bạn chưa đăng nhập.', 'You are not signed in.')
+  const { opened } = member
+  if (!(await keys.opens(opened.name, change.old))) throw refuse('password', 'Mật khẩu không đúng.', 'The password is not right.')
+  const body = { old_password: change.old, new_password: change.new }
+  okOf(await member.ask({ id: ownID(), name: 'api', args: { method: 'POST', path: '/api/v1/auth/password', body } }))
+  await keys.relock(opened, change.new)
+  return null
 }
 
 /** Joins the tabs that have the account open, as their writer if there is none. */
@@ -170,7 +190,7 @@ class Member {
       if ('error' in answer) this.deliver('failure', answer.error)
     })
     if (await someoneLeads(start.version, this.opened.name)) {
-      led(this.inFlight.add({ id: -1, name: 'session', args: null }).then(okOf<Session>))
+      led(this.inFlight.add({ id: ownID(), name: 'session', args: null }).then(okOf<Session>))
     }
     return first
   }
@@ -189,7 +209,7 @@ class Member {
   }
 
   async session(): Promise<Session> {
-    return okOf<Session>(await this.ask({ id: -2 - Math.floor(Math.random() * 1e9), name: 'session', args: null }))
+    return okOf<Session>(await this.ask({ id: ownID(), name: 'session', args: null }))
   }
 
   ask(ask: Ask): Promise<Answer> {
@@ -258,6 +278,10 @@ class Member {
   }
 }
 
+/** Numbers for calls of the worker's own, apart from those of its page. */
+let lastOwn = 0
+const ownID = () => --lastOwn
+
 function okOf<T>(answer: Answer): T {
   if ('error' in answer) throw new Refusal(answer.error)
   return answer.ok as T
@@ -267,7 +291,7 @@ function okOf<T>(answer: Answer): T {
 function running(): Promise<Go> {
   go ??= (async () => {
     await install(start.sqlite)
-    void runGo(start.client, [start.version]).then((code) => {
+    void runGo(start.client, [start.version, start.lang]).then((code) => {
       globalThis.__wardbook = undefined
       tell({ event: 'failure', data: { code: 'stopped', vi: `Bộ xử lý dữ liệu đã dừng (${code}). Hãy tải lại trang.`, en: `The data engine stopped (${code}). Reload the page.` } })
     })
@@ -281,8 +305,9 @@ function running(): Promise<Go> {
 }
 
 async function removeStore(opened: keys.Opened): Promise<void> {
+  await running() // SQLite removes its own files
   await keys.drop(opened.name) // first: without its key, what may remain of the store is noise
-  await globalThis.__sq?.remove(opened.store)
+  await globalThis.__sq!.remove(opened.store)
 }
 
 // An unlocked tab answers a new tab of the same version. Both are ours: a
