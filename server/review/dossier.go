@@ -257,7 +257,7 @@ func (d *dossier) why(supervisor string, now time.Time) (codes []string, hard bo
 		}
 	}
 	for _, f := range list {
-		if f.isLife() {
+		if f.isLife() && d.life != conflict.EditedAndDeleted {
 			add(whyDeletion, false)
 		}
 		if f.def != nil && f.def.HighRisk || f.def == nil && !f.isLife() {

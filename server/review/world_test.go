@@ -295,7 +295,7 @@ func (d *device) push() []*protocol.Refusal {
 	d.w.t.Helper()
 	var out ledger.Outcome
 	d.w.update(func(tx *sqlite.Tx) (err error) {
-		out, err = d.w.ledger.Commit(sqlite.LedgerOf(tx), ledger.Author{Account: d.who.name, Device: string(d.who.p.Device), Unit: ward, Sensitive: true}, d.id, d.pending)
+		out, err = d.w.ledger.Commit(sqlite.LedgerOf(tx), ledger.Author{Account: d.who.name, Device: string(d.who.p.Device), Unit: d.unit, Sensitive: true}, d.id, d.pending)
 		return err
 	})
 	if out.Ack == nil && len(d.pending) > 0 || out.Ack != nil && out.Ack.Through != d.counter {
@@ -489,3 +489,32 @@ func stored(pairs ...string) map[string]conflict.Value {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+type sqliteTx = sqlite.Tx
+
+func ledgerOf(tx *sqlite.Tx) *sqlite.Ledger { return sqlite.LedgerOf(tx) }
+
+// setRole gives an account another role and unit.
+func (w *world) setRole(a who, role store.Role, unit string) {
+	w.t.Helper()
+	w.update(func(tx *sqlite.Tx) error {
+		row, err := tx.Account(a.p.Account)
+		if err != nil {
+			return err
+		}
+		row.Role, row.Unit = role, unit
+		return tx.UpdateAccount(row)
+	})
+}
+
+// disable closes an account.
+func (w *world) disable(a who) error {
+	return w.store.Update(context.Background(), func(tx *sqlite.Tx) error {
+		row, err := tx.Account(a.p.Account)
+		if err != nil {
+			return err
+		}
+		row.Disabled = true
+		return errors.Join(tx.UpdateAccount(row), audit.Append(tx, w.store.Now(), audit.Entry{Action: "account.disable", Subject: string(a.p.Account)}))
+	})
+}
