@@ -4,9 +4,14 @@ import { bridge } from './link'
 // The administrator's requests; see server/auth for their bodies.
 
 export type Role = Account['role']
-export interface AdminAccount { name: string; display_name: string; role: Role; unit: string; unit_name?: string; sensitive?: boolean; disabled: boolean; created_at?: string | number }
-export interface AdminDevice { id: string; account: string; label: string; enrolled_at: string | number; last_seen_at: string | number; revoked_at?: string | number | null; reason?: string; lost?: boolean }
-export interface AuditEntry { seq: number; at: string | number; actor: string; action: string; unit?: string; subject?: string; detail?: unknown }
+export interface AdminAccount { id: string; name: string; display_name: string; role: Role; unit: string; sensitive: boolean; must_change: boolean; disabled: boolean }
+export interface AdminDevice { id: string; account: string; label: string; enrolled_at: string; last_seen_at: string; revoked_at: string | null; reason: string; lost: boolean }
+export interface AuditEntry { seq: number; at: string; actor: string; device: string; action: string; unit: string; subject: string; detail: unknown }
+
+/** Why a device is shut out; the words are the server's. */
+export const revocations = ['lost', 'replaced', 'left', 'misused', 'other'] as const
+
+const PAGE = 200
 
 async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
   return (await bridge.call('api', { method, path: `/api/v1/admin/${path}`, ...(body !== undefined && { body }) })) as T
@@ -14,16 +19,36 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
 
 const at = (name: string) => encodeURIComponent(name)
 
-export const accounts = () => request<{ accounts: AdminAccount[] }>('GET', 'accounts')
-export const create = (body: { name: string; display_name: string; role: Role; unit: string; password: string; sensitive: boolean }) => request<AdminAccount>('POST', 'accounts', body)
-export const move = (name: string, unit: string) => request<unknown>('POST', `accounts/${at(name)}/move`, { unit })
-export const disable = (name: string) => request<unknown>('POST', `accounts/${at(name)}/disable`, {})
-export const enable = (name: string) => request<unknown>('POST', `accounts/${at(name)}/enable`, {})
-export const resetPassword = (name: string, password: string) => request<unknown>('POST', `accounts/${at(name)}/reset-password`, { password })
-export const code = (name: string) => request<{ code: string; expires_at?: string | number }>('POST', `accounts/${at(name)}/code`, {})
-export const devices = () => request<{ devices: AdminDevice[] }>('GET', 'devices')
-export const revoke = (id: string, reason: string, lost: boolean) => request<unknown>('POST', `devices/${at(id)}/revoke`, { reason, lost })
-export const audit = () => request<{ entries: AuditEntry[] }>('GET', 'audit')
+/** Every account, by name. */
+export async function accounts(): Promise<AdminAccount[]> {
+  const all: AdminAccount[] = []
+  for (;;) {
+    const after = all.at(-1)?.name
+    const { accounts } = await request<{ accounts: AdminAccount[] }>('GET', `accounts?limit=${PAGE}${after ? `&after=${at(after)}` : ''}`)
+    all.push(...accounts)
+    if (accounts.length < PAGE) return all
+  }
+}
 
-/** A time of the server, which may be RFC 3339 or milliseconds. */
-export const msOf = (time: string | number | null | undefined): number => (typeof time === 'string' ? Date.parse(time) : (time ?? 0))
+/** Every device. Its account is an id. */
+export async function devices(): Promise<AdminDevice[]> {
+  const all: AdminDevice[] = []
+  for (;;) {
+    const after = all.at(-1)?.id
+    const { devices } = await request<{ devices: AdminDevice[] }>('GET', `devices?limit=${PAGE}${after ? `&after=${after}` : ''}`)
+    all.push(...devices)
+    if (devices.length < PAGE) return all
+  }
+}
+
+/** The newest lines of the log, or those before a line. */
+export const audit = (before = 0) => request<{ entries: AuditEntry[] }>('GET', `audit?limit=100${before ? `&before=${before}` : ''}`)
+
+export const create = (body: { name: string; display_name: string; role: Role; unit: string; sensitive: boolean }) => request<{ account: AdminAccount; password: string }>('POST', 'accounts', body)
+export const move = (id: string, unit: string) => request<unknown>('POST', `accounts/${id}/move`, { unit })
+export const role = (id: string, body: { role: Role; unit: string; sensitive: boolean }) => request<unknown>('POST', `accounts/${id}/role`, body)
+export const disable = (id: string) => request<unknown>('POST', `accounts/${id}/disable`, {})
+export const enable = (id: string) => request<unknown>('POST', `accounts/${id}/enable`, {})
+export const resetPassword = (id: string) => request<{ password: string }>('POST', `accounts/${id}/reset-password`, {})
+export const code = (id: string) => request<{ code: string; expires_at: string }>('POST', `accounts/${id}/enrolment-code`, {})
+export const revoke = (id: string, reason: (typeof revocations)[number]) => request<unknown>('POST', `devices/${id}/revoke`, { reason, lost: reason === 'lost' })

@@ -10,7 +10,7 @@ import { icon, type Icon, mark } from './parts/icon'
 import { langSwitch } from './parts/lang'
 import { Part } from './parts/part'
 import './parts/say'
-import { sayFailure } from './parts/say'
+import { say, sayFailure } from './parts/say'
 import './parts/status'
 import { hrefOf, onRoute, type Route, route } from './route'
 import { lang, t } from './text'
@@ -39,6 +39,7 @@ export class App extends Part {
   @state() private at: Route = route()
   @state() private failure = ''
   @state() private updateWaits = false
+  @state() private busy = false
 
   protected override connected(): void {
     this.until(onRoute((to) => {
@@ -89,6 +90,23 @@ export class App extends Part {
       await bridge.call('logout', unsent > 0 ? { keep: true } : {})
     } catch (cause) {
       sayFailure(cause)
+    }
+  }
+
+  private async changePassword(event: SubmitEvent): Promise<void> {
+    event.preventDefault()
+    const form = event.target as HTMLFormElement
+    const data = new FormData(form)
+    this.busy = true
+    try {
+      await bridge.call('password', { old: String(data.get('old')), new: String(data.get('new')) })
+      this.querySelector<HTMLDialogElement>('dialog.password')!.close()
+      form.reset()
+      say(t('password.changed'))
+    } catch (cause) {
+      sayFailure(cause)
+    } finally {
+      this.busy = false
     }
   }
 
@@ -174,12 +192,22 @@ export class App extends Part {
           <div class="menu-list">
             <p><strong>${account.display}</strong><span class="sub">${account.name} · ${t(`role.${account.role}`)}${session.borrowed ? ` · ${t('signin.borrowed.short')}` : ''}</span></p>
             ${langSwitch()}
+            <button @click=${() => this.querySelector<HTMLDialogElement>('dialog.password')!.showModal()}>${t('password.change')}</button>
             <button @click=${() => void this.signOut()}>${t('signout')}</button>
           </div>
         </details>
       </header>
       ${this.nav()}
       <main id="main" tabindex="-1">${this.view(session)}</main>
+      <dialog class="password" aria-labelledby="password-title">
+        <form @submit=${this.changePassword}>
+          <h2 id="password-title">${t('password.change')}</h2>
+          <input type="hidden" name="username" autocomplete="username" .value=${account.name} />
+          <label class="field"><span class="label">${t('password.old')}</span><input name="old" type="password" required autocomplete="current-password" /></label>
+          <label class="field"><span class="label">${t('password.new')}</span><input name="new" type="password" required minlength="10" autocomplete="new-password" /><span class="sub">${t('password.hint')}</span></label>
+          <div class="actions"><button class="main" ?disabled=${this.busy}>${t('password.change')}</button><button type="button" class="plain" @click=${() => this.querySelector<HTMLDialogElement>('dialog.password')!.close()}>${t('cancel')}</button></div>
+        </form>
+      </dialog>
       <footer class="foot"><wb-status .status=${this.status} .session=${session}></wb-status></footer>`
   }
 

@@ -1,5 +1,5 @@
-import type { Definition } from './bridge'
 import { bridge } from './link'
+import { lang } from './text'
 
 // The supervisor's requests. The server answers them; nothing here works without a network.
 
@@ -10,39 +10,41 @@ export interface Item {
   batchable: boolean; why_not: string[]; digest: string; new: boolean
 }
 export interface Queue { items: Item[]; next_cursor?: string; counts: { conflict: number; submitted: number; deletion: number } }
-export interface Side { value: string; display: string; by: string; at: number; received?: number; source?: string }
-export interface ReviewSibling extends Side { dot: string; received: number }
+export interface Side { dot?: string; value: string; display: string; by: string; at: number; received?: number; source?: string; approved?: boolean; made_by?: string }
 export interface ReviewField {
-  name: string; label: { vi: string; en: string }; section?: string; type: string; high_risk: boolean; class?: string; policy?: string
-  approved: Side | null; merged: Side | null; siblings: ReviewSibling[]
-  conflict: boolean; waiting: boolean; submitted: boolean; changed_since_seen: boolean
-  findings: { level: 'E' | 'W' | 'I'; code: string; vi: string; en: string }[]; reason?: string
+  name: string; label: string; section: string; type: string; high_risk: boolean; class: string; policy: string; masked: boolean
+  approved: Side | null; merged: Side | null; siblings: Side[]
+  conflict: boolean; waiting: boolean; submitted: boolean; changed_since_seen: boolean; authors?: string[]; own_work?: boolean
+  findings: { level: 'E' | 'W' | 'I'; code: string; vi: string; en: string; reason?: string }[]; reason?: string
 }
 export interface ReviewRecord {
-  id: string; register: string; definition: number | Definition; unit: string; title: string; digest: string; kind: Kind
-  life: { state: string; approved_state?: string; by?: string; at?: number }; stage: string; fields: ReviewField[]
+  id: string; register: string; definition: number; unit: string; title: string; digest: string; kind: Kind | 'none'
+  life: { state: 'alive' | 'deleted' | 'edited_and_deleted'; approved_state: string; by?: string; at?: number; waiting: boolean }; stage: string; revision: number; fields: ReviewField[]
   questions: { id: string; fields: string[]; comment: string; by: string; at: number; answers: { text: string; by: string; at: number }[] }[]
-  decisions: { decision: string; by: string; at: number; comment?: string; fields?: string[] }[]
+  decisions: { decision: string; by: string; at: number; comment: string; fields: string[] }[]
   may_approve: boolean; why_not: string[]
 }
 export interface Day {
   waiting: number; conflicts: number; approved_today: number; at_hub: number
-  devices: { account: string; label: string; last_seen_at: number; unsent: number; oldest_unsent?: number }[]
+  devices: { account: string; label: string; last_seen_at: number; unsent: number; oldest_unsent: number }[] // oldest_unsent is 0 for none
 }
-export interface Held { id: string; record: string; register: string; author: string; at: number; received: number; code: string; fields: { name: string; display: string }[] }
+export interface Held { id: string; record: string; register: string; author: string; at: number; received: number; code: string; detail: string; fields: string[]; records: number; releasable: boolean }
 
 async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
-  return (await bridge.call('api', { method, path, ...(body !== undefined && { body }) })) as T
+  const texts = `${path}${path.includes('?') ? '&' : '?'}lang=${lang()}`
+  return (await bridge.call('api', { method, path: texts, ...(body !== undefined && { body }) })) as T
 }
 
 const at = (id: string) => encodeURIComponent(id)
 
 export const queue = (kind: string, register: string, cursor = ''): Promise<Queue> => {
-  const query = new URLSearchParams({ limit: '200', ...(kind && { kind }), ...(register && { register }), ...(cursor && { cursor }) })
+  const query = new URLSearchParams({ limit: '100', ...(kind && { kind }), ...(register && { register }), ...(cursor && { cursor }) })
   return request('GET', `/api/v1/review/queue?${query}`)
 }
-export const record = (id: string) => request<ReviewRecord>('GET', `/api/v1/review/records/${at(id)}`)
-export const approve = (id: string, digest: string, fields?: string[]) => request<{ id: string; stage: string; approved: string[] }>('POST', '/api/v1/review/approve', { id, digest, ...(fields && { fields }) })
+/** One record; with the digest of what was on the screen before, what changed since comes first. */
+export const record = (id: string, seen = '') => request<ReviewRecord>('GET', `/api/v1/review/records/${at(id)}${seen && `?seen=${at(seen)}`}`)
+export const approve = (id: string, digest: string, fields: string[] | undefined, accept_warnings: boolean) =>
+  request<{ id: string; stage: string; approved: string[] }>('POST', '/api/v1/review/approve', { id, digest, ...(fields && { fields }), ...(accept_warnings && { accept_warnings }) })
 export const settle = (id: string, digest: string, field: string, choice: { dot?: string; value?: string }) => request<ReviewRecord>('POST', '/api/v1/review/settle', { id, digest, field, ...choice })
 export const giveBack = (id: string, digest: string, fields: string[], comment: string) => request<unknown>('POST', '/api/v1/review/return', { id, digest, fields, comment })
 export const refuse = (id: string, digest: string, fields: string[] | undefined, reason: string) => request<unknown>('POST', '/api/v1/review/refuse', { id, digest, ...(fields && { fields }), reason })

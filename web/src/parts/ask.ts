@@ -8,7 +8,7 @@ export interface Question {
   title: string
   body?: TemplateResult | string
   choices: Choice[] // cancel is added
-  reason?: { label: string; required: boolean }
+  reason?: { label: string; required: boolean; options?: { value: string; label: string }[] } // with options: one of them instead of a text
 }
 export interface Reply { value: string; reason: string }
 
@@ -40,7 +40,7 @@ export class Asker extends Part {
 
   private closed(): void {
     const dialog = this.querySelector('dialog')!
-    const reason = this.querySelector<HTMLTextAreaElement>('textarea')?.value.trim() ?? ''
+    const reason = this.querySelector<HTMLTextAreaElement | HTMLSelectElement>('.ask-reason')?.value.trim() ?? ''
     this.settle(dialog.returnValue ? { value: dialog.returnValue, reason } : null)
     this.settle = () => {}
   }
@@ -52,7 +52,9 @@ export class Asker extends Part {
         <h2 id="ask-title">${question?.title}</h2>
         ${question?.body ? html`<div class="ask-body">${question.body}</div>` : nothing}
         ${question?.reason
-          ? html`<label class="field"><span class="label">${question.reason.label}</span><textarea rows="3" ?required=${question.reason.required} maxlength="500"></textarea></label>`
+          ? html`<label class="field"><span class="label">${question.reason.label}</span>${question.reason.options
+              ? html`<select class="ask-reason">${question.reason.options.map((option) => html`<option value=${option.value}>${option.label}</option>`)}</select>`
+              : html`<textarea class="ask-reason" rows="3" ?required=${question.reason.required} maxlength="500"></textarea>`}</label>`
           : nothing}
         <div class="actions">
           ${question?.choices.map((choice) => html`<button value=${choice.value} class=${choice.tone ?? ''}>${choice.label}</button>`)}

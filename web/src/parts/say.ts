@@ -8,7 +8,7 @@ import { Part } from './part'
 const words = new EventTarget()
 
 /** Says something in passing, to eye and screen reader. */
-export const say = (text: string): void => void words.dispatchEvent(new CustomEvent('say', { detail: { text, bad: false } }))
+export const say = (text: string, bad = false): void => void words.dispatchEvent(new CustomEvent('say', { detail: { text, bad } }))
 
 /** Says why something was not done. It stays until it is closed. */
 export const sayFailure = (cause: unknown): void => void words.dispatchEvent(new CustomEvent('say', { detail: { text: tFailure(failureOf(cause)), bad: true } }))

@@ -6,21 +6,15 @@ import { failureOf } from '../link'
 import { ask } from '../parts/ask'
 import '../parts/combobox'
 import type { Option } from '../parts/combobox'
-import { findUnits } from '../parts/field'
+import { findUnits, unitName } from '../parts/field'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
 import { tag } from '../parts/state'
 import { lang, t } from '../text'
-import { collator, when } from '../text/format'
+import { when } from '../text/format'
 
 const roles: Role[] = ['officer', 'supervisor', 'hub', 'admin']
-
-/** Twelve characters that cannot be mistaken for each other, for somebody to type once. */
-function newPassword(): string {
-  const letters = 'abcdefghjkmnpqrstuvwxyz23456789'
-  return Array.from(crypto.getRandomValues(new Uint8Array(14)), (byte, i) => (i === 4 || i === 9 ? '-' : letters[byte % letters.length])).join('')
-}
 
 /** The accounts of the city, and what an administrator does with them. */
 @customElement('wb-accounts')
@@ -29,6 +23,7 @@ export class Accounts extends Part {
   @state() private failure = ''
   @state() private search = ''
   @state() private unit = ''
+  @state() private units = new Map<string, string>()
   @state() private busy = false
 
   protected override connected(): void {
@@ -37,8 +32,9 @@ export class Accounts extends Part {
 
   private async load(): Promise<void> {
     try {
-      const { accounts } = await admin.accounts()
-      this.accounts = accounts.sort((a, b) => Number(a.disabled) - Number(b.disabled) || collator.compare(a.name, b.name))
+      const accounts = await admin.accounts()
+      this.accounts = accounts.sort((a, b) => Number(a.disabled) - Number(b.disabled)) // by name already
+      this.units = new Map(await Promise.all([...new Set(accounts.map((account) => account.unit))].filter(Boolean).map(async (unit) => [unit, await unitName(unit)] as const)))
       this.failure = ''
     } catch (cause) {
       this.failure = failureOf(cause)[lang()]
@@ -50,15 +46,14 @@ export class Accounts extends Part {
     const form = event.target as HTMLFormElement
     const text = (name: string) => String(new FormData(form).get(name) ?? '').trim()
     const role = text('role') as Role
-    const password = newPassword()
     this.busy = true
     try {
-      await admin.create({ name: text('name').normalize('NFC').toLowerCase(), display_name: text('display').normalize('NFC'), role, unit: role === 'officer' || role === 'supervisor' ? this.unit : '', sensitive: new FormData(form).has('sensitive'), password })
+      const { account, password } = await admin.create({ name: text('name').normalize('NFC').toLowerCase(), display_name: text('display').normalize('NFC'), role, unit: role === 'officer' || role === 'supervisor' ? this.unit : '', sensitive: new FormData(form).has('sensitive') })
       this.querySelector<HTMLDialogElement>('dialog.make')!.close()
       form.reset()
       this.unit = ''
       await this.load()
-      await this.secret(t('accounts.made', { name: text('name') || '' }), password)
+      await this.secret(t('accounts.made', { name: account.name }), password)
     } catch (cause) {
       sayFailure(cause)
     } finally {
@@ -67,10 +62,10 @@ export class Accounts extends Part {
   }
 
   /** Shows a secret once. */
-  private async secret(title: string, value: string, until?: string | number): Promise<void> {
+  private async secret(title: string, value: string, until?: string): Promise<void> {
     await ask({
       title,
-      body: html`<p class="secret figures">${value}</p><p>${t('accounts.once')}${until ? ` ${t('accounts.until', { at: when(admin.msOf(until)) })}` : ''}</p>`,
+      body: html`<p class="secret figures">${value}</p><p>${t('accounts.once')}${until ? ` ${t('accounts.until', { at: when(Date.parse(until)) })}` : ''}</p>`,
       choices: [],
     })
   }
@@ -83,17 +78,38 @@ export class Accounts extends Part {
     })
     if (!reply) return
     try {
-      if (what === 'disable') await admin.disable(account.name)
-      if (what === 'enable') await admin.enable(account.name)
+      if (what === 'disable') await admin.disable(account.id)
+      if (what === 'enable') await admin.enable(account.id)
       if (what === 'reset') {
-        const password = newPassword()
-        await admin.resetPassword(account.name, password)
+        const { password } = await admin.resetPassword(account.id)
         await this.secret(t('accounts.reset.done', { who: account.display_name }), password)
       }
       if (what === 'code') {
-        const { code, expires_at } = await admin.code(account.name)
+        const { code, expires_at } = await admin.code(account.id)
         await this.secret(t('accounts.code.done', { who: account.display_name }), code, expires_at)
       }
+      say(t('done'))
+      await this.load()
+    } catch (cause) {
+      sayFailure(cause)
+    }
+  }
+
+  private async changeRole(account: AdminAccount): Promise<void> {
+    let unit = account.unit
+    const inUnit = (role: Role) => role === 'officer' || role === 'supervisor'
+    const reply = await ask({
+      title: t('accounts.role.title', { who: account.display_name }),
+      body: html`<label class="check"><input type="checkbox" name="sensitive" .checked=${account.sensitive} /><span>${t('accounts.sensitive')}</span></label>
+        <label class="label" for="role-unit">${t('accounts.unit')}</label><wb-combobox .inputId=${'role-unit'} .text=${this.units.get(account.unit) ?? ''} .search=${findUnits} .hint=${t('field.unit.hint')} @pick=${({ detail }: CustomEvent<Option | null>) => (unit = detail?.code.split('@')[0] ?? '')}></wb-combobox>`,
+      reason: { label: t('accounts.role'), required: true, options: [account.role, ...roles.filter((role) => role !== account.role)].map((role) => ({ value: role, label: t(`role.${role}`) })) },
+      choices: [{ value: 'yes', label: t('save'), tone: 'main' }],
+    })
+    if (!reply) return
+    const role = reply.reason as Role
+    const sensitive = document.querySelector<HTMLInputElement>('wb-asker input[name=sensitive]')?.checked ?? account.sensitive
+    try {
+      await admin.role(account.id, { role, unit: inUnit(role) ? unit : '', sensitive })
       say(t('done'))
       await this.load()
     } catch (cause) {
@@ -110,7 +126,7 @@ export class Accounts extends Part {
     })
     if (!reply || !unit) return
     try {
-      await admin.move(account.name, (unit as Option).code.split('@')[0]!)
+      await admin.move(account.id, (unit as Option).code.split('@')[0]!)
       say(t('done'))
       await this.load()
     } catch (cause) {
@@ -122,13 +138,14 @@ export class Accounts extends Part {
     return html`<tr class=${account.disabled ? 'off' : ''}>
       <th scope="row"><strong>${account.display_name}</strong><span class="sub">${account.name}</span></th>
       <td>${t(`role.${account.role}`)}${account.disabled ? tag('grey', t('accounts.disabled')) : nothing}</td>
-      <td>${account.unit_name ?? account.unit}</td>
+      <td>${this.units.get(account.unit) ?? account.unit}</td>
       <td class="table-actions">
         <details class="menu">
           <summary class="button small" aria-label="${t('accounts.actions')}: ${account.name}">${t('accounts.actions')}</summary>
           <div class="menu-list">
             <button @click=${() => void this.act(account, 'code')} ?disabled=${account.disabled}>${t('accounts.code')}</button>
             <button @click=${() => void this.act(account, 'reset')}>${t('accounts.reset')}</button>
+            <button @click=${() => void this.changeRole(account)}>${t('accounts.role.change')}</button>
             ${account.role === 'officer' || account.role === 'supervisor' ? html`<button @click=${() => void this.move(account)}>${t('accounts.move')}</button>` : nothing}
             ${account.disabled ? html`<button @click=${() => void this.act(account, 'enable')}>${t('accounts.enable')}</button>` : html`<button class="danger-text" @click=${() => void this.act(account, 'disable')}>${t('accounts.disable')}</button>`}
           </div>
@@ -139,7 +156,7 @@ export class Accounts extends Part {
 
   override render() {
     const words = this.search.toLowerCase()
-    const seen = (this.accounts ?? []).filter((account) => `${account.name} ${account.display_name} ${account.unit_name ?? ''} ${account.unit}`.toLowerCase().includes(words))
+    const seen = (this.accounts ?? []).filter((account) => `${account.name} ${account.display_name} ${this.units.get(account.unit) ?? ''} ${account.unit}`.toLowerCase().includes(words))
     return html`<div class="page page-wide">
       <div class="list-title"><h1>${t('accounts.title')}</h1><button class="main" @click=${() => this.querySelector<HTMLDialogElement>('dialog.make')!.showModal()}>${icon('add')}${t('accounts.create')}</button></div>
       ${this.failure ? html`<p class="note note-red" role="alert">${icon('warning')}<span>${this.failure} <button class="small" @click=${() => void this.load()}>${t('again')}</button></span></p>` : nothing}

@@ -12,6 +12,7 @@ import { number, when } from '../text/format'
 export class Audit extends Part {
   @state() private entries: admin.AuditEntry[] | null = null
   @state() private failure = ''
+  private names = new Map<string, string>()
 
   protected override connected(): void {
     void this.load()
@@ -21,7 +22,8 @@ export class Audit extends Part {
 
   private async load(): Promise<void> {
     try {
-      this.entries = (await admin.audit()).entries.sort((a, b) => b.seq - a.seq)
+      if (!this.names.size) this.names = new Map((await admin.accounts()).map((account) => [account.id, account.name]))
+      this.entries = (await admin.audit()).entries
       this.failure = ''
     } catch (cause) {
       this.failure = failureOf(cause)[lang()]
@@ -37,7 +39,7 @@ export class Audit extends Part {
         <table class="log">
           <thead><tr><th scope="col" class="figures">${t('audit.seq')}</th><th scope="col">${t('audit.at')}</th><th scope="col">${t('audit.actor')}</th><th scope="col">${t('audit.action')}</th><th scope="col">${t('audit.subject')}</th></tr></thead>
           <tbody>
-            ${(this.entries ?? []).map((entry) => html`<tr><td class="figures">${number(entry.seq)}</td><td class="figures">${when(admin.msOf(entry.at))}</td><td>${entry.actor || t('audit.server')}</td><td><code>${entry.action}</code></td><td class="data"><code>${entry.subject ?? ''}</code>${entry.unit ? html`<span class="sub">${entry.unit}</span>` : nothing}</td></tr>`)}
+            ${(this.entries ?? []).map((entry) => html`<tr><td class="figures">${number(entry.seq)}</td><td class="figures">${when(Date.parse(entry.at))}</td><td>${entry.actor ? (this.names.get(entry.actor) ?? entry.actor) : t('audit.server')}</td><td><code>${entry.action}</code></td><td class="data"><code>${this.names.get(entry.subject) ?? entry.subject}</code>${entry.unit ? html`<span class="sub">${entry.unit}</span>` : nothing}</td></tr>`)}
           </tbody>
         </table>
       </div>

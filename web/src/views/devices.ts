@@ -10,11 +10,21 @@ import { tag } from '../parts/state'
 import { lang, t } from '../text'
 import { ago, day, when } from '../text/format'
 
+/** What a browser says of itself, in few words; anything else as it is. */
+function told(label: string): string {
+  const browser = /(Edg|OPR|coc_coc_browser|SamsungBrowser|Firefox|Chrome|Safari)\/[\d.]+/.exec(label)?.[1]
+  const system = /Android|iPhone|iPad|Windows|Mac OS X|Linux/.exec(label)?.[0]
+  if (!browser || !system) return label
+  const names: Record<string, string> = { Edg: 'Edge', OPR: 'Opera', coc_coc_browser: 'Cốc Cốc', SamsungBrowser: 'Samsung Internet' }
+  return `${names[browser] ?? browser}, ${system}`
+}
+
 /** Every device that may speak to the server, the latest first, and how to shut one out. */
 @customElement('wb-devices')
 export class Devices extends Part {
   @state() private devices: admin.AdminDevice[] | null = null
   @state() private failure = ''
+  private names = new Map<string, string>()
 
   protected override connected(): void {
     void this.load()
@@ -22,8 +32,9 @@ export class Devices extends Part {
 
   private async load(): Promise<void> {
     try {
-      const { devices } = await admin.devices()
-      this.devices = devices.sort((a, b) => admin.msOf(b.last_seen_at) - admin.msOf(a.last_seen_at))
+      const [devices, accounts] = await Promise.all([admin.devices(), admin.accounts()])
+      this.names = new Map(accounts.map((account) => [account.id, account.name]))
+      this.devices = devices.sort((a, b) => Date.parse(b.last_seen_at) - Date.parse(a.last_seen_at))
       this.failure = ''
     } catch (cause) {
       this.failure = failureOf(cause)[lang()]
@@ -32,17 +43,14 @@ export class Devices extends Part {
 
   private async revoke(device: admin.AdminDevice): Promise<void> {
     const reply = await ask({
-      title: t('devices.revoke.title', { who: device.account }),
+      title: t('devices.revoke.title', { who: this.names.get(device.account) ?? device.account }),
       body: t('devices.revoke.body'),
-      reason: { label: t('review.reason'), required: true },
-      choices: [
-        { value: 'revoke', label: t('devices.revoke'), tone: 'danger' },
-        { value: 'lost', label: t('devices.lost'), tone: 'danger' },
-      ],
+      reason: { label: t('review.reason'), required: true, options: admin.revocations.map((value) => ({ value, label: t(`devices.because.${value}`) })) },
+      choices: [{ value: 'revoke', label: t('devices.revoke'), tone: 'danger' }],
     })
     if (!reply) return
     try {
-      await admin.revoke(device.id, reply.reason, reply.value === 'lost')
+      await admin.revoke(device.id, reply.reason as (typeof admin.revocations)[number])
       say(t('done'))
       await this.load()
     } catch (cause) {
@@ -59,13 +67,14 @@ export class Devices extends Part {
           <thead><tr><th scope="col">${t('devices.account')}</th><th scope="col">${t('devices.enrolled')}</th><th scope="col">${t('devices.seen')}</th><th scope="col"><span class="away">${t('accounts.actions')}</span></th></tr></thead>
           <tbody>
             ${(this.devices ?? []).map((device) => {
-              const revoked = admin.msOf(device.revoked_at) > 0
-              const seen = admin.msOf(device.last_seen_at)
+              const revoked = device.revoked_at !== null
+              const seen = Date.parse(device.last_seen_at)
+              const name = this.names.get(device.account) ?? device.account
               return html`<tr class=${revoked ? 'off' : ''}>
-                <th scope="row"><strong>${device.account}</strong><span class="sub">${device.label || device.id.slice(0, 8)}</span></th>
-                <td>${day(admin.msOf(device.enrolled_at))}</td>
+                <th scope="row"><strong>${name}</strong><span class="sub">${told(device.label) || device.id.slice(0, 8)}</span></th>
+                <td>${day(Date.parse(device.enrolled_at))}</td>
                 <td>${seen > 0 ? html`${ago(seen)}<span class="sub">${when(seen)}</span>` : t('devices.never')}</td>
-                <td class="table-actions">${revoked ? tag('grey', device.lost ? t('devices.was_lost') : t('devices.revoked')) : html`<button class="small danger" @click=${() => void this.revoke(device)}>${t('devices.revoke')}<span class="away">: ${device.account} ${device.label}</span></button>`}</td>
+                <td class="table-actions">${revoked ? tag('grey', device.lost ? t('devices.was_lost') : t('devices.revoked')) : html`<button class="small danger" @click=${() => void this.revoke(device)}>${t('devices.revoke')}<span class="away">: ${name}</span></button>`}</td>
               </tr>`
             })}
           </tbody>

@@ -58,10 +58,10 @@ export class HeldView extends Part {
         ${(this.items ?? []).map((item) => {
           const definition = this.session.registers.find((register) => register.id === item.register)
           return html`<li class="card">
-            <div class="card-head"><span><strong>${item.author}</strong> <span class="sub">${definition ? inLang(definition.label) : item.register} · ${t('time.device', { at: when(item.at) })} · ${t('time.server', { at: when(item.received) })}</span></span></div>
-            <p>${icon('lock')} ${tCode('held.code', item.code)}</p>
-            <dl class="pairs">${item.fields.map((field) => html`<dt>${definition ? labelOf(definition, field.name) : field.name}</dt><dd class="data">${field.display || t('value.empty')}</dd>`)}</dl>
-            <div class="actions"><button @click=${() => void this.decide(item, 'release')}>${t('held.release')}</button><button class="danger" @click=${() => void this.decide(item, 'reject')}>${t('held.reject')}</button></div>
+            <div class="card-head"><span><strong>${item.author}</strong> <span class="sub">${definition ? inLang(definition.label) : item.register} ${item.at ? ` · ${t('time.device', { at: when(item.at) })}` : ''} · ${t('time.server', { at: when(item.received) })}</span></span></div>
+            <p>${icon('lock')} ${tCode('held.code', item.code)} ${item.detail ? html`<span class="sub">${item.detail}</span>` : nothing}</p>
+            <p class="sub">${t('held.touches', { n: item.records, fields: item.fields.map((name) => (name === 'life' ? t('review.life') : definition ? labelOf(definition, name) : name)).join(', ') })}</p>
+            <div class="actions"><button ?disabled=${!item.releasable} @click=${() => void this.decide(item, 'release')}>${t('held.release')}</button><button class="danger" @click=${() => void this.decide(item, 'reject')}>${t('held.reject')}</button></div>
           </li>`
         })}
         ${this.items || this.failure ? nothing : html`<li class="sub">${t('loading')}</li>`}

@@ -1,9 +1,11 @@
 import { html, nothing, type PropertyValues } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import type { Definition, Session } from '../bridge'
-import { inLang } from '../definition'
+import { fieldOf, inLang } from '../definition'
 import { failureOf } from '../link'
 import { ask } from '../parts/ask'
+import '../parts/field'
+import type { FieldPart } from '../parts/field'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
@@ -32,13 +34,13 @@ export class Review extends Part {
     if (changed.has('recordId')) void this.load()
   }
 
-  private async load(): Promise<void> {
+  private async load(seen = ''): Promise<void> {
     const loading = ++this.loading
     this.failure = ''
     this.changed = this.rest = false
     this.shown = {}
     try {
-      const record = await review.record(this.recordId)
+      const record = await review.record(this.recordId, seen)
       if (loading === this.loading) this.take(record)
     } catch (cause) {
       if (loading !== this.loading) return
@@ -49,8 +51,13 @@ export class Review extends Part {
 
   private take(record: ReviewRecord): void {
     this.record = record
-    this.chosen = new Set(record.fields.filter((field) => field.waiting && !field.conflict).map((field) => field.name))
+    this.chosen = new Set(record.fields.filter((field) => field.waiting && !this.kept(field)).map((field) => field.name))
     this.querySelector('.review-body')?.scrollTo?.(0, 0)
+  }
+
+  /** What cannot be approved as it stands. */
+  private kept(field: ReviewField): boolean {
+    return field.conflict || !field.submitted || field.own_work === true || field.findings.some((finding) => finding.level === 'E')
   }
 
   private get definition(): Definition | undefined {
@@ -58,8 +65,8 @@ export class Review extends Part {
   }
 
   private labels(names: Iterable<string>): string {
-    const known = new Map(this.record!.fields.map((field) => [field.name, inLang(field.label)]))
-    return [...names].map((name) => known.get(name) ?? name).join(', ')
+    const known = new Map(this.record!.fields.map((field) => [field.name, field.label]))
+    return [...names].map((name) => known.get(name) ?? (name === 'life' ? t('review.life') : name)).join(', ')
   }
 
   /** Carries out one decision. If the record has moved on, what changed comes back on top and nothing was decided. */
@@ -72,7 +79,7 @@ export class Review extends Part {
       return true
     } catch (cause) {
       if (failureOf(cause).code === 'changed') {
-        await this.load()
+        await this.load(this.record!.digest)
         this.changed = true
       } else {
         sayFailure(cause)
@@ -88,42 +95,48 @@ export class Review extends Part {
   }
 
   private get waiting(): ReviewField[] {
-    return this.record?.fields.filter((field) => field.waiting) ?? []
+    return this.record?.fields.filter((field) => field.waiting || field.conflict) ?? []
   }
 
   async approve(): Promise<void> {
     const { record, chosen } = this
     if (!record) return
-    if (!record.may_approve) return sayFailure(new Error(this.whyNot))
-    if (!chosen.size && record.life.state === record.life.approved_state) return sayFailure(new Error(t('review.choose_fields')))
-    const all = this.waiting.every((field) => chosen.has(field.name))
-    if (await this.decide(() => review.approve(record.id, record.digest, all ? undefined : [...chosen]), t('review.approved', { what: record.title }))) {
+    const { waiting: waits } = record.life
+    if (!chosen.size && !waits) return say(t('review.choose_fields'), true)
+    const all = waits || this.waiting.every((field) => chosen.has(field.name))
+    const doubts = this.waiting.filter((field) => chosen.has(field.name) && field.findings.some((finding) => finding.level === 'W' && !finding.reason))
+    if (doubts.length) {
+      const reply = await ask({ title: t('review.warnings.title'), body: t('review.warnings.body', { fields: this.labels(doubts.map((field) => field.name)) }), choices: [{ value: 'yes', label: t('review.approve'), tone: 'main' }] })
+      if (!reply) return
+    }
+    if (await this.decide(() => review.approve(record.id, record.digest, all ? undefined : [...chosen], doubts.length > 0), t('review.approved', { what: record.title }))) {
       if (all) this.gone()
       else await this.load()
     }
   }
 
   async giveBack(): Promise<void> {
-    const { record, chosen } = this
+    const { record } = this
     if (!record) return
-    if (!chosen.size) return sayFailure(new Error(t('review.choose_fields')))
+    const chosen = this.chosen.size || !record.life.waiting ? [...this.chosen] : ['life']
+    if (!chosen.length) return say(t('review.choose_fields'), true)
     const reply = await ask({
       title: t('review.return.title'),
       body: t('review.return.body', { fields: this.labels(chosen) }),
       reason: { label: t('review.comment'), required: true },
       choices: [{ value: 'yes', label: t('review.return'), tone: 'main' }],
     })
-    if (reply && (await this.decide(() => review.giveBack(record.id, record.digest, [...chosen], reply.reason), t('review.returned')))) this.gone()
+    if (reply && (await this.decide(() => review.giveBack(record.id, record.digest, chosen, reply.reason), t('review.returned')))) this.gone()
   }
 
   async refuse(): Promise<void> {
     const { record, chosen } = this
     if (!record) return
-    if (!chosen.size && record.kind !== 'deletion') return sayFailure(new Error(t('review.choose_fields')))
-    const all = this.waiting.every((field) => chosen.has(field.name))
+    if (!chosen.size && !record.life.waiting) return say(t('review.choose_fields'), true)
+    const all = record.life.waiting || this.waiting.every((field) => chosen.has(field.name))
     const reply = await ask({
       title: t('review.refuse.title'),
-      body: t('review.refuse.body', { fields: this.labels(chosen) }),
+      body: t('review.refuse.body', { fields: this.labels(record.life.waiting ? ['life'] : chosen) }),
       reason: { label: t('review.reason'), required: true },
       choices: [{ value: 'yes', label: t('review.refuse'), tone: 'danger' }],
     })
@@ -149,13 +162,20 @@ export class Review extends Part {
   }
 
   private async third(field: ReviewField): Promise<void> {
+    const definition = this.definition
+    const defined = definition && fieldOf(definition, field.name)
+    if (!defined) return
+    let value = ''
+    const edit = ({ detail, target }: CustomEvent<{ name: string; value: string }>) => {
+      value = detail.value
+      ;(target as unknown as FieldPart).values = { [detail.name]: value }
+    }
     const reply = await ask({
       title: t('conflict.third'),
-      body: t('review.third.body'),
-      reason: { label: inLang(field.label), required: true },
+      body: html`<p>${t('review.third.body')}</p><wb-field .definition=${definition} .field=${defined} .values=${{}} @edit=${edit}></wb-field>`,
       choices: [{ value: 'yes', label: t('conflict.take_third'), tone: 'main' }],
     })
-    if (reply) await this.settle(field.name, { value: reply.reason.normalize('NFC') })
+    if (reply && value) await this.settle(field.name, { value })
   }
 
   private async reveal(name: string): Promise<void> {
@@ -185,28 +205,27 @@ export class Review extends Part {
   }
 
   private field(field: ReviewField) {
-    const masked = /[•*]/.test(field.merged?.display ?? '') && !this.shown[field.name]
+    const masked = field.masked && !!field.merged?.display && !this.shown[field.name]
     return html`<li class="compare ${field.conflict ? 'compare-torn' : ''} ${field.changed_since_seen ? 'compare-new' : ''}">
       <div class="compare-name">
         ${field.waiting
-          ? html`<label class="check"><input type="checkbox" .checked=${this.chosen.has(field.name)} ?disabled=${field.conflict} @change=${(event: Event) => this.toggle(field.name, (event.target as HTMLInputElement).checked)} /><span>${inLang(field.label)}</span></label>`
-          : html`<span>${inLang(field.label)}</span>`}
+          ? html`<label class="check"><input type="checkbox" .checked=${this.chosen.has(field.name)} ?disabled=${this.kept(field)} @change=${(event: Event) => this.toggle(field.name, (event.target as HTMLInputElement).checked)} /><span>${field.label}</span></label>`
+          : html`<span>${field.label}</span>`}
         ${field.high_risk ? tag('red', t('field.high_risk'), 'flag') : nothing} ${field.changed_since_seen ? tag('green', t('review.since_seen')) : nothing}
-        ${field.waiting && !field.submitted ? tag('grey', t('stage.draft')) : nothing}
+        ${field.waiting && !field.submitted ? tag('grey', t('stage.draft')) : nothing}${field.own_work ? tag('grey', t('review.own')) : nothing}
         ${masked ? html`<button class="small plain" @click=${() => void this.reveal(field.name)}>${icon('eye')}${t('field.reveal')}</button>` : nothing}
       </div>
       <div class="compare-side"><span class="compare-head">${t('review.approved.side')}</span>${this.side(field.approved, field.name, false)}
-        ${field.conflict && field.approved ? html`<button class="small" @click=${() => void this.settle(field.name, { value: field.approved!.value })}>${t('review.keep_approved')}</button>` : nothing}</div>
+        ${field.conflict && field.approved?.dot ? html`<button class="small" @click=${() => void this.settle(field.name, { dot: field.approved!.dot! })}>${t('review.keep_approved')}</button>` : nothing}</div>
       <div class="compare-side">
         <span class="compare-head">${t('review.merged.side')}</span>
         ${field.conflict
           ? html`<ul class="siblings">
-                ${field.siblings.map((sibling) => html`<li>${this.side(sibling, field.name, false)}<button class="small" @click=${() => void this.settle(field.name, { dot: sibling.dot })}>${t('conflict.take')}<span class="away">: ${sibling.display || t('value.empty')}</span></button></li>`)}
+                ${field.siblings.map((sibling) => html`<li>${this.side(sibling, field.name, false)}<button class="small" @click=${() => void this.settle(field.name, { dot: sibling.dot! })}>${t('conflict.take')}<span class="away">: ${sibling.display || t('value.empty')}</span></button></li>`)}
               </ul>
               <button class="small plain" @click=${() => void this.third(field)}>${t('conflict.third')}</button>`
           : this.side(field.merged, field.name, true)}
-        ${field.findings.map((finding) => html`<p class="finding finding-${finding.level}">${icon('warning')}${lang() === 'en' ? finding.en : finding.vi}</p>`)}
-        ${field.reason ? html`<p class="sub">${t('review.their_reason', { reason: field.reason })}</p>` : nothing}
+        ${field.findings.map((finding) => html`<p class="finding finding-${finding.level}">${icon('warning')}<span>${lang() === 'en' ? finding.en : finding.vi}${finding.reason ? html` <span class="sub">${t('review.their_reason', { reason: finding.reason })}</span>` : nothing}</span></p>`)}
       </div>
     </li>`
   }
@@ -214,10 +233,10 @@ export class Review extends Part {
   private life(record: ReviewRecord) {
     const { life } = record
     const torn = record.kind === 'edited_and_deleted'
-    if (!torn && record.kind !== 'deletion') return nothing
+    if (!torn && !record.life.waiting) return nothing
     return html`<div class="note note-red">
       ${icon(torn ? 'warning' : 'bin')}<span
-        ><strong>${torn ? t('state.edited_and_deleted') : t('kind.deletion')}.</strong> ${torn ? t('record.life.why') : t('review.deletion')} ${life.by ? html`<span class="sub">${life.by} · ${life.at ? when(life.at) : ''}</span>` : nothing}
+        ><strong>${torn ? t('state.edited_and_deleted') : life.state === 'deleted' ? t('kind.deletion') : t('review.restoring')}.</strong> ${torn ? t('record.life.why') : life.state === 'deleted' ? t('review.deletion') : ''} ${life.by ? html`<span class="sub">${life.by} · ${life.at ? when(life.at) : ''}</span>` : nothing}
         ${torn ? html`<span class="actions"><button class="small" @click=${() => void this.settle('life', { value: 'alive' })}>${t('record.life.keep')}</button><button class="small danger" @click=${() => void this.settle('life', { value: 'deleted' })}>${t('record.life.delete')}</button></span>` : nothing}</span
       >
     </div>`
@@ -229,7 +248,7 @@ export class Review extends Part {
     if (!record) return html`<div class="empty"><p class="sub">${t('loading')}</p></div>`
     const order = (field: ReviewField) => (field.changed_since_seen ? 0 : field.conflict ? 1 : field.high_risk && field.waiting ? 2 : field.waiting ? 3 : 4)
     const waiting = this.waiting.sort((a, b) => order(a) - order(b))
-    const settled = record.fields.filter((field) => !field.waiting && (field.approved || field.merged))
+    const settled = record.fields.filter((field) => !field.waiting && !field.conflict && (field.approved || field.merged))
     const torn = waiting.some((field) => field.conflict)
     return html`<article class="record review">
       <header class="record-head">
@@ -252,7 +271,7 @@ export class Review extends Part {
             </div>
           </section>`,
         )}
-        ${record.why_not.length && !record.may_approve ? html`<p class="note note-amber">${icon('warning')}<span>${t('review.may_not')} ${this.whyNot}</span></p>` : nothing}
+        ${record.why_not.length > 0 && !record.may_approve ? html`<p class="note note-amber">${icon('warning')}<span>${t('review.may_not')} ${this.whyNot}</span></p>` : nothing}
         <section aria-labelledby="waiting">
           <h2 id="waiting">${t('review.waiting', { n: waiting.length })}</h2>
           ${torn ? html`<p class="sub">${t('review.settle_first')}</p>` : nothing}
@@ -273,7 +292,7 @@ export class Review extends Part {
         ${record.fields.some((field) => field.approved) ? html`<p class="record-end"><button class="plain danger-text" ?disabled=${this.busy} @click=${() => void this.withdraw()}>${icon('undo')}${t('review.withdraw')}</button></p>` : nothing}
       </div>
       <footer class="record-foot">
-        <button class="main" ?disabled=${this.busy || !record.may_approve} aria-keyshortcuts="a" @click=${() => void this.approve()}>${icon('check')}${this.chosen.size && this.chosen.size < waiting.length ? t('review.approve_some', { n: this.chosen.size }) : t('review.approve')}<kbd>a</kbd></button>
+        <button class="main" ?disabled=${this.busy || (!this.chosen.size && !record.life.waiting)} aria-keyshortcuts="a" @click=${() => void this.approve()}>${icon('check')}${this.chosen.size && this.chosen.size < waiting.length ? t('review.approve_some', { n: this.chosen.size }) : t('review.approve')}<kbd>a</kbd></button>
         <button ?disabled=${this.busy} aria-keyshortcuts="r" @click=${() => void this.giveBack()}>${icon('undo')}${t('review.return')}<kbd>r</kbd></button>
         <button class="danger" ?disabled=${this.busy} aria-keyshortcuts="x" @click=${() => void this.refuse()}>${t('review.refuse')}<kbd>x</kbd></button>
       </footer>

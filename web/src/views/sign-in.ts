@@ -16,6 +16,7 @@ export class SignIn extends Part {
   @state() private busy = false
   @state() private failure = ''
   @state() private formerAsked = false
+  @state() private newAsked = false
   @state() private codeAsked = false
   @state() private online = false // a known account signs in over the network too, when its session has ended
 
@@ -30,7 +31,7 @@ export class SignIn extends Part {
   private choose(name: string): void {
     this.name = name
     this.failure = ''
-    this.formerAsked = this.codeAsked = this.online = false
+    this.formerAsked = this.newAsked = this.codeAsked = this.online = false
     void this.updateComplete.then(() => this.querySelector<HTMLElement>(name ? '[name=password]' : '[name=name]')?.focus())
   }
 
@@ -48,13 +49,16 @@ export class SignIn extends Part {
       } else {
         const code = text('code').trim()
         const former = text('former')
-        await bridge.call('login', { name, password: text('password'), borrowed: form.has('borrowed'), ...(code && { code }), ...(former && { former }) })
+        const next = text('new')
+        await bridge.call('login', { name, password: text('password'), borrowed: form.has('borrowed'), ...(code && { code }), ...(former && { former }), ...(next && { new: next }) })
       }
     } catch (cause) {
       const failure = failureOf(cause)
       this.failure = tFailure(failure)
       if (failure.code === 'former_password') this.formerAsked = true
       if (failure.field === 'code') this.codeAsked = true
+      if (failure.code === 'must_change_password' || failure.code.startsWith('password_')) this.newAsked = true
+      if (this.known && ['sign_in', 'signed_out', 'token_reused'].includes(failure.code)) this.online = true
       await this.updateComplete
       this.querySelector<HTMLElement>('[role=alert]')?.focus()
     } finally {
@@ -92,6 +96,7 @@ export class SignIn extends Part {
         : html`<label class="field"><span class="label">${t('signin.name')}</span><input name="name" required autocomplete="username" autocapitalize="off" spellcheck="false" /></label>`}
       <label class="field"><span class="label">${t('signin.password')}</span><input name="password" type="password" required autocomplete="current-password" /></label>
       ${this.formerAsked ? html`<label class="field"><span class="label">${t('signin.former')}</span><input name="former" type="password" required autocomplete="off" /><span class="sub">${t('signin.former.why')}</span></label>` : nothing}
+      ${this.newAsked ? html`<label class="field"><span class="label">${t('password.new')}</span><input name="new" type="password" required minlength="10" autocomplete="new-password" /><span class="sub">${t('password.hint')}</span></label>` : nothing}
       ${online
         ? html`<details class="quiet" ?open=${this.codeAsked}>
               <summary>${t('signin.code')}</summary>

@@ -37,16 +37,17 @@ export async function keptAccounts(): Promise<Boot['accounts']> {
 /**
  * Opens the key of an account that has been here, or makes one for an account
  * that has not. A new key is on disk, wrapped, before its store can exist;
- * keep() completes it, drop() takes it back. `former` is the password that was
+ * keep() completes it, drop() takes it back. A store whose sign-in never ended
+ * under another password is given to `forget`. `former` is the password that was
  * in force here, when it has been changed elsewhere since.
  */
-export async function openOrMake(name: string, password: string, former?: string): Promise<Opened> {
+export async function openOrMake(name: string, password: string, former: string | undefined, forget: (opened: Opened) => Promise<void>): Promise<Opened> {
   const known = await load(name)
   if (known) {
     const key = await unwrap(known, password)
     if (key) return { name, store: known.store, key: hex(key), isNew: known.pending }
     if (known.pending) {
-      await drop(name)
+      await forget({ name, store: known.store, key: '', isNew: true })
     } else if (former === undefined) {
       throw refuse('former_password', 'Máy này còn giữ dữ liệu khóa bằng mật khẩu trước đây của bạn.', 'This device still holds data locked with your former password.')
     } else {
@@ -69,6 +70,18 @@ export async function open(name: string, password: string): Promise<Opened> {
   const key = await unwrap(known, password)
   if (!key) throw refuse('password', 'Mật khẩu không đúng.', 'The password is not right.')
   return { name, store: known.store, key: hex(key), isNew: false }
+}
+
+/** Locks a key with another password from now on. */
+export async function relock(opened: Opened, password: string): Promise<void> {
+  const known = await load(opened.name)
+  if (known) await save({ ...known, ...(await wrap(fromHex(opened.key), password)) })
+}
+
+/** Whether the password opens the account's key. */
+export async function opens(name: string, password: string): Promise<boolean> {
+  const known = await load(name)
+  return !!known && (await unwrap(known, password)) !== null
 }
 
 /** Completes a key after its sign-in, and notes what the sign-in page shows. */
@@ -182,6 +195,10 @@ function done<T>(request: IDBRequest<T>): Promise<T> {
 
 function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+function fromHex(text: string): Uint8Array {
+  return Uint8Array.from(text.match(/../g) ?? [], (byte) => parseInt(byte, 16))
 }
 
 /** The same bytes in a buffer of their own, as WebCrypto's types want them. */

@@ -338,11 +338,15 @@ function announce(opened: keys.Opened): void {
 async function fromAnotherTab(): Promise<keys.Opened | null> {
   if (!(await someoneLeads(start.version))) return null
   return new Promise((resolve) => {
-    const giveUp = setTimeout(() => resolve(null), 3000)
-    received = (opened) => {
+    const end = (opened: keys.Opened | null) => {
       clearTimeout(giveUp)
+      clearInterval(look)
       resolve(opened)
     }
+    const giveUp = setTimeout(() => end(null), 3000)
+    // A tab that has just signed out holds its lock until it is gone, and answers nobody.
+    const look = setInterval(() => void someoneLeads(start.version).then((leads) => leads || end(null)), 100)
+    received = end
     ring.postMessage({ need: tab } satisfies Keyring)
   })
 }
