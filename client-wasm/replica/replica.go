@@ -35,6 +35,9 @@ type Config struct {
 	// Changed, if set, is called after each change of records, with no lock
 	// held, on the goroutine that made it.
 	Changed func(Changed)
+	// Parse reads a definition; nil means register.ParseDefinition. Who opens
+	// many replicas may give one that remembers.
+	Parse func([]byte) (*register.Definition, error)
 }
 
 // Replica is one account's store on one device. Its methods may be called from
@@ -44,6 +47,7 @@ type Replica struct {
 	now     func() int64
 	rand    io.Reader
 	changed func(Changed)
+	parse   func([]byte) (*register.Definition, error)
 	wake    chan struct{} // capacity 1: something was saved, or scopes changed
 
 	mu      sync.Mutex
@@ -66,6 +70,9 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 	}
 	r := &Replica{store: cfg.Store, now: cfg.Now, rand: cfg.Rand, changed: cfg.Changed, lang: cfg.Lang,
 		wake: make(chan struct{}, 1), defs: map[string][]*register.Definition{}, hub: map[protocol.HubMark]uint64{}}
+	if r.parse = cfg.Parse; r.parse == nil {
+		r.parse = register.ParseDefinition
+	}
 	state, err := r.store.State(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open replica: %w", err)
@@ -74,7 +81,7 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 		return nil, fmt.Errorf("open replica: %w", err)
 	}
 	for _, d := range state.Definitions {
-		def, err := d.parse()
+		def, err := r.parse(d.Body)
 		if err != nil {
 			return nil, fmt.Errorf("open replica: definition %s %d: %w", d.Register, d.Version, err)
 		}
@@ -348,7 +355,7 @@ func (r *Replica) SetDefinitions(ctx context.Context, bodies ...[]byte) error {
 }
 
 func (r *Replica) storeDefinition(ctx context.Context, body []byte) error {
-	def, err := register.ParseDefinition(body)
+	def, err := r.parse(body)
 	if err != nil {
 		return err
 	}

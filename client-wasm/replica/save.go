@@ -255,7 +255,7 @@ func (c *change) commit(ctx context.Context, b *Batch, ready func(conflict.Recor
 				}
 				reasons[k] = clean(text)
 			}
-			c.writes[i].Value = record.Submit(after, reasons).Value()
+			c.writes[i].Value = c.handedIn(record.Submit(after, reasons), head, c.writes[i].Context).Value()
 		}
 		canonical := record.AppendChangeset(nil, cs)
 		if err := cs.Validate(); err != nil || len(canonical) > record.MaxBytes {
@@ -282,6 +282,18 @@ func (c *change) commit(ctx context.Context, b *Batch, ready func(conflict.Recor
 	}
 	r.counts = counts
 	return nil
+}
+
+// handedIn returns s with all that the submissions cover which it takes the
+// place of: nobody's work goes back to being a draft.
+func (c *change) handedIn(s record.Submission, head conflict.Record, context conflict.Vector) record.Submission {
+	f := head.Field(conflict.Key(conflict.FieldSubmission))
+	for i := range f.Len() {
+		if old, err := record.ParseSubmission(f.At(i).Value); err == nil && context.Covers(f.At(i).Dot) {
+			s.Covers = s.Covers.Join(old.Covers)
+		}
+	}
+	return s
 }
 
 // judge validates the record as it will be.

@@ -6,7 +6,6 @@ import (
 	"wardbook/conflict"
 	"wardbook/sync/protocol"
 	"wardbook/sync/record"
-	"wardbook/sync/register"
 )
 
 // Store is what a Replica keeps. It has one user, who makes no two calls at
@@ -249,6 +248,3 @@ func (b *Batch) Empty() bool {
 		len(b.DropStreams)+len(b.Streams)+len(b.Definitions)+len(b.DropDrafts)+len(b.Drafts)+len(b.Saved)+
 		len(b.HubMarks)+len(b.Receipts)+len(b.Reveals)+len(b.ReportedReveals) == 0
 }
-
-// parse reads a definition that a store kept.
-func (d Definition) parse() (*register.Definition, error) { return register.ParseDefinition(d.Body) }
