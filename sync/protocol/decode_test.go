@@ -176,7 +176,7 @@ func same(a, b Message) bool {
 		return reflect.DeepEqual(a, b)
 	}
 	q, ok := b.(*Page)
-	if !ok || p.Stream != q.Stream || p.From != q.From || p.To != q.To || p.Head != q.Head ||
+	if !ok || p.Stream != q.Stream || p.Floor != q.Floor || p.From != q.From || p.To != q.To || p.Head != q.Head ||
 		!bytes.Equal(p.Signature, q.Signature) || len(p.Records) != len(q.Records) {
 		return false
 	}

@@ -74,7 +74,7 @@ func goldens() map[string]Message {
 		"ack":              &Ack{Through: 31, Received: testAt, Marks: []StreamMark{{residents, 421}}, Signature: signature},
 		"ack_unsigned":     &Ack{Through: 31},
 		"page_empty":       &Page{Stream: residents, Floor: 250, From: 300, To: 420, Head: 420},
-		"page_settled":     &Page{Stream: residents, From: 300, To: 420, Head: 421, Records: []RecordDelta{delta(dot(1, 21), over)}, Signature: signature},
+		"page_settled":     &Page{Stream: residents, Floor: 200, From: 300, To: 420, Head: 421, Records: []RecordDelta{delta(dot(1, 21), over)}, Signature: signature},
 		"page_conflict":    &Page{Stream: residents, To: 7, Head: 421, Records: []RecordDelta{delta(dot(1, 21), conflicted), {Record: dot(1, 50), Left: true}, {Record: dot(9, 1)}, delta(dot(1, 21), conflicted, conflict.Key(18))}},
 		"refusal":          &Refusal{21, Forbidden, "residents/16", testAt},
 		"hubmark":          &HubMark{"26734", "residents", 77},
@@ -102,7 +102,7 @@ func dump(m Message) string {
 			}
 		}
 	case *Page:
-		fmt.Fprintf(&b, "page of %+v from %d to %d head %d signature %x\n", m.Stream, m.From, m.To, m.Head, m.Signature)
+		fmt.Fprintf(&b, "page of %+v floor %d from %d to %d head %d signature %x\n", m.Stream, m.Floor, m.From, m.To, m.Head, m.Signature)
 		for _, d := range m.Records {
 			fmt.Fprintf(&b, "record %v left %v\n", d.Record, d.Left)
 			for _, e := range d.Fields {

@@ -43,6 +43,7 @@ func TestSignPage(t *testing.T) {
 	}
 	changes := map[string]func(p *Page){
 		"stream": func(p *Page) { p.Stream.Class = Sensitive },
+		"floor":  func(p *Page) { p.Floor++ },
 		"from":   func(p *Page) { p.From++ },
 		"to":     func(p *Page) { p.To++ },
 		"record": func(p *Page) { p.Records = p.Records[1:] },
