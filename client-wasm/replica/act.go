@@ -202,10 +202,26 @@ func (r *Replica) Answer(ctx context.Context, id, question, text string) (Record
 				return nil
 			}
 		}
-		c.write(conflict.Key(conflict.FieldAnswer), value)
+		c.answer(n.head, question, value)
 		return nil
 	})
 	return reply.Record, wrap("answer", err)
+}
+
+// answer adds an answer beside those that others gave to the same question;
+// answers to earlier questions have had their time and go.
+func (c *change) answer(head conflict.Record, question string, value conflict.Value) {
+	k := conflict.Key(conflict.FieldAnswer)
+	seen := c.seen[k]
+	var past conflict.Vector
+	f := head.Field(k)
+	for i := range f.Len() {
+		s := f.At(i)
+		if a, err := record.ParseAnswer(s.Value); (err != nil || a.Question != question) && seen.Covers(s.Dot) {
+			past = past.With(s.Dot)
+		}
+	}
+	c.writes = append(c.writes, record.Write{Key: k, Context: past, Value: value})
 }
 
 // Dismiss takes a changeset in quarantine out of sight, once its author has

@@ -170,8 +170,7 @@ func (r *Replica) covered(e *Entry, holdings map[conflict.RecordID]Holding) bool
 		def := r.definition(edit.Register)
 		dot := e.Changeset.FirstDot(i)
 		for _, w := range edit.Writes {
-			s := r.stream(protocol.Stream{Unit: h.Unit, Register: edit.Register, Class: class(def, w.Key)})
-			if s != nil && !s.Withdrawn && s.Code == protocol.OK && !h.Base.Field(w.Key).Vector().Covers(dot) {
+			if r.holds(protocol.Stream{Unit: h.Unit, Register: edit.Register, Class: class(def, w.Key)}) && !h.Base.Field(w.Key).Vector().Covers(dot) {
 				return false
 			}
 			dot.Counter++

@@ -26,7 +26,7 @@ type reading struct {
 
 // read derives everything from a holding.
 func (r *Replica) read(h *Holding) *reading {
-	n := &reading{Holding: h, def: r.definition(h.Register), head: h.head()}
+	n := &reading{Holding: h, def: r.definition(h.Register), head: r.head(h)}
 	if n.head.Len() == 0 && len(h.Entries) > 0 {
 		n.ghost = true
 		for i := range h.Entries {
@@ -291,9 +291,8 @@ func (r *Replica) mayDelete(n *reading) bool {
 		return false
 	}
 	for _, c := range []protocol.Class{protocol.Basic, protocol.Sensitive} {
-		needed := c == protocol.Basic || slices.ContainsFunc(n.def.Fields, func(f register.Field) bool { return f.Class == register.Sensitive })
-		s := r.stream(protocol.Stream{Unit: n.Unit, Register: n.Register, Class: c})
-		if needed && (s == nil || s.Withdrawn || s.Code != protocol.OK || s.Cursor == 0) {
+		stream := protocol.Stream{Unit: n.Unit, Register: n.Register, Class: c}
+		if (c == protocol.Basic || sensitive(n.def)) && (!r.holds(stream) || r.stream(stream).Cursor == 0) {
 			return false
 		}
 	}

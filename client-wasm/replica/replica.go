@@ -442,15 +442,43 @@ func (r *Replica) held(ctx context.Context, text string) (Holding, error) {
 }
 
 // head returns the record that people see: the base with every changeset of
-// the outbox on top that is not in quarantine.
-func (h *Holding) head() conflict.Record {
+// the outbox on top that is not in quarantine. Sensitive fields that the device
+// may not hold are seen by their author until the server has them; after that
+// they are in the outbox for giving back, and nowhere else.
+func (r *Replica) head(h *Holding) conflict.Record {
 	head := h.Base
 	for i := range h.Entries {
 		if e := &h.Entries[i]; e.Refusal == nil {
 			head = e.apply(head, h.ID)
 		}
 	}
+	def := r.definition(h.Register)
+	if len(h.Entries) == 0 || r.holds(protocol.Stream{Unit: h.Unit, Register: h.Register, Class: protocol.Sensitive}) || !sensitive(def) {
+		return head
+	}
+	for k := range head.All() {
+		if class(def, k) == protocol.Sensitive && !slices.ContainsFunc(h.Entries, func(e Entry) bool { return !r.acked(&e) && e.writes(h.ID, k) }) {
+			head = head.With(k, h.Base.Field(k))
+		}
+	}
 	return head
+}
+
+// holds reports whether the device may hold a stream, as far as it has heard.
+func (r *Replica) holds(stream protocol.Stream) bool {
+	s := r.stream(stream)
+	return s != nil && !s.Withdrawn && s.Code == protocol.OK
+}
+
+// sensitive reports whether a register has fields of the sensitive class.
+func sensitive(def *register.Definition) bool {
+	return def != nil && slices.ContainsFunc(def.Fields, func(f register.Field) bool { return f.Class == register.Sensitive })
+}
+
+// writes reports whether e writes field k of record id.
+func (e *Entry) writes(id conflict.RecordID, k conflict.FieldKey) bool {
+	i := e.edit(id)
+	return i >= 0 && slices.ContainsFunc(e.Changeset.Edits[i].Writes, func(w record.Write) bool { return w.Key == k })
 }
 
 // apply returns r after the part of e that touches record id.

@@ -72,7 +72,7 @@ func (r *Replica) saveForm(ctx context.Context, q SaveRequest) (SaveReply, Chang
 		}
 	}
 	if q.Answer != "" && d.Question != "" {
-		c.write(conflict.Key(conflict.FieldAnswer), record.Answer{Question: d.Question, Text: clean(q.Answer)}.Value())
+		c.answer(r.head(&h), d.Question, record.Answer{Question: d.Question, Text: clean(q.Answer)}.Value())
 	}
 	if d.Record.IsZero() && len(c.writes) == 0 {
 		return SaveReply{}, Changed{}, &Failure{Code: "empty", VI: "Chưa nhập gì để lưu.", EN: "nothing was typed, so there is nothing to save"}
@@ -242,7 +242,7 @@ func (c *change) commit(ctx context.Context, b *Batch, ready func(conflict.Recor
 			c.h.ID = cs.Dot
 		}
 		cs.Edits = []record.Edit{{Record: c.h.ID, Register: c.h.Register, Definition: c.def.Version, Source: conflict.Typed, Writes: c.writes}}
-		head := c.h.head()
+		head := r.head(&c.h)
 		if c.submit {
 			after := seenOnly(cs.Apply(head, 0, 0), c.seen, cs)
 			i := slices.IndexFunc(c.writes, func(w record.Write) bool { return w.Key.ID == conflict.FieldSubmission })
