@@ -160,53 +160,53 @@ func (c *Client) Step(e Event) []Effect {
 	var out effects
 	switch e := e.(type) {
 	case Start:
-		c.now = e.Now
+		c.at(e.Now)
 		c.dial(&out)
 	case Online:
-		c.now = e.Now
+		c.at(e.Now)
 		if c.link == Offline {
 			c.attempts = 0
 			c.dial(&out)
 		}
 	case Opened:
-		c.now = e.Now
+		c.at(e.Now)
 		c.opened(&out)
 	case Received:
-		c.now = e.Now
+		c.at(e.Now)
 		if c.link == Connecting || c.link == Live {
 			c.heard, c.pinged = e.Now, false
 			c.received(&out, e.Message)
 		}
 	case Lost:
-		c.now = e.Now
+		c.at(e.Now)
 		c.lost(&out, 0)
 	case Failed:
-		c.now = e.Now
+		c.at(e.Now)
 		if c.link == Connecting || c.link == Live {
 			out.add(HangUp{})
 			c.lost(&out, 0)
 		}
 	case Tick:
-		c.now = e.Now
+		c.at(e.Now)
 		c.tick(&out)
 	case Saved:
-		c.now = e.Now
+		c.at(e.Now)
 		c.local.Last = max(c.local.Last, e.Last)
 		c.pump(&out)
 	case Loaded:
 		c.loaded(&out, e)
 	case Rekeyed:
-		c.now = e.Now
+		c.at(e.Now)
 		out.add(HangUp{})
 		c.reset(e.Local)
 		c.link = Offline
 		c.attempts = 0
 		c.dial(&out)
 	case Rescoped:
-		c.now = e.Now
+		c.at(e.Now)
 		c.rescoped(&out, e)
 	case TokenRenewed:
-		c.now = e.Now
+		c.at(e.Now)
 		c.renewed(&out, e.Token)
 	case Stop:
 		if c.link == Connecting || c.link == Live {
@@ -218,6 +218,20 @@ func (c *Client) Step(e Event) []Effect {
 	c.arm(&out)
 	out.add(Tell{c.Status()})
 	return out
+}
+
+// at notes the owner's clock. Clocks of devices are set, years back at times: the
+// moments that timers count from go back with it, else none would ever fire.
+// After a jump forward they fire early, which costs a reconnection.
+func (c *Client) at(now int64) {
+	if back := c.now - now; c.now != 0 && back > 0 {
+		c.heard -= back
+		c.moved -= back
+		if c.retryAt > 0 {
+			c.retryAt = max(1, c.retryAt-back)
+		}
+	}
+	c.now = now
 }
 
 func (c *Client) dial(out *effects) {
