@@ -44,6 +44,9 @@ type device struct {
 
 	remembered
 	copy *copied
+
+	commits   int
+	checkedAt [2]int // commits here and at the server when "synced" was last checked
 }
 
 // remembered is what the oracles remember of one store: it goes where the store
@@ -56,10 +59,11 @@ type remembered struct {
 	at       map[int]conflict.RecordID // where a changeset of this store stands
 	dots     map[int]conflict.Dot      // under which dot
 	nos      map[uint64]int            // changesets by outbox entry
+	streams  map[protocol.Stream]replica.Stream
 }
 
 func (m *remembered) clone() remembered {
-	c := remembered{made: m.made.clone(), refused: m.refused.clone(), stranded: m.stranded.clone(), at: maps.Clone(m.at), dots: maps.Clone(m.dots), nos: maps.Clone(m.nos),
+	c := remembered{made: m.made.clone(), refused: m.refused.clone(), stranded: m.stranded.clone(), at: maps.Clone(m.at), dots: maps.Clone(m.dots), nos: maps.Clone(m.nos), streams: maps.Clone(m.streams),
 		shown: make(map[conflict.RecordID]map[conflict.FieldKey]set, len(m.shown))}
 	for id, fields := range m.shown {
 		c.shown[id] = maps.Clone(fields)
@@ -101,7 +105,7 @@ func (d *device) on() bool {
 	binary.LittleEndian.PutUint64(seed[8:], uint64(d.no))
 	binary.LittleEndian.PutUint64(seed[16:], d.boots)
 	d.rnd = rand.NewChaCha8(seed)
-	rep, err := replica.Open(ctx, replica.Config{Store: disk{d.mem, d}, Now: d.now, Rand: d, Lang: "en",
+	rep, err := replica.Open(ctx, replica.Config{Store: disk{d.mem, d}, Now: d.now, Rand: d, Lang: "en", Parse: d.w.parse,
 		Account: replica.Account{Name: d.account.name, Role: "officer", Unit: d.account.unit}})
 	if err != nil {
 		if !errors.Is(err, errCrash) {

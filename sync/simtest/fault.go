@@ -162,23 +162,40 @@ func (w *world) heal() {
 	for i := range w.accounts {
 		w.accounts[i].banned = false
 	}
+	kept := w.links[:0]
 	for _, l := range w.links {
+		if l.d.link == l && !l.upCut && !l.dnCut && !l.left && !l.closed && !l.s.gone && l.healthy() {
+			kept = append(kept, l)
+			continue
+		}
 		if l.s != nil && !l.s.gone {
 			w.sessionLost(l.s)
 			w.server.work(l.s, -1)
 		}
 	}
+	w.links = kept
 	for _, d := range w.devices {
-		if d.fuse != 0 {
-			d.fuse = 0
-		}
-		if d.link != nil {
+		d.fuse = 0
+		if d.link != nil && !slices.Contains(kept, d.link) {
 			d.lost()
 		}
 		d.wants = true
 		d.on()
 	}
-	w.links = nil
+}
+
+// healthy reports whether the device holds all the streams that it wants: a
+// device that was refused one asks again in its next session.
+func (l *link) healthy() bool {
+	if l.d.rep == nil || l.d.host.Status().Link != session.Live {
+		return false
+	}
+	for _, s := range l.d.host.Status().Streams {
+		if !s.Granted {
+			return false
+		}
+	}
+	return true
 }
 
 // quiesce lets everything be said until nobody has anything to say.

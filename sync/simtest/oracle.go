@@ -66,6 +66,7 @@ func (w *world) stateOf(r *ledger.Row) parsed {
 
 // committed looks at a transaction of the server that is durable now.
 func (v *server) committed(t *watched) {
+	v.commits++
 	applied := map[string]uint64{}
 	for i := range t.intake {
 		v.took(&t.intake[i], t, applied)
@@ -233,8 +234,14 @@ func (d *device) committed(b *replica.Batch, before replica.Meta) {
 		}
 	}
 	for i := range b.Streams {
-		d.checkCursor(&b.Streams[i])
+		s := &b.Streams[i]
+		d.checkCursor(s, d.streams[s.Stream].Cursor)
+		d.streams[s.Stream] = *s
 	}
+	for _, s := range b.DropStreams {
+		delete(d.streams, s)
+	}
+	d.commits++
 }
 
 // rekeyed follows changesets to their new dots.
@@ -302,14 +309,10 @@ func (d *device) checkAcked(after uint64) {
 // knowsEpoch reports whether the device has spoken to the present life of the
 // server.
 func (d *device) knowsEpoch() bool {
-	e, err := d.w.server.epoch()
-	return err == nil && e.Token == d.meta.Epoch
+	return d.w.server.epoch() == d.meta.Epoch
 }
 
-func (v *server) epoch() (e ledger.Epoch, err error) {
-	err = v.db.View(func(t ledger.Tables) (err error) { e, err = t.Epoch(); return err })
-	return e, err
-}
+func (v *server) epoch() protocol.Token { return v.db.Epoch().Token }
 
 // checkReads compares what a record shows with what it showed before: nothing
 // may go but what somebody replaced who had seen it, or what is in quarantine.
@@ -357,13 +360,14 @@ func (d *device) refusedHere(h *replica.Holding, n int) bool {
 
 // checkCursor holds a stream's cursor and floor against the server: of a record
 // that lies behind the cursor everything must be on the device, of any other
-// what changed up to the floor.
-func (d *device) checkCursor(s *replica.Stream) {
-	if s.Cursor == 0 || !d.knowsEpoch() {
+// what changed up to the floor. What lay behind the cursor before was checked
+// then.
+func (d *device) checkCursor(s *replica.Stream, before uint64) {
+	if s.Cursor <= before || !d.knowsEpoch() {
 		return
 	}
 	d.w.server.db.Rows(func(row *ledger.Row) bool {
-		if row.Unit != s.Unit {
+		if row.Unit != s.Unit || max(row.Position, row.Sensitive) <= before {
 			return true
 		}
 		state := d.w.stateOf(row)
@@ -408,7 +412,10 @@ func (w *world) haunted(device, server conflict.Field) bool {
 
 // checkSynced holds the word "synced" against what is so.
 func (d *device) checkSynced() {
-	if !d.host.Status().Synced {
+	if now := [2]int{d.commits, d.w.server.commits}; d.checkedAt == now {
+		return
+	} else if d.checkedAt = now; !d.host.Idle() {
+		d.checkedAt = [2]int{} // it may say so without a commit
 		return
 	}
 	s, err := d.rep.Status(ctx)
@@ -446,11 +453,7 @@ func (d *device) checkSynced() {
 
 // granted reports whether the stream of a field reaches the device.
 func (d *device) granted(k conflict.FieldKey) bool {
-	s, err := d.mem.State(ctx)
-	if err != nil {
-		return false
-	}
-	return slices.ContainsFunc(s.Streams, func(t replica.Stream) bool { return t.Class == classOf(k) && t.Granted })
+	return d.streams[protocol.Stream{Unit: d.account.unit, Register: registerID, Class: classOf(k)}].Granted
 }
 
 // checkForm compares a form with the record that it was opened on.

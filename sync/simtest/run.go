@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,6 +73,8 @@ func (f Failure) String() string { return f.Case.Transcript() }
 // goroutine of its own; several run at a time.
 func Run(o Options) Report {
 	o.fill()
+	// A run lives for a millisecond and leaves nothing but garbage.
+	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	began := time.Now()
 	var next, played atomic.Int64
 	var failed []Failure

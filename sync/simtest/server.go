@@ -31,6 +31,7 @@ type server struct {
 	fuse int // dies when this many effects and commits are done; 0 for never
 	rnd  *rand.ChaCha8
 
+	commits    int
 	backup     *memory.DB
 	backupLife *life
 }

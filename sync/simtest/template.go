@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"wardbook/client-wasm/replica"
 	"wardbook/client-wasm/store"
 	"wardbook/conflict"
 	"wardbook/server/ledger"
@@ -19,6 +20,7 @@ import (
 // and hold some records. It is made once; runs copy it.
 type city struct {
 	def      *register.Definition
+	defBody  string
 	accounts []account
 	devices  []*copied
 	boots    []uint64
@@ -64,7 +66,7 @@ func makeCity(devices int) *city {
 	if w.violation != nil {
 		panic(fmt.Sprintf("the city cannot be made: %+v\n%s", *w.violation, w.log))
 	}
-	c := &city{def: def, accounts: w.accounts, db: w.server.db.Clone(), life: w.server.life, truth: w.truth, ever: w.ever, values: w.values, now: w.now}
+	c := &city{def: def, defBody: string(def.Marshal()), accounts: w.accounts, db: w.server.db.Clone(), life: w.server.life, truth: w.truth, ever: w.ever, values: w.values, now: w.now}
 	for _, d := range w.devices {
 		c.devices, c.boots = append(c.devices, d.setAside()), append(c.boots, d.boots)
 	}
@@ -82,7 +84,7 @@ func newLedger(w *world, def *register.Definition) *ledger.Ledger {
 // newWorld returns a copy of the city to run a case in.
 func newWorld(c *Case) *world {
 	base := cityOf(c.Devices)
-	w := &world{seed: c.Seed + 1, bug: c.Bug, codec: c.Seed%8 == 0, now: base.now, values: base.values,
+	w := &world{seed: c.Seed + 1, def: base.def, defBody: base.defBody, bug: c.Bug, codec: c.Seed%8 == 0, now: base.now, values: base.values,
 		ghosts: map[int][]conflict.Dot{}, ever: make(map[conflict.Dot]record.Hash, len(base.ever)+16), states: map[*ledger.Row]parsed{}}
 	w.accounts = append(w.accounts, base.accounts...)
 	for k, v := range base.ever {
@@ -117,5 +119,6 @@ func (w *world) newDevice(a *account) *device {
 // reset gives the device an empty store.
 func (d *device) reset() {
 	d.takeStore(&copied{mem: store.NewMemory(), remembered: remembered{shown: map[conflict.RecordID]map[conflict.FieldKey]set{},
-		at: map[int]conflict.RecordID{}, dots: map[int]conflict.Dot{}, nos: map[uint64]int{}}})
+		at: map[int]conflict.RecordID{}, dots: map[int]conflict.Dot{}, nos: map[uint64]int{},
+		streams: map[protocol.Stream]replica.Stream{}}})
 }

@@ -69,6 +69,9 @@ type world struct {
 	codec bool
 	now   int64 // milliseconds since the run began; rises at every step
 
+	def     *register.Definition // read once, and its bytes
+	defBody string
+
 	accounts []account
 	devices  []*device
 	links    []*link // that still matter
@@ -92,6 +95,14 @@ type world struct {
 
 	violation *Violation
 	log       *strings.Builder
+}
+
+// parse reads the definition of the city's register, which every device holds.
+func (w *world) parse(body []byte) (*register.Definition, error) {
+	if w.def != nil && string(body) == w.defBody {
+		return w.def, nil
+	}
+	return register.ParseDefinition(body)
 }
 
 // fail notes the first law that does not hold.

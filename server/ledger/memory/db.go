@@ -141,6 +141,9 @@ func (d *DB) View(work func(ledger.Tables) error) error {
 	return work(t)
 }
 
+// Epoch returns the present epoch.
+func (d *DB) Epoch() ledger.Epoch { return d.epochs[len(d.epochs)-1] }
+
 // Replicas returns every replica, by No.
 func (d *DB) Replicas() []ledger.Replica { return slices.Clone(d.replicas) }
 
