@@ -518,3 +518,25 @@ func (w *world) disable(a who) error {
 		return errors.Join(tx.UpdateAccount(row), audit.Append(tx, w.store.Now(), audit.Entry{Action: "account.disable", Subject: string(a.p.Account)}))
 	})
 }
+
+// atHub returns what the hub holds of one record, nil for nothing.
+func (w *world) atHub(id conflict.RecordID) (held map[string]conflict.Value) {
+	w.t.Helper()
+	w.view(func(tx *sqlite.Tx) error {
+		l := sqlite.LedgerOf(tx)
+		list, err := l.Approvals(id)
+		for _, a := range slices.Backward(list) {
+			switch a.Op {
+			case store.OpNone:
+				continue
+			case store.OpUpsert:
+				v, err := Materialise(l, a)
+				held = approvedValues(w.def, v)
+				return err
+			}
+			return nil
+		}
+		return err
+	})
+	return held
+}
