@@ -39,6 +39,8 @@ type appConfig struct {
 	enrolment auth.Enrolment
 	origins   []string
 	log       *slog.Logger
+	// definitions are the registers; nil means the templates.
+	definitions []*register.Definition
 }
 
 // app is the program, wired. Tests start the same.
@@ -62,8 +64,10 @@ type app struct {
 // program over it. The caller closes the app.
 func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	a := &app{cfg: cfg, bus: &live.Bus{}}
-	if a.definitions, err = templates.All(); err != nil {
-		return nil, err
+	if a.definitions = cfg.definitions; a.definitions == nil {
+		if a.definitions, err = templates.All(); err != nil {
+			return nil, err
+		}
 	}
 	if a.store, err = sqlite.Open(ctx, databasePath(cfg.data), sqlite.Options{Log: cfg.log}); err != nil {
 		return nil, err
@@ -90,7 +94,7 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 		Notify: a.bus.Grew, Settled: a.replication.Tell}); err != nil {
 		return nil, err
 	}
-	a.hub = hub.New(hub.Config{Store: a.store, Definitions: a.definitions, Key: cursorKey(keys), Announce: a.bus.Announce, Now: time.Now})
+	a.hub = hub.New(hub.Config{Store: a.store, Definitions: a.definitions, Key: cursorKey(keys), Announce: a.bus.Announce})
 	if a.handler, err = a.routes(metrics); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"wardbook/server/store"
 	"wardbook/sync/protocol"
 )
 
@@ -25,7 +26,7 @@ const cursorVersion = 1
 const sealed = 16
 
 // text returns the opaque form: versioned, sorted, sealed with key.
-func (c cursor) text(key []byte, account, dataset string) string {
+func (c cursor) text(key []byte, account store.AccountID, dataset string) string {
 	b := []byte{cursorVersion}
 	b = append(b, c.epoch[:]...)
 	b = binary.AppendUvarint(b, uint64(c.schema))
@@ -38,21 +39,28 @@ func (c cursor) text(key []byte, account, dataset string) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, seal(key, account, dataset, b)...))
 }
 
-func seal(key []byte, account, dataset string, b []byte) []byte {
+func seal(key []byte, account store.AccountID, dataset string, b []byte) []byte {
 	m := hmac.New(sha256.New, key)
-	m.Write([]byte("wardbook cursor\n" + account + "\n" + dataset + "\n"))
+	m.Write([]byte("wardbook cursor\n" + string(account) + "\n" + dataset + "\n"))
 	m.Write(b)
 	return m.Sum(nil)[:sealed]
 }
 
-// parseCursor reads what text wrote, for the same account and dataset.
-func parseCursor(s string, key []byte, account, dataset string) (cursor, bool) {
+// maxCursor bounds the text of a cursor; 168 units take some 2,000 bytes.
+const maxCursor = 64 << 10
+
+// parseCursor reads what text wrote, for the same account and dataset. The empty
+// text is the beginning.
+func parseCursor(s string, key []byte, account store.AccountID, dataset string) (cursor, bool) {
 	c := cursor{through: map[string]uint64{}}
 	if s == "" {
 		return c, true
 	}
+	if len(s) > maxCursor {
+		return c, false
+	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) < 1+16+2+sealed || len(s) > 64<<10 {
+	if err != nil || len(b) < 1+len(c.epoch)+2+sealed {
 		return c, false
 	}
 	b, mark := b[:len(b)-sealed], b[len(b)-sealed:]
@@ -60,8 +68,7 @@ func parseCursor(s string, key []byte, account, dataset string) (cursor, bool) {
 		return c, false
 	}
 	// Sealed by us: from here on it is what text wrote.
-	copy(c.epoch[:], b[1:17])
-	b = b[17:]
+	b = b[1+copy(c.epoch[:], b[1:]):]
 	number := func() uint64 {
 		n, size := binary.Uvarint(b)
 		if size <= 0 {

@@ -3,8 +3,8 @@ package hub
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"wardbook/conflict"
@@ -20,18 +20,18 @@ type Item struct {
 	RecordID        string                `json:"record_id"`
 	Dataset         string                `json:"dataset"`
 	SchemaVersion   uint32                `json:"schema_version"`
-	Op              string                `json:"op"` // upsert, delete, retract or schema
+	Op              store.Op              `json:"op"`
 	WardCode        string                `json:"ward_code"`
 	UnitListVersion string                `json:"unit_list_version"`
-	Revision        uint64                `json:"revision"`
+	Revision        uint64                `json:"revision"`   // contiguous from 1 per dataset and ward
 	Supersedes      *uint64               `json:"supersedes"` // the revision of this record that this one replaces
 	ContentSHA256   *string               `json:"content_sha256"`
 	CapturedAt      *string               `json:"captured_at"` // the latest device time among the values
-	ApprovedAt      string                `json:"approved_at"`
+	ApprovedAt      *string               `json:"approved_at"`
 	ApprovedBy      string                `json:"approved_by"` // account name, never a personal id
 	Quality         *Quality              `json:"quality"`
-	Provenance      map[string]Provenance `json:"provenance,omitempty"` // of fields that were not simply typed
-	Data            json.RawMessage       `json:"data"`                 // null but for an upsert
+	Provenance      map[string]Provenance `json:"provenance"` // by name, of fields that were not simply typed
+	Data            json.RawMessage       `json:"data"`       // null but for an upsert
 }
 
 // Quality is what the data-quality index needs to know of an item.
@@ -42,78 +42,101 @@ type Quality struct {
 
 // Provenance says where a value comes from.
 type Provenance struct {
-	Source     string `json:"source"`
-	CapturedAt string `json:"captured_at"`
-	ReceivedAt string `json:"received_at"`
+	Source     string  `json:"source"` // card_qr, import or national_reference
+	CapturedAt *string `json:"captured_at"`
+	ReceivedAt *string `json:"received_at"`
 }
 
-var sources = map[conflict.Source]string{conflict.Typed: "typed", conflict.Card: "card_qr", conflict.Imported: "import", conflict.Reference: "national_reference"}
+// sources are the names of where values come from. Sent; never changed.
+var sources = map[conflict.Source]string{conflict.Card: "card_qr", conflict.Imported: "import", conflict.Reference: "national_reference"}
+
+// SchemaLine announces a version of a dataset's schema. It belongs to no unit
+// and has no revision.
+type SchemaLine struct {
+	Op            string `json:"op"` // schema
+	Dataset       string `json:"dataset"`
+	SchemaVersion uint32 `json:"schema_version"`
+	Schema        string `json:"schema"` // path of the JSON Schema
+}
+
+func schemaLine(d *dataset) SchemaLine {
+	return SchemaLine{Op: "schema", Dataset: string(d.ID), SchemaVersion: d.Version, Schema: d.schemaPath()}
+}
 
 // city is the time zone of everything that the hub reads.
 var city = time.FixedZone("+07:00", 7*3600)
 
-func stamp(ms int64) string { return time.UnixMilli(ms).In(city).Format(time.RFC3339) }
+// stamp returns a time as consumers read it, nil for one that is none: device
+// clocks may say anything.
+func stamp(ms int64) *string {
+	t := time.UnixMilli(ms).In(city)
+	if ms <= 0 || t.Year() > 9999 {
+		return nil
+	}
+	text := t.Format(time.RFC3339)
+	return &text
+}
 
-// itemOf makes the line of a decision. previous is the last published revision
-// of the record before it, 0 for none.
-func itemOf(t review.Tables, def *register.Definition, a store.Approval, previous uint64) (Item, error) {
-	it := Item{RecordID: a.Record.String(), Dataset: a.Register, SchemaVersion: a.Definition, Op: string(a.Op), WardCode: a.Unit,
-		UnitListVersion: register.UnitListVersion, Revision: a.Revision, ApprovedAt: stamp(a.At), ApprovedBy: a.By, Data: json.RawMessage("null")}
+// item makes the line of a decision. previous is the revision under which the
+// record was published before it, 0 for none.
+func (f *Feed) item(t review.Tables, a store.Approval, previous uint64) (Item, error) {
+	it := Item{RecordID: a.Record.String(), Dataset: a.Register, SchemaVersion: a.Definition, Op: a.Op, WardCode: a.Unit,
+		UnitListVersion: register.UnitListVersion, Revision: a.Revision, ApprovedAt: stamp(a.At), ApprovedBy: a.By,
+		Provenance: map[string]Provenance{}, Data: json.RawMessage("null")}
 	if previous > 0 {
 		it.Supersedes = &previous
 	}
 	if a.Op != store.OpUpsert {
 		return it, nil
 	}
+	set, err := f.version(a.Register, a.Definition)
+	if err != nil {
+		return it, fmt.Errorf("item of %v: version %d of %s is not among the definitions", a.Record, a.Definition, a.Register)
+	}
 	v, err := review.Materialise(t, a)
 	if err != nil {
-		return it, err
+		return it, fmt.Errorf("item of %v: %w", a.Record, err)
 	}
+	if err := it.fill(set, v); err != nil {
+		return it, fmt.Errorf("item of %v: %w", a.Record, err)
+	}
+	return it, nil
+}
+
+// fill writes what stands approved into an upsert, sensitive fields left out.
+func (it *Item) fill(set *dataset, v review.Version) error {
 	values, captured := map[string]conflict.Value{}, int64(0)
-	for k, f := range v.Fields {
-		field := def.FieldByID(k.ID)
-		if field == nil || field.Class == register.Sensitive {
+	for _, k := range slices.SortedFunc(maps.Keys(v.Fields), conflict.FieldKey.Compare) {
+		field, from := set.FieldByID(k.ID), v.Fields[k]
+		if field == nil || field.Class != register.Basic {
 			continue // sensitive fields need an agreement of their own
 		}
-		captured = max(captured, f.At)
-		switch {
-		case k.Elem == "":
-			values[field.Name] = f.Value
-		case f.Value != "":
-			elems := append(strings.FieldsFunc(string(values[field.Name]), func(r rune) bool { return r == ',' }), k.Elem)
-			slices.Sort(elems)
-			values[field.Name] = conflict.Value(strings.Join(elems, ","))
+		captured = max(captured, from.At)
+		if from.Value == "" {
+			continue
 		}
-		if f.Source != conflict.Typed && f.Value != "" {
-			if it.Provenance == nil {
-				it.Provenance = map[string]Provenance{}
-			}
-			it.Provenance[field.Name] = Provenance{sources[f.Source], stamp(f.At), stamp(f.Received)}
+		if field.Policy == conflict.Union {
+			from.Value = register.JoinElements(append(register.Elements(values[field.Name]), k.Elem))
+		}
+		values[field.Name] = from.Value
+		if source := sources[from.Source]; source != "" {
+			it.Provenance[field.Name] = Provenance{source, stamp(from.At), stamp(from.Received)}
 		}
 	}
-	it.Quality = &Quality{}
-	for i := range def.Fields {
-		if f := &def.Fields[i]; f.Required == register.Always && f.Class == register.Basic && !f.Retired {
+	it.CapturedAt, it.Quality = stamp(captured), &Quality{}
+	for i := range set.public.Fields {
+		if f := &set.public.Fields[i]; f.Required == register.Always && !f.Retired {
 			it.Quality.Required++
 			if values[f.Name] != "" {
 				it.Quality.Filled++
 			}
 		}
 	}
-	data := register.Export(def, values)
-	for i := range def.Fields {
-		if def.Fields[i].Class == register.Sensitive {
-			delete(data, def.Fields[i].Name)
-		}
-	}
-	if it.Data, err = json.Marshal(data); err != nil {
-		return it, fmt.Errorf("item of %v: %w", a.Record, err)
+	var err error
+	if it.Data, err = encode(register.Export(&set.public, values)); err != nil {
+		return err
 	}
 	sum, err := canonical.ContentHash(it.Data)
-	if err != nil {
-		return it, fmt.Errorf("item of %v: %w", a.Record, err)
-	}
-	at := stamp(captured)
-	it.ContentSHA256, it.CapturedAt = &sum, &at
-	return it, nil
+	it.ContentSHA256 = &sum
+	return err
 }
