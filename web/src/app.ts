@@ -4,6 +4,7 @@ import { keyed } from 'lit/directives/keyed.js'
 import type { Boot, Session, Status } from './bridge'
 import { inLang } from './definition'
 import { bridge, failureOf } from './link'
+import { CallError } from './worker/client'
 import './parts/ask'
 import { ask } from './parts/ask'
 import { icon, type Icon, mark } from './parts/icon'
@@ -48,7 +49,7 @@ export class App extends Part {
     }))
     this.until(onUpdate((waits) => (this.updateWaits = waits)))
     this.hear('status', (status) => (this.status = status))
-    this.hear('failure', (failure) => sayFailure(new Failed(failure[lang()])))
+    this.hear('failure', (failure) => sayFailure(new CallError(failure)))
     this.hear('session', (session) => void this.signed(session))
     void this.begin()
   }
@@ -227,6 +228,4 @@ function closeMenu(event: FocusEvent): void {
   const menu = event.currentTarget as HTMLDetailsElement
   if (!(event.relatedTarget instanceof Node && menu.contains(event.relatedTarget))) setTimeout(() => (menu.open = false), 150)
 }
-
-class Failed extends Error {}
 

@@ -43,6 +43,8 @@ export const queue = (kind: string, register: string, cursor = ''): Promise<Queu
 }
 /** One record; with the digest of what was on the screen before, what changed since comes first. */
 export const record = (id: string, seen = '') => request<ReviewRecord>('GET', `/api/v1/review/records/${at(id)}${seen && `?seen=${at(seen)}`}`)
+export const history = (id: string) =>
+  request<{ steps: { dot: string; field: string; value: string; display: string; by: string; at: number; received: number; state: string }[] }>('GET', `/api/v1/records/${at(id)}/history`)
 export const approve = (id: string, digest: string, fields: string[] | undefined, accept_warnings: boolean) =>
   request<{ id: string; stage: string; approved: string[] }>('POST', '/api/v1/review/approve', { id, digest, ...(fields && { fields }), ...(accept_warnings && { accept_warnings }) })
 export const settle = (id: string, digest: string, field: string, choice: { dot?: string; value?: string }) => request<ReviewRecord>('POST', '/api/v1/review/settle', { id, digest, field, ...choice })

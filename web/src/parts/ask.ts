@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import { customElement, state } from 'lit/decorators.js'
+import { keyed } from 'lit/directives/keyed.js'
 import { t } from '../text'
 import { Part } from './part'
 
@@ -8,9 +9,10 @@ export interface Question {
   title: string
   body?: TemplateResult | string
   choices: Choice[] // cancel is added
+  ticks?: { value: string; label: string; on: boolean }[] // at least one has to be ticked
   reason?: { label: string; required: boolean; options?: { value: string; label: string }[] } // with options: one of them instead of a text
 }
-export interface Reply { value: string; reason: string }
+export interface Reply { value: string; reason: string; ticks: string[] }
 
 let asker: Asker | null = null
 
@@ -33,6 +35,7 @@ export class Asker extends Part {
     await this.updateComplete
     const dialog = this.querySelector('dialog')!
     this.querySelector('form')!.reset()
+    this.ticked()
     dialog.returnValue = ''
     if (!dialog.open) dialog.showModal()
     return new Promise((resolve) => (this.settle = resolve))
@@ -41,8 +44,15 @@ export class Asker extends Part {
   private closed(): void {
     const dialog = this.querySelector('dialog')!
     const reason = this.querySelector<HTMLTextAreaElement | HTMLSelectElement>('.ask-reason')?.value.trim() ?? ''
-    this.settle(dialog.returnValue ? { value: dialog.returnValue, reason } : null)
+    const ticks = [...this.querySelectorAll<HTMLInputElement>('.ask-ticks input:checked')].map((tick) => tick.value)
+    this.settle(dialog.returnValue ? { value: dialog.returnValue, reason, ticks } : null)
     this.settle = () => {}
+  }
+
+  /** The form cannot be sent before one box is ticked; the browser says so at the first. */
+  private ticked(): void {
+    const boxes = [...this.querySelectorAll<HTMLInputElement>('.ask-ticks input')]
+    boxes[0]?.setCustomValidity(boxes.some((box) => box.checked) ? '' : t('review.choose_fields'))
   }
 
   override render() {
@@ -51,6 +61,12 @@ export class Asker extends Part {
       <form method="dialog">
         <h2 id="ask-title">${question?.title}</h2>
         ${question?.body ? html`<div class="ask-body">${question.body}</div>` : nothing}
+        ${question?.ticks
+          ? html`<fieldset class="ask-ticks" @change=${this.ticked}>
+              <legend class="away">${question.title}</legend>
+              ${keyed(question, question.ticks.map((tick) => html`<label class="check"><input type="checkbox" value=${tick.value} ?checked=${tick.on} /><span>${tick.label}</span></label>`))}
+            </fieldset>`
+          : nothing}
         ${question?.reason
           ? html`<label class="field"><span class="label">${question.reason.label}</span>${question.reason.options
               ? html`<select class="ask-reason">${question.reason.options.map((option) => html`<option value=${option.value}>${option.label}</option>`)}</select>`
@@ -58,7 +74,7 @@ export class Asker extends Part {
           : nothing}
         <div class="actions">
           ${question?.choices.map((choice) => html`<button value=${choice.value} class=${choice.tone ?? ''}>${choice.label}</button>`)}
-          <button value="" class="plain" formnovalidate>${t('cancel')}</button>
+          <button value="" class="plain" formnovalidate>${question?.choices.length ? t('cancel') : t('close')}</button>
         </div>
       </form>
     </dialog>`

@@ -395,11 +395,7 @@ export class FieldPart extends Part {
     const inConflict = (view?.conflict.length ?? 0) > 1
     const many = ['address', 'group', 'multi_enum'].includes(field.type) || inConflict
     const label = html`${inLang(field.label)}${required ? html`<span class="required" aria-hidden="true">*</span><span class="away"> ${t('field.required')}</span>` : nothing}`
-    const marks = html`${view?.local
-      ? html`<span class="hint-mark">${t('field.local')}</span>`
-      : view?.waiting
-        ? html`<span class="hint-mark">${t('field.waiting')}</span>`
-        : nothing}`
+    const marks = html`${view?.local ? html`<span class="hint-mark">${t('field.local')}</span>` : nothing}`
     const long = field.type === 'text_long' || field.type === 'multi_enum' || (field.max_length ?? 0) > COLUMNS * 4
     return html`<div class="field ${this.bad ? 'field-bad' : ''} ${this.asked ? 'field-asked' : ''} ${long ? 'field-long' : ''}" role=${many ? 'group' : nothing} aria-labelledby=${many ? `${this.domId}-label` : nothing}>
       ${many ? html`<span class="label" id="${this.domId}-label">${label}${marks}</span>` : html`<label class="label" for=${this.domId}>${label}${marks}</label>`}

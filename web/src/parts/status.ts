@@ -12,9 +12,10 @@ import { sayFailure } from './say'
 const SKEW = 2 * 60_000 // ms by which a device's clock may be wrong without a word
 
 /** One line that is always true about this device's work; nothing but Status.synced makes it say so. */
-export function statusLine(status: Status): { tone: 'green' | 'blue' | 'amber' | 'red'; words: string } {
+export function statusLine(status: Status, holds = true): { tone: 'green' | 'blue' | 'amber' | 'red'; words: string } {
   const { unsent, sending, link, lastReceipt } = status
   if (status.failure) return { tone: 'red', words: tFailure(status.failure) }
+  if (!holds) return { tone: link === 'offline' ? 'amber' : 'blue', words: t(`link.${link}`) }
   if (link === 'online' && sending > 0) return { tone: 'blue', words: t('status.sending', { n: number(sending), of: number(unsent) }) }
   if (unsent > 0) return { tone: 'amber', words: t('status.unsent', { n: number(unsent) }) }
   if (status.synced) return { tone: 'green', words: lastReceipt ? t('status.synced.at', { at: when(lastReceipt) }) : t('status.synced') }
@@ -30,6 +31,11 @@ export class StatusBar extends Part {
   @state() private persisted: boolean | null = null
   @state() private room: StorageEstimate | null = null
   @state() private most = 0 // unsent when this sending began, for its progress
+
+  /** Administrators and the hub keep no records on the device, so nothing of theirs can be unsent. */
+  private get holds(): boolean {
+    return ['officer', 'supervisor'].includes(this.session.account.role)
+  }
 
   protected override willUpdate(): void {
     const unsent = this.status?.unsent ?? 0
@@ -90,12 +96,12 @@ export class StatusBar extends Part {
 
   override render() {
     const { status } = this
-    const line = status ? statusLine(status) : { tone: 'blue' as const, words: t('loading') }
+    const line = status ? statusLine(status, this.holds) : { tone: 'blue' as const, words: t('loading') }
     const progress = status && status.sending > 0 && status.link === 'online' && this.most > 0
     return html`<button class="status status-${line.tone}" @click=${this.show} aria-haspopup="dialog">
         <span class="status-dot" aria-hidden="true"></span><span class="status-words">${line.words}</span>
         ${progress ? html`<progress max=${this.most} .value=${this.most - status.unsent} aria-label=${t('status.sending.label')}></progress>` : nothing}
-        <span class="status-link">${status && status.link !== 'online' ? t(`link.${status.link}`) : status?.synced && status.lastReceipt ? '' : status?.lastReceipt && status.unsent ? t('status.received', { at: clock(status.lastReceipt) }) : ''}</span>
+        <span class="status-link">${!this.holds ? '' : status && status.link !== 'online' ? t(`link.${status.link}`) : status?.synced && status.lastReceipt ? '' : status?.lastReceipt && status.unsent ? t('status.received', { at: clock(status.lastReceipt) }) : ''}</span>
       </button>
       <span class="away" role="status" aria-live="polite">${line.words}</span>
       <dialog class="drawer" aria-labelledby="status-title">${status ? this.sheet(status) : nothing}</dialog>`

@@ -162,9 +162,9 @@ export class Desk extends Part {
     return html`<li>
       <a class="row queue-row" href=${hrefOf('desk', item.id)} aria-current=${item.id === this.recordId ? 'true' : nothing}>
         <span class="row-title data">${item.title || t('record.untitled')}</span>
-        <span class="row-tags">${item.new ? tag('green', t('desk.new')) : nothing}${item.high_risk ? tag('red', t('field.high_risk'), 'flag') : nothing}${item.warnings ? tag('amber', t('desk.warnings', { n: item.warnings })) : nothing}${this.tagOf(item.kind)}</span>
+        <span class="row-tags">${this.tagOf(item.kind)}</span>
         <span class="row-cells">${fields.slice(0, 4).join(', ')}${fields.length > 4 ? ` +${fields.length - 4}` : ''}</span>
-        <span class="sub row-when">${item.authors.join(', ')} · ${ago(item.oldest_at)}</span>
+        <span class="sub row-when"><span>${item.authors.join(', ')} · ${ago(item.oldest_at)}</span>${item.warnings ? tag('amber', t('desk.warnings', { n: item.warnings })) : nothing}${item.high_risk ? tag('red', t('field.high_risk')) : nothing}${item.new ? tag('green', t('desk.new')) : nothing}</span>
       </a>
     </li>`
   }

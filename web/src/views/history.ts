@@ -4,10 +4,11 @@ import type { Calls, Definition } from '../bridge'
 import { labelOf } from '../definition'
 import { bridge, failureOf } from '../link'
 import { Part } from '../parts/part'
-import { lang, t } from '../text'
+import * as review from '../review'
+import { lang, t, tCode } from '../text'
 import { soon, when } from '../text/format'
 
-type Step = ReturnType<Calls['history']>['steps'][number]
+type Step = ReturnType<Calls['history']>['steps'][number] & { state?: string }
 
 /** Every step of a record, newest first, by field, with both clocks. */
 @customElement('wb-history')
@@ -23,10 +24,16 @@ export class History extends Part {
   }
 
   private async load(): Promise<void> {
+    const id = this.recordId
     try {
       const { steps, complete } = await bridge.call('history', { id: this.recordId })
       this.steps = [...steps].sort((a, b) => b.at - a.at)
       this.complete = complete
+      if (complete) return
+      const whole = await review.history(id).catch(() => null) // without a network the part has to do
+      if (!whole || id !== this.recordId) return
+      this.steps = whole.steps.map((step) => ({ ...step, current: step.state === 'current' || step.state === 'sibling' })).sort((a, b) => b.at - a.at)
+      this.complete = true
     } catch (cause) {
       this.failure = failureOf(cause)[lang()]
     }
@@ -42,7 +49,7 @@ export class History extends Part {
           (step) => html`<li class=${step.current ? 'now' : ''}>
             <span class="history-when figures">${soon(step.at)}</span>
             <span><strong>${labelOf(this.definition, step.field)}</strong> <span class="data">${step.display || t('value.empty')}</span>
-              <span class="sub">${step.by} · ${t('time.device', { at: when(step.at) })}${step.received ? ` · ${t('time.server', { at: when(step.received) })}` : ` · ${t('place.local')}`}${step.current ? ` · ${t('history.current')}` : ''}</span></span>
+              <span class="sub">${step.by} · ${t('time.device', { at: when(step.at) })}${step.received ? ` · ${t('time.server', { at: when(step.received) })}` : ` · ${t('place.local')}`}${step.current ? ` · ${t('history.current')}` : step.state ? ` · ${tCode('history', step.state)}` : ''}</span></span>
           </li>`,
         )}
       </ol>

@@ -23,6 +23,7 @@ export class Review extends Part {
   @property() recordId = ''
   @state() private record: ReviewRecord | null = null
   @state() private chosen = new Set<string>() // waiting fields that are ticked
+  private touched = false // the supervisor has changed the ticks
   @state() private failure = ''
   @state() private changed = false // the record moved on since it was on the screen
   @state() private busy = false
@@ -51,6 +52,7 @@ export class Review extends Part {
 
   private take(record: ReviewRecord): void {
     this.record = record
+    this.touched = false
     this.chosen = new Set(record.fields.filter((field) => field.waiting && !this.kept(field)).map((field) => field.name))
     this.querySelector('.review-body')?.scrollTo?.(0, 0)
   }
@@ -115,32 +117,39 @@ export class Review extends Part {
     }
   }
 
+  /** The fields that a decision may name. Before the supervisor has ticked any, a refusal offers all and a question none. */
+  private offered(all: boolean) {
+    const fields = this.waiting.map(({ name, label }) => ({ value: name, label, on: this.touched ? this.chosen.has(name) : all }))
+    return this.record!.life.waiting ? [{ value: 'life', label: t('review.life'), on: true }, ...fields] : fields
+  }
+
   async giveBack(): Promise<void> {
     const { record } = this
     if (!record) return
-    const chosen = this.chosen.size || !record.life.waiting ? [...this.chosen] : ['life']
-    if (!chosen.length) return say(t('review.choose_fields'), true)
     const reply = await ask({
       title: t('review.return.title'),
-      body: t('review.return.body', { fields: this.labels(chosen) }),
+      body: t('review.return.body'),
+      ticks: this.offered(false),
       reason: { label: t('review.comment'), required: true },
       choices: [{ value: 'yes', label: t('review.return'), tone: 'main' }],
     })
-    if (reply && (await this.decide(() => review.giveBack(record.id, record.digest, chosen, reply.reason), t('review.returned')))) this.gone()
+    if (reply && (await this.decide(() => review.giveBack(record.id, record.digest, reply.ticks, reply.reason), t('review.returned')))) this.gone()
   }
 
   async refuse(): Promise<void> {
-    const { record, chosen } = this
+    const { record } = this
     if (!record) return
-    if (!chosen.size && !record.life.waiting) return say(t('review.choose_fields'), true)
-    const all = record.life.waiting || this.waiting.every((field) => chosen.has(field.name))
+    const { waiting } = record.life
     const reply = await ask({
       title: t('review.refuse.title'),
-      body: t('review.refuse.body', { fields: this.labels(record.life.waiting ? ['life'] : chosen) }),
+      body: waiting ? t('review.refuse.life') : t('review.refuse.body'),
+      ...(!waiting && { ticks: this.offered(true) }),
       reason: { label: t('review.reason'), required: true },
       choices: [{ value: 'yes', label: t('review.refuse'), tone: 'danger' }],
     })
-    if (reply && (await this.decide(() => review.refuse(record.id, record.digest, all ? undefined : [...chosen], reply.reason), t('review.refused')))) {
+    if (!reply) return
+    const all = waiting || reply.ticks.length === this.waiting.length
+    if (await this.decide(() => review.refuse(record.id, record.digest, all ? undefined : reply.ticks, reply.reason), t('review.refused'))) {
       if (all) this.gone()
       else await this.load()
     }
@@ -188,7 +197,8 @@ export class Review extends Part {
   }
 
   private get whyNot(): string {
-    return this.record?.why_not.map((code) => tCode('why', code)).join('; ') ?? ''
+    const alone = ['high_risk', 'deletion', 'warning'] // these keep a record out of a batch, and out of nothing else
+    return this.record?.why_not.filter((code) => !alone.includes(code)).map((code) => tCode('why', code)).join('; ') ?? ''
   }
 
   private toggle(name: string, on: boolean): void {
@@ -196,6 +206,7 @@ export class Review extends Part {
     if (on) chosen.add(name)
     else chosen.delete(name)
     this.chosen = chosen
+    this.touched = true
   }
 
   private side(side: Side | null, name: string, current: boolean) {
@@ -206,7 +217,8 @@ export class Review extends Part {
 
   private field(field: ReviewField) {
     const masked = field.masked && !!field.merged?.display && !this.shown[field.name]
-    return html`<li class="compare ${field.conflict ? 'compare-torn' : ''} ${field.changed_since_seen ? 'compare-new' : ''}">
+    const fresh = !field.approved && !field.conflict
+    return html`<li class="compare ${fresh ? 'compare-fresh' : ''} ${field.conflict ? 'compare-torn' : ''} ${field.changed_since_seen ? 'compare-new' : ''}">
       <div class="compare-name">
         ${field.waiting
           ? html`<label class="check"><input type="checkbox" .checked=${this.chosen.has(field.name)} ?disabled=${this.kept(field)} @change=${(event: Event) => this.toggle(field.name, (event.target as HTMLInputElement).checked)} /><span>${field.label}</span></label>`
@@ -215,10 +227,10 @@ export class Review extends Part {
         ${field.waiting && !field.submitted ? tag('grey', t('stage.draft')) : nothing}${field.own_work ? tag('grey', t('review.own')) : nothing}
         ${masked ? html`<button class="small plain" @click=${() => void this.reveal(field.name)}>${icon('eye')}${t('field.reveal')}</button>` : nothing}
       </div>
-      <div class="compare-side"><span class="compare-head">${t('review.approved.side')}</span>${this.side(field.approved, field.name, false)}
+      <div class="compare-side" ?hidden=${fresh}><span class="compare-head">${t('review.approved.side')}</span>${this.side(field.approved, field.name, false)}
         ${field.conflict && field.approved?.dot ? html`<button class="small" @click=${() => void this.settle(field.name, { dot: field.approved!.dot! })}>${t('review.keep_approved')}</button>` : nothing}</div>
       <div class="compare-side">
-        <span class="compare-head">${t('review.merged.side')}</span>
+        ${fresh ? nothing : html`<span class="compare-head">${t('review.merged.side')}</span>`}
         ${field.conflict
           ? html`<ul class="siblings">
                 ${field.siblings.map((sibling) => html`<li>${this.side(sibling, field.name, false)}<button class="small" @click=${() => void this.settle(field.name, { dot: sibling.dot! })}>${t('conflict.take')}<span class="away">: ${sibling.display || t('value.empty')}</span></button></li>`)}
@@ -271,10 +283,10 @@ export class Review extends Part {
             </div>
           </section>`,
         )}
-        ${record.why_not.length > 0 && !record.may_approve ? html`<p class="note note-amber">${icon('warning')}<span>${t('review.may_not')} ${this.whyNot}</span></p>` : nothing}
+        ${this.whyNot && !record.may_approve ? html`<p class="note note-amber">${icon('warning')}<span>${t('review.may_not')} ${this.whyNot}</span></p>` : nothing}
         <section aria-labelledby="waiting">
           <h2 id="waiting">${t('review.waiting', { n: waiting.length })}</h2>
-          ${torn ? html`<p class="sub">${t('review.settle_first')}</p>` : nothing}
+          ${torn ? html`<p class="sub">${t('review.settle_first')}</p>` : waiting.length && waiting.every((field) => !field.approved) ? html`<p class="sub">${t('review.first')}</p>` : nothing}
           <ul class="compares">${waiting.map((field) => this.field(field))}</ul>
         </section>
         ${settled.length

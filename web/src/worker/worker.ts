@@ -177,17 +177,20 @@ class Member {
   /** Opens the store here, or finds the tab that has it open. */
   async open(login: object | null): Promise<Session> {
     let led!: (session: Promise<Session>) => void
-    const first = new Promise<Session>((resolve) => (led = resolve))
+    let notLed!: (cause: unknown) => void
+    const first = new Promise<Session>((resolve, reject) => ([led, notLed] = [resolve, reject]))
     const lost = elect(writerLock(start.version, this.opened.name), this.ended.signal, async () => {
       this.opening = this.lead(login)
       led(this.opening)
       await this.opening
     })
+    let joined = false
+    first.then(() => (joined = true), () => {})
     lost.catch((cause: unknown) => {
-      led(Promise.reject(cause))
+      notLed(cause) // the sign-in says why; what fails later has nobody who waits for it
       const answer = failed(cause)
       for (const { settle } of this.inFlight.take()) settle(answer)
-      if ('error' in answer) this.deliver('failure', answer.error)
+      if (joined && 'error' in answer) this.deliver('failure', answer.error)
     })
     if (await someoneLeads(start.version, this.opened.name)) {
       led(this.inFlight.add({ id: ownID(), name: 'session', args: null }).then(okOf<Session>))

@@ -1,0 +1,80 @@
+// No text for people stands outside the catalogues: templates hold none between their tags, and the attributes that are
+// read out or shown hold none either. Both catalogues use the same places.
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundle } from '../build.mjs';
+
+const src = fileURLToPath(new URL('../src/', import.meta.url));
+
+/** Words that are the same in every language. */
+const names = /^(Wardbook|m|[arx])$/; // the product, metres, and the keys of the desk
+
+/** Addresses and commands on the hub's page, which a machine's keeper types as they are. */
+const technical = /^(GET|POST) \/hub\/|^wardbook hub /;
+
+/** The templates of a source text: what stands between html` and its end, with every ${…} taken out. */
+function templates(source) {
+  const found = [];
+  for (let at = source.indexOf('html`'); at >= 0; at = source.indexOf('html`', at + 1)) found.push(template(source, at + 5).text);
+  return found;
+}
+
+/** Reads from behind a backtick to its partner. */
+function template(source, from) {
+  let text = '';
+  let at = from;
+  while (source[at] !== '`') {
+    if (source[at] === '\\') at += 2;
+    else if (source.startsWith('${', at)) {
+      at = expression(source, at + 2);
+      text += '\u0000';
+    } else text += source[at++];
+  }
+  return { text, end: at + 1 };
+}
+
+/** Skips an expression within a template, from behind ${ to behind its }. */
+function expression(source, from) {
+  let depth = 0;
+  for (let at = from; ; at++) {
+    const c = source[at];
+    if (c === '`') at = template(source, at + 1).end - 1;
+    else if (c === "'" || c === '"') {
+      for (at++; source[at] !== c; at++) if (source[at] === '\\') at++;
+    } else if (c === '/' && source[at + 1] !== '/' && /[(,=:[!&|?{};\s]/.test(source[at - 1]) && /^\/(?![*\s])(?:\\.|\[(?:\\.|[^\]])*\]|[^/\n])+\//.test(source.slice(at))) {
+      at += source.slice(at).match(/^\/(?:\\.|\[(?:\\.|[^\]])*\]|[^/\n])+\//)[0].length - 1;
+    } else if (c === '{') depth++;
+    else if (c === '}' && depth-- === 0) return at + 1;
+  }
+}
+
+function literals(text) {
+  const shown = [...text.matchAll(/\s(?:title|aria-label|placeholder|alt|label)="([^"]*)"/g)].map((match) => match[1]);
+  const between = text.replace(/<!--[\s\S]*?-->/g, '').replace(/<[^>]*>/g, '\u0000').split('\u0000');
+  return [...between, ...shown.flatMap((value) => value.split('\u0000'))].map((part) => part.trim()).filter(Boolean);
+}
+
+let read = 0;
+const strays = [];
+for (const entry of await readdir(src, { recursive: true, withFileTypes: true })) {
+  if (!entry.name.endsWith('.ts')) continue;
+  const path = join(entry.parentPath ?? entry.path, entry.name);
+  for (const text of templates(await readFile(path, 'utf8'))) {
+    read++;
+    for (const literal of literals(text)) {
+      if (technical.test(literal) || literal.split(/[^\p{L}]+/u).every((word) => !word || names.test(word))) continue;
+      strays.push(`${path.slice(src.length)}: ${JSON.stringify(literal)}`);
+    }
+  }
+}
+assert.ok(read > 100, `only ${read} templates were read`);
+assert.deepEqual(literals('<p title="Xin chào">Tên:</p>'), ['Tên:', 'Xin chào'], 'the reader sees what it should');
+assert.deepEqual(strays, [], 'texts outside the catalogues');
+
+const { outputFiles } = await bundle({ stdin: { contents: "export { vi } from './text/vi'; export { en } from './text/en'", resolveDir: src } });
+const { vi, en } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
+const places = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
+for (const key of Object.keys(vi)) assert.deepEqual(places(en[key]), places(vi[key]), `places of ${key}`);
+for (const [key, text] of Object.entries(vi)) assert.equal(text, text.normalize('NFC'), `${key} is not in NFC`);

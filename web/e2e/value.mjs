@@ -1,0 +1,58 @@
+// What is stored of what was typed, and what the form shows of what is stored.
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { bundle } from '../build.mjs';
+
+const { outputFiles } = await bundle({ entryPoints: [fileURLToPath(new URL('../src/value.ts', import.meta.url))] });
+const { toStored, toTyped, toParts, fromParts, toCodes, fromCodes } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
+
+const stored = [
+  ['date_partial', '05/08/1980', '1980-08-05'],
+  ['date_partial', '5/8/1980', '1980-08-05'],
+  ['date_partial', '05-08-1980', '1980-08-05'],
+  ['date_partial', '05081980', '1980-08-05'],
+  ['date_partial', '8/1980', '1980-08'],
+  ['date_partial', '081980', '1980-08'],
+  ['date_partial', '03/1958', '1958-03'],
+  ['date_partial', '1958', '1958'],
+  ['date_partial', '00/00/1945', '1945'],
+  ['date_partial', '..../1958', '1958'],
+  ['date_partial', '31/02/1990', '31/02/1990'], // no such day: as typed, for the rules to say so
+  ['date_partial', '05/08/80', '05/08/80'],
+  ['date_partial', '1980-08-05', '1980-08-05'],
+  ['decimal', '29,16', '29.16'],
+  ['decimal', '1.234,5', '1234.5'],
+  ['decimal', 'khoảng 29', 'khoảng 29'],
+  ['money', '1.500.000', '1500000'],
+  ['integer', ' 42 ', '42'],
+  ['personal_id', '079 090 000 001', '079090000001'],
+  ['phone_vn', '0903 123 456', '+84903123456'],
+  ['phone_vn', '+84 903123456', '+84903123456'],
+  ['phone_vn', '8.39E+08', '8.39E+08'],
+  ['text', 'Ho\u0300a', 'Hòa'], // NFD becomes NFC
+  ['name_vi', 'Nguyễn Thị Ế', 'Nguyễn Thị Ế'],
+];
+for (const [type, typed, want] of stored) assert.equal(toStored(type, typed), want, `${type} ${JSON.stringify(typed)}`);
+
+const shown = [
+  ['date_partial', '1980-08-05', '05/08/1980'],
+  ['date_partial', '1958-03', '03/1958'],
+  ['date_partial', '1958', '1958'],
+  ['date_partial', '31/02/1990', '31/02/1990'],
+  ['decimal', '29.16', '29,16'],
+  ['money', '1500000', '1.500.000'],
+  ['phone_vn', '+84903123456', '0903 123 456'],
+  ['text', '29.16', '29.16'],
+];
+for (const [type, value, want] of shown) {
+  assert.equal(toTyped(type, value), want, `${type} ${value}`);
+  assert.equal(toStored(type, toTyped(type, value)), value, `${type} ${value} and back`);
+}
+
+const address = '{"detail":"606/39 đường 3 Tháng 2","list":"2025-07-01","unit":"27169"}';
+assert.equal(fromParts(toParts(address)), address);
+assert.equal(fromParts({ detail: '', list: '', unit: '' }), '');
+assert.deepEqual(toParts('12 Lê Lợi'), {});
+assert.deepEqual(toParts('[1]'), {});
+assert.equal(fromCodes(['B', 'A', 'B']), 'A,B');
+assert.deepEqual(toCodes(''), []);
