@@ -92,7 +92,7 @@ func (d *dossier) listFields(p auth.Principal) {
 		for _, k := range f.keys {
 			f.waiting = f.waiting || slices.Contains(d.standing.Waiting, k)
 			f.draft = f.draft || slices.Contains(d.standing.Drafts, k)
-			if id >= conflict.FirstUserField {
+			if id >= conflict.FirstUserField && d.life != conflict.Deleted { // beneath a deletion nothing is to be chosen
 				f.conflict = f.conflict || ledger.View(d.def, id, d.head.Field(k)).Conflict
 			}
 		}
@@ -249,7 +249,7 @@ func (d *dossier) why(supervisor string, now time.Time) (codes []string, hard bo
 	}
 	for i := range d.fields {
 		f := &d.fields[i]
-		if f.conflict && !f.isLife() && d.life != conflict.Deleted {
+		if f.conflict && !f.isLife() {
 			add(whyConflict, f.submitted())
 		}
 		if f.waiting && f.draft {

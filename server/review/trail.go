@@ -55,12 +55,8 @@ func (s *Service) History(ctx context.Context, req HistoryRequest) (HistoryRespo
 	var out HistoryResponse
 	entry := audit.Entry{Action: "record.history", Subject: req.ID}
 	err := s.cfg.Store.View(ctx, func(tx *sqlite.Tx) error {
-		p, err := auth.FromContext(ctx)
+		k, err := s.caller(ctx, tx, req.Lang)
 		if err != nil {
-			return err
-		}
-		k := &desk{s: s, tx: tx, l: sqlite.LedgerOf(tx), now: s.cfg.Store.Now(), lang: req.Lang}
-		if k.p, err = auth.Current(tx, p, k.now); err != nil {
 			return err
 		}
 		if err := auth.Can(k.p, auth.ReadRecord, k.p.Unit, auth.Basic); err != nil {

@@ -275,6 +275,9 @@ func (d *device) save(id conflict.RecordID, f form) conflict.RecordID {
 		question := record.StandingOf(opened).Review.Question
 		add(conflict.Key(conflict.FieldAnswer), record.Answer{Question: question, Text: f.answer}.Value())
 	}
+	if len(writes) == 0 {
+		return id // nothing was changed
+	}
 	if !f.draft {
 		add(conflict.Key(conflict.FieldSubmission), "")
 	}
