@@ -1,0 +1,156 @@
+// Every screen, in Vietnamese, at the width of a phone and of a PC: axe-core finds nothing serious, nothing is wider
+// than the window, and names that are markup are seen as text by officer, desk and history, without a dialog and
+// without a violation of the content security policy. Each screen is photographed into web/e2e/out.
+import assert from 'node:assert/strict';
+import { mkdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { journey } from './harness/app.mjs';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const out = fileURLToPath(new URL('./out/', import.meta.url));
+const sizes = { phone: { width: 360, height: 740 }, desk: { width: 1280, height: 800 } };
+const name = '<img src=x onerror=alert(1)>';
+const script = '"><script>alert(1)</script>';
+const other = "<svg onload=alert(1)>' onfocus=alert(1) autofocus='";
+
+await mkdir(out, { recursive: true });
+await journey(async ({ demo, network, browser }) => {
+  const problems = [];
+  const browsers = [];
+  const enter = async (account) => {
+    const b = await browser();
+    browsers.push(b);
+    b.context.on('dialog', (dialog) => {
+      problems.push(`a dialog opened: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    const tab = await b.tab();
+    await tab.signIn(account, demo.passwords[account]);
+    return { b, tab, page: tab.page };
+  };
+  const go = async ({ page }, hash, settled) => {
+    await page.goto(`${network.url}/${hash}`);
+    await page.locator(settled).first().waitFor();
+    await page.waitForTimeout(300); // what is still being drawn
+  };
+  const look = async ({ page }, screen) => {
+    for (const [size, viewport] of Object.entries(sizes)) {
+      await page.setViewportSize(viewport);
+      await page.waitForTimeout(200);
+      await page.screenshot({ path: `${out}journey-${screen}-${size}.png` });
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (wide > 0) problems.push(`${screen}, ${size}: ${wide} px wider than the window`);
+      problems.push(...(await findings(page)).map((finding) => `${screen}, ${size}: ${finding}`));
+    }
+  };
+  /** Asserts that a text is seen as it was typed. */
+  const seen = async ({ page }, where, text) => {
+    const all = page.locator(where);
+    await all.filter({ hasText: text }).first().waitFor();
+  };
+
+  // The officer's screens.
+  const stranger = await browser();
+  const door = { page: (await stranger.tab()).page };
+  await door.page.locator('input[name=name]').waitFor();
+  await look(door, 'sign-in');
+  await stranger.stop();
+  const a = await enter('officer.a');
+  await a.tab.says(/Đã đồng bộ/);
+  await look(a, 'registers');
+  await go(a, '#/new/residents', 'wb-record form');
+  await look(a, 'new');
+  await a.tab.create('residents', { full_name: name, dob: '1958', other_name: script, hometown: 'Bến Tre' });
+  await a.tab.stands(/đã nhận/);
+  const id = a.tab.recordID();
+  await seen(a, 'wb-record h1', name);
+  assert.equal(await a.tab.field('other_name').inputValue(), script);
+  await look(a, 'record');
+
+  // Two markups in one field.
+  const b = await enter('officer.b');
+  await b.tab.says(/Đã đồng bộ/);
+  await b.tab.open('residents', id);
+  for (const one of [a, b]) await one.b.context.setOffline(true);
+  await a.tab.type('other_name', `${script} A`);
+  await a.tab.save();
+  await b.tab.type('other_name', other);
+  await b.tab.save();
+  for (const one of [a, b]) await one.b.context.setOffline(false);
+  for (const one of [a, b]) {
+    const field = one.page.locator('wb-field').filter({ hasText: 'Tên gọi khác' });
+    await field.getByText(`${script} A`).first().waitFor({ timeout: 60_000 });
+    await field.getByText(other).first().waitFor();
+  }
+  await b.b.stop();
+  await a.page.locator('wb-field').filter({ hasText: 'Tên gọi khác' }).scrollIntoViewIfNeeded();
+  await look(a, 'conflict');
+  await a.page.getByRole('button', { name: 'Lịch sử' }).click();
+  await seen(a, 'wb-history li', name);
+  await seen(a, 'wb-history li', other);
+  await a.page.locator('wb-history').scrollIntoViewIfNeeded();
+  await look(a, 'history');
+  await go(a, '#/register/residents', 'wb-rows .row');
+  await look(a, 'list');
+  await a.tab.search('img src');
+  assert.deepEqual(await a.tab.titles(), [name]);
+  await go(a, '#/inbox/conflicts', '.card .conflict');
+  await seen(a, '.card-head', name);
+  await look(a, 'inbox');
+  await a.page.locator('wb-status button').first().click();
+  await a.page.locator('wb-status dialog[open]').waitFor();
+  await look(a, 'status');
+  await a.page.keyboard.press('Escape');
+
+  // The supervisor's.
+  const desk = await enter('supervisor');
+  await go(desk, '#/desk', '.queue-row');
+  await seen(desk, '.queue-row', name);
+  await look(desk, 'desk');
+  await go(desk, `#/desk/${id}`, 'wb-review .compare');
+  for (const text of [`${script} A`, other, name]) await seen(desk, 'wb-review .compare', text);
+  await look(desk, 'desk-record');
+  await go(desk, '#/held', 'wb-held .empty, wb-held .card');
+  await look(desk, 'held');
+
+  // Who is known on the device, before one of them unlocks it.
+  await a.tab.signOut();
+  await a.page.locator('.account-list button').first().waitFor();
+  await look(a, 'accounts-here');
+
+  // The administrator's, and the hub's page.
+  const admin = await enter('admin');
+  await go(admin, '#/accounts', 'wb-accounts tbody tr');
+  await look(admin, 'accounts');
+  await admin.page.locator('.list-title button.main').click();
+  await admin.page.locator('dialog.make[open]').waitFor();
+  await look(admin, 'account-new');
+  await admin.page.keyboard.press('Escape');
+  await go(admin, '#/devices', 'wb-devices tbody tr');
+  await look(admin, 'devices');
+  await go(admin, '#/audit', 'wb-audit tbody tr');
+  await look(admin, 'audit');
+  const hub = await enter('hub');
+  await hub.page.locator('wb-hub').waitFor();
+  await look(hub, 'hub');
+
+  assert.deepEqual(problems, []);
+  assert.deepEqual([stranger, ...browsers].flatMap((one) => one.complaints), []); // holds every refusal of the policy
+});
+
+/** What axe-core finds serious or critical. Through the debugger: the page's own policy lets no foreign script in. */
+async function findings(page) {
+  const session = await page.context().newCDPSession(page);
+  try {
+    const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
+      expression: `${axe};axe.run().then(({ passes, violations }) => JSON.stringify(passes.length < 10 ? ['axe-core did not look'] : violations.filter(({ impact }) => /serious|critical/.test(impact)).map(({ id, nodes }) => id + ': ' + nodes.map(({ target }) => target).join('; '))))`,
+      awaitPromise: true,
+      returnByValue: true,
+    });
+    if (exceptionDetails) throw new Error(`axe: ${exceptionDetails.exception?.description ?? exceptionDetails.text}`);
+    return JSON.parse(result.value);
+  } finally {
+    await session.detach();
+  }
+}
