@@ -25,6 +25,8 @@ func commands() []command {
 	return []command{
 		{"serve", "-listen HOST:PORT -data DIR [-demo]", "serve the app, sync, the API and the hub's feed", serveCommand},
 		{"admin", "-data DIR COMMAND", "create the first account, reset a password, issue a code", adminCommand},
+		{"hub", "pull -url URL -into DIR", "pull what was approved, as the city's hub does", hubCommand},
+		{"bench", "[-quick] [-json FILE]", "measure the design's budgets against their floor", benchCommand},
 		{"version", "", "print the version", versionCommand},
 	}
 }

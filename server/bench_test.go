@@ -1,0 +1,45 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wardbook/sync/bench"
+)
+
+// TestBenchRunsOnRealParts plays one quick round: every part checks that what
+// was pushed is found and what converged is equal. It judges no time.
+func TestBenchRunsOnRealParts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds, and more under the race detector")
+	}
+	file := filepath.Join(t.TempDir(), "bench.json")
+	var out, errs bytes.Buffer
+	if code := benchCommand(context.Background(), []string{"-quick", "-rounds", "1", "-json", file}, nil, &out, &errs); code != 0 {
+		t.Fatalf("got exit code %d: %s", code, errs.String())
+	}
+	for _, want := range []string{"W1 ", "W2 ", "W3 ", "W4 ", "rest "} {
+		if !strings.Contains(out.String(), "\n"+want) {
+			t.Errorf("the table has no line %q:\n%s", want, out.String())
+		}
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r bench.Report
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"W1", "W2", "W4"} {
+		p := r.Pairs[name]
+		if len(p.Ours) != 1 || len(p.Floor) != 1 || p.Ours[0].Took <= 0 || p.Ours[0].Up+p.Ours[0].Down == 0 || p.Floor[0].Up+p.Floor[0].Down == 0 {
+			t.Errorf("%s: got %+v, want one sample of each side with time and bytes", name, p)
+		}
+	}
+}

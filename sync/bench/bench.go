@@ -1,0 +1,111 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"wardbook/sync/bench/merging"
+)
+
+// Config is what a run is given. Start is required.
+type Config struct {
+	Start  StartServer
+	Dist   fs.FS     // the built app, nil to leave its sizes out
+	Work   Work      // the zero Work means Full
+	Rounds int       // of each part; 0 means 5
+	Log    io.Writer // progress, nil for none
+}
+
+// Run measures everything once. What it leaves on disk while it runs is in the
+// folder for temporary files, and removed.
+func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
+	if cfg.Work == (Work{}) {
+		cfg.Work = Full
+	}
+	if cfg.Rounds == 0 {
+		cfg.Rounds = 5
+	}
+	if cfg.Log == nil {
+		cfg.Log = io.Discard
+	}
+	b := &bencher{work: cfg.Work, start: cfg.Start}
+	if b.def, err = definition(); err != nil {
+		return nil, err
+	}
+	if b.dir, err = os.MkdirTemp("", "wardbook-bench-"); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	r := &Report{At: time.Now().UTC(), Machine: machine(), Go: runtime.Version(), Rounds: cfg.Rounds, Work: cfg.Work, Pairs: map[string]Pair{}}
+	fmt.Fprintf(cfg.Log, "making %d records\n", cfg.Work.Records)
+	if err := b.prepare(ctx); err != nil {
+		return nil, err
+	}
+	for i := range cfg.Rounds {
+		fmt.Fprintf(cfg.Log, "round %d of %d\n", i+1, cfg.Rounds)
+		err := b.round(ctx, i, func(what string, ours bool, s Sample) {
+			p := r.Pairs[what]
+			if ours {
+				p.Ours = append(p.Ours, s)
+			} else {
+				p.Floor = append(p.Floor, s)
+			}
+			r.Pairs[what] = p
+			fmt.Fprintf(cfg.Log, "  %s %-5s %5d ms, CPU %5d ms\n", what, map[bool]string{true: "ours", false: "floor"}[ours], s.Took.Milliseconds(), s.CPU.Milliseconds())
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	r.Rest = b.rest
+	fmt.Fprintln(cfg.Log, "merging")
+	w := merging.New(seed, cfg.Work.Records, cfg.Work.Writes)
+	for i := range cfg.Rounds {
+		n, err := mergeAlone(w)
+		if err != nil {
+			return nil, err
+		}
+		r.Merge = append(r.Merge, n)
+		if n, err = b.applyStored(ctx, w, i); err != nil {
+			return nil, fmt.Errorf("W3: %w", err)
+		}
+		r.Apply = append(r.Apply, n)
+	}
+	if r.WASM, err = mergeWASM(ctx); err != nil {
+		r.NoWASM = err.Error()
+	}
+	if cfg.Dist != nil {
+		if r.Sizes, err = sizes(cfg.Dist); err != nil {
+			return nil, fmt.Errorf("sizes of the app: %w", err)
+		}
+	}
+	r.judge()
+	return r, nil
+}
+
+// machine tells in a few words on what it was measured.
+func machine() string {
+	model := runtime.GOARCH
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(b)) {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	text := fmt.Sprintf("%s, %d cores", model, runtime.NumCPU())
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		if load, _, ok := strings.Cut(string(b), " "); ok {
+			text += ", load " + load + " at the start"
+		}
+	}
+	return text
+}
