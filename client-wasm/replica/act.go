@@ -32,7 +32,7 @@ func (r *Replica) actOn(ctx context.Context, id string, fill func(n *reading, c 
 	}
 	n := r.read(&h)
 	if n.ghost {
-		return SaveReply{}, Changed{}, noRecord(id) // nothing of it stands
+		return SaveReply{}, Changed{}, heldBack()
 	}
 	c := change{r: r, h: h, def: n.def, seen: vectors(n.head)}
 	if err := fill(n, &c); err != nil {

@@ -219,7 +219,7 @@ func (r *Replica) storeAck(ctx context.Context, a *protocol.Ack) (Changed, error
 	meta := r.meta
 	meta.Acked, meta.LastReceipt = a.Through, a.Received
 	b := &Batch{Meta: &meta, Receipts: []Receipt{{Replica: meta.Replica, Through: a.Through, Received: a.Received, Marks: a.Marks, Signature: a.Signature}}}
-	var back []Entry // expected in quarantine, and not so
+	var back []Entry // expected in quarantine, and not so; or with fields that are seen no longer
 	var changed Changed
 	for from := r.meta.Acked + 1; from <= a.Through; {
 		entries, err := r.store.Outbox(ctx, meta.Replica, from, 1<<20, 1000)
@@ -237,8 +237,11 @@ func (r *Replica) storeAck(ctx context.Context, a *protocol.Ack) (Changed, error
 			if e.Received == 0 {
 				e.Received = a.Received
 			}
-			if e.Refusal != nil && e.Refusal.At == 0 {
+			expected := e.Refusal != nil && e.Refusal.At == 0
+			if expected {
 				e.Refusal = nil
+			}
+			if expected || r.hides(&e) {
 				back = append(back, e)
 			}
 			b.Mark = append(b.Mark, e)
@@ -254,6 +257,14 @@ func (r *Replica) storeAck(ctx context.Context, a *protocol.Ack) (Changed, error
 	}
 	r.counts = counts
 	return changed, r.sweep(ctx)
+}
+
+// hides reports whether fields of e are seen by their author only until the
+// server has them.
+func (r *Replica) hides(e *Entry) bool {
+	return slices.ContainsFunc(e.Changeset.Edits, func(edit record.Edit) bool {
+		return sensitive(r.definition(edit.Register)) && !r.holds(protocol.Stream{Unit: e.Changeset.Unit, Register: edit.Register, Class: protocol.Sensitive})
+	})
 }
 
 // add names the records that e touches.

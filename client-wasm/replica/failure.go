@@ -39,6 +39,7 @@ var (
 	ErrTooLarge   = &Failure{Code: "too_large"}
 	ErrNoQuestion = &Failure{Code: "no_question"}
 	ErrNoChoice   = &Failure{Code: "no_choice"}
+	ErrHeldBack   = &Failure{Code: "quarantined"}
 	ErrUnsent     = &Failure{Code: "unsent"}
 )
 
@@ -60,6 +61,11 @@ func noField(register, name string) error {
 func noForm(key string) error {
 	return &Failure{Code: "no_form", VI: "Biểu mẫu này không còn; hãy mở lại hồ sơ.",
 		EN: fmt.Sprintf("form %s was given up; open the record again", key)}
+}
+
+func heldBack() error {
+	return &Failure{Code: "quarantined", VI: "Cả hồ sơ này đang bị giữ lại nên không sửa được; hãy nhập hồ sơ mới nếu cần.",
+		EN: "the whole record is held back and cannot be changed; make a new one if it is needed"}
 }
 
 func inConflict(field string) error {

@@ -41,11 +41,12 @@ func (r *Replica) OpenForm(ctx context.Context, id, reg string) (Form, error) {
 			return Form{}, err
 		}
 		n = r.read(&h)
-		d.Record, d.Register, d.Unit = h.ID, h.Register, h.Unit
-		if !n.ghost { // what is in quarantine is no state to build on
-			d.Shown, d.Conflicts, d.Question = n.values, n.conflicts, n.question()
-			d.Seen = vectors(n.head)
+		if n.ghost {
+			return Form{}, heldBack()
 		}
+		d.Record, d.Register, d.Unit = h.ID, h.Register, h.Unit
+		d.Shown, d.Conflicts, d.Question = n.values, n.conflicts, n.question()
+		d.Seen = vectors(n.head)
 	}
 	d.Definition = n.def.Version
 	if err := r.commit(ctx, &Batch{Drafts: []Draft{d}}); err != nil {

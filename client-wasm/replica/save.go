@@ -142,12 +142,10 @@ func (r *Replica) putRecord(ctx context.Context, q PutRequest) (SaveReply, Chang
 		}
 	}
 	n := r.read(&h)
-	c := change{r: r, h: h, def: def, seen: map[conflict.FieldKey]conflict.Vector{}}
 	if n.ghost {
-		n.values, n.conflicts = nil, nil
-	} else {
-		c.seen = vectors(n.head)
+		return SaveReply{}, Changed{}, heldBack()
 	}
+	c := change{r: r, h: h, def: def, seen: vectors(n.head)}
 	for name, typed := range values {
 		if err := c.set(name, typed, n.values[name], slices.Contains(n.conflicts, name)); err != nil {
 			return SaveReply{}, Changed{}, err
@@ -187,11 +185,9 @@ func (c *change) set(name, typed string, shown conflict.Value, inConflictThen bo
 	if err != nil {
 		return err
 	}
-	if value == shown {
-		return nil
-	}
+	// What is shown may be in another spelling of the same text.
 	if same, err := normalise(c.def, name, string(shown)); err == nil && same == value {
-		return nil // shown in another spelling of the same text
+		return nil
 	}
 	f := c.def.FieldByName(name)
 	if f.Policy == conflict.Union {
@@ -301,7 +297,7 @@ func (c *change) judge(ctx context.Context) {
 	h := c.h
 	n := c.r.read(&h)
 	values := map[string]conflict.Value{}
-	if !n.ghost {
+	if !n.ghost { // it may have become one while the form was open
 		maps.Copy(values, n.values)
 	}
 	for _, w := range c.writes {

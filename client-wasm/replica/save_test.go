@@ -239,8 +239,15 @@ func TestDeleteNeedsTheWholeRecord(t *testing.T) {
 	if _, err := a.r.Delete(ctx, id); err != nil || a.r.Meta().Last != last {
 		t.Errorf("deleting twice: got %v, %d writes", err, a.r.Meta().Last-last)
 	}
-	if v, err := a.r.Restore(ctx, id); err != nil || v.Life != "alive" {
-		t.Errorf("restore: got %v, %v", v.Life, err)
+	if v, err := a.r.Restore(ctx, id); err != nil || v.Life != "alive" || v.Stage != "submitted" {
+		t.Errorf("restore: got %v %v, %v", v.Life, v.Stage, err)
+	}
+	bad := a.put("", map[string]string{"note": "không tên"})
+	if v, err := a.r.Delete(ctx, bad); err != nil || v.Stage != "submitted" {
+		t.Errorf("a deletion waits for approval whatever the record is like: got %v, %v", v.Stage, err)
+	}
+	if v, err := a.r.Restore(ctx, bad); err != nil || v.Stage != "draft" {
+		t.Errorf("a record with an error comes back as a draft: got %v, %v", v.Stage, err)
 	}
 }
 

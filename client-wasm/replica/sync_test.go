@@ -276,17 +276,33 @@ func TestQuarantine(t *testing.T) {
 		switch c.Dot.Counter {
 		case bad:
 			return protocol.Forbidden
-		case bad + 4: // what builds on it, by the server's own judgement
+		case bad + 2: // what builds on it, by the server's own judgement
 			return protocol.Dependent
 		}
 		return protocol.OK
 	}
-	a.put(id, map[string]string{"note": "bị giữ"})      // bad, two writes with the submission
-	a.put(id, map[string]string{"level": "7"})          // has nothing to do with it
-	a.put(id, map[string]string{"note": "trên bị giữ"}) // builds on it
+	for _, values := range []map[string]string{{"note": "bị giữ"}, {"level": "7"}, {"note": "trên bị giữ"}} {
+		// Drafts, for a submission would build on the one before it.
+		if _, err := a.r.Put(ctx, replica.PutRequest{Register: "people", Record: id, Values: values, NoSubmit: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if got := a.record(id).Values["note"]; got != "trên bị giữ" {
 		t.Fatalf("before: got %q", got)
 	}
+	l := a.line()
+	for expected := false; !expected; {
+		if more, err := l.step(); err != nil || !more {
+			t.Fatalf("the refusal does not come: %v", err)
+		}
+		if all := a.outbox(); all[1].Refusal != nil {
+			if expected = true; all[3].Refusal == nil || all[2].Refusal != nil || all[3].Refusal.Code != protocol.Dependent {
+				t.Errorf("with the refused changeset go those that build on it, and no other: got %+v, %+v", all[2].Refusal, all[3].Refusal)
+			}
+		}
+	}
+	l.hangUp()
+	a.open()
 	a.mustSync()
 	rec := a.record(id)
 	if rec.Values["note"] != "gốc" || rec.Values["level"] != "7" || rec.Stage != record.StageQuarantined {
@@ -331,8 +347,11 @@ func TestQuarantinedRecordIsVisible(t *testing.T) {
 	if err != nil || len(reply.Rows) != 1 || reply.Rows[0].Title != "Bị giữ" || reply.Rows[0].Stage != "quarantined" {
 		t.Fatalf("got %+v, %v", reply, err)
 	}
-	if _, err := a.r.Delete(ctx, id); !errors.Is(err, replica.ErrNoRecord) {
-		t.Errorf("acting on what does not stand: got %v, want %v", err, replica.ErrNoRecord)
+	if _, err := a.r.Delete(ctx, id); !errors.Is(err, replica.ErrHeldBack) {
+		t.Errorf("acting on what does not stand: got %v, want %v", err, replica.ErrHeldBack)
+	}
+	if _, err := a.r.OpenForm(ctx, id, ""); !errors.Is(err, replica.ErrHeldBack) {
+		t.Errorf("opening what does not stand: got %v, want %v", err, replica.ErrHeldBack)
 	}
 	view, _ := a.r.Get(ctx, id)
 	if err := a.r.Dismiss(ctx, id, view.Quarantine[0].Counter); err != nil {
@@ -362,8 +381,10 @@ func TestClonedStoreTakesNewDots(t *testing.T) {
 	replicaBefore := c.r.Meta().Replica
 
 	a.put(id, map[string]string{"note": "của a"})
+	a.put(id, map[string]string{"level": "1"})
 	fresh := a.put("", map[string]string{"name": "Mới của a"})
-	c.put(id, map[string]string{"note": "của c"})
+	c.put(id, map[string]string{"note": "của c, lần một"})
+	c.put(id, map[string]string{"note": "của c"}) // its vector names a dot that a has used too
 	freshC := c.put("", map[string]string{"name": "Mới của c"})
 	c.put(freshC, map[string]string{"note": "thêm", "friend": freshC})
 	if _, err := c.r.Delete(ctx, freshC); err != nil {
@@ -397,7 +418,7 @@ func TestClonedStoreTakesNewDots(t *testing.T) {
 		rec := b.record(x.String())
 		titles[string(rec.Values["name"])] = x.String()
 	}
-	if len(titles) != 4 || titles["Mới của a"] != fresh || titles["Mới của c"] == fresh {
+	if len(titles) != 4 || len(w.server.IDs()) != 4 || titles["Mới của a"] != fresh || titles["Mới của c"] == fresh {
 		t.Fatalf("got %v, want four records, a's under its id and c's under another", titles)
 	}
 	moved := b.record(titles["Mới của c"])
@@ -463,6 +484,19 @@ func TestRestoredServerIsGivenBack(t *testing.T) {
 	a.mustSync()
 	b.mustSync()
 	w.server = backup
+	l := a.line()
+	for a.r.Meta().Epoch != (protocol.Token{2}) {
+		if more, err := l.step(); err != nil || !more {
+			t.Fatalf("the new epoch does not come: %v", err)
+		}
+	}
+	l.hangUp()
+	if rec := a.record(id); rec.Place != replica.PlaceLocal {
+		t.Errorf("what the restored server lacks: got %s, want %s", rec.Place, replica.PlaceLocal)
+	}
+	if all := a.outbox(); all[len(all)-1].Received != 0 {
+		t.Error("a receipt of the lost server's is still shown")
+	}
 	for range 3 {
 		a.mustSync()
 		b.mustSync()
@@ -497,6 +531,10 @@ func TestPlaces(t *testing.T) {
 	if view.ReceivedAt == 0 || view.Fields[0].Received == 0 || view.Fields[0].Local {
 		t.Errorf("received: got %+v", view)
 	}
+	w.server.HubMark(protocol.HubMark{Unit: unit, Register: "people", Revision: 5})
+	w.server.Approve(key, "supervisor", 0)
+	a.mustSync()
+	at(replica.PlaceApproved, record.StageApproved) // it has no revision at the hub yet
 	w.server.Approve(key, "supervisor", 7)
 	a.mustSync()
 	at(replica.PlaceApproved, record.StageApproved)
@@ -568,6 +606,110 @@ func TestWithdrawnStreamIsForgotten(t *testing.T) {
 		if err != nil || rec.Values["secret"] != "" {
 			t.Errorf("got %+v, %v; want the record without its sensitive fields", rec.Values, err)
 		}
+	}
+}
+
+// What was saved is seen at every moment, however far the server is with it.
+func TestOwnWritesAreSeenAtEveryStep(t *testing.T) {
+	w := newWorld(t)
+	w.server.PageRecords, w.server.BackedUp = 1, true
+	a := w.device("a", "officer.a")
+	var made []record.Changeset
+	seen := func(when string) {
+		t.Helper()
+		for _, c := range made {
+			for i, e := range c.Edits {
+				head := a.record(e.Record.String()).Head
+				dot := c.FirstDot(i)
+				for _, write := range e.Writes {
+					if !head.Field(write.Key).Vector().Covers(dot) {
+						t.Fatalf("%s: write %v is not seen", when, dot)
+					}
+					dot.Counter++
+				}
+			}
+		}
+	}
+	for round := range 4 {
+		for i := range 3 {
+			a.put("", map[string]string{"name": fmt.Sprint("N", round, i), "secret": "x"})
+		}
+		for _, e := range a.outbox() {
+			made = append(made, e.Changeset)
+		}
+		l := a.line()
+		for step := 0; step < 20+9*round; step++ { // is cut at another place each time
+			if more, err := l.step(); err != nil {
+				t.Fatal(err)
+			} else if !more {
+				break
+			}
+			seen(fmt.Sprintf("round %d, step %d", round, step))
+		}
+		l.hangUp()
+		a.open()
+		seen(fmt.Sprintf("round %d, opened again", round))
+	}
+	for range 2 {
+		a.mustSync()
+	}
+	seen("at the end")
+	if n := len(a.outbox()); n != 0 {
+		t.Errorf("got %d changesets in the outbox, want none", n)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	w := newWorld(t)
+	a := w.device("a", "officer.a")
+	status := func() replica.Status {
+		t.Helper()
+		s, err := a.r.Status(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := status(); s.Synced || s.Unsent != 0 || s.ClockOffset != nil || s.Link != "offline" {
+		t.Errorf("new: got %+v", s)
+	}
+	a.put("", map[string]string{"name": "Một"})
+	a.put("", map[string]string{"name": "Hai"})
+	if s := status(); s.Synced || s.Unsent != 2 || s.Oldest == 0 || s.Oldest > w.now {
+		t.Errorf("with work: got %+v", s)
+	}
+	l := a.line()
+	for step := 0; ; step++ {
+		if s := status(); s.Synced && (s.Unsent > 0 || !s.Streams[0].Complete || s.Link != "online") {
+			t.Fatalf("step %d: synced is told too early: %+v", step, s)
+		}
+		more, err := l.step()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !more {
+			break
+		}
+	}
+	if s := status(); !s.Synced || s.Unsent != 0 || s.LastReceipt == 0 || s.ClockOffset == nil || len(s.Streams) != 1 || s.Streams[0].Have != 2 || s.Streams[0].Of != 2 {
+		t.Errorf("at the end: got %+v", s)
+	}
+	if ok, err := a.r.NoteSynced(ctx); !ok || err != nil || a.r.Meta().SyncedLast != a.r.Meta().Last {
+		t.Errorf("note: got %v, %v", ok, err)
+	}
+	a.put("", map[string]string{"name": "Ba"})
+	if s := status(); s.Synced || s.Unsent != 1 {
+		t.Errorf("one more: got %+v", s)
+	}
+	l.h.Refresh() // saved while connected: it goes at once
+	l.run(1000)
+	if s := status(); !s.Synced || s.Unsent != 0 {
+		t.Errorf("after it went: got %+v", s)
+	}
+	l.hangUp()
+	a.open()
+	if s := status(); s.Synced {
+		t.Errorf("without a session: got %+v", s)
 	}
 }
 
