@@ -1,0 +1,98 @@
+package puller
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// pageLog is the append-only log of a dataset's pages. After each page stands a
+// line with the hash of its bytes: of an append that a power cut interrupted, any
+// part may be missing.
+type pageLog struct {
+	file *os.File
+	size int64 // end of the last complete page
+}
+
+func seal(raw []byte) string { return fmt.Sprintf("{\"page_sha256\":\"%x\"}\n", sha256.Sum256(raw)) }
+
+// openLog opens the log in dir, making it if it is absent, and returns what its
+// complete pages add up to. Whatever stands behind them is dropped: it was never
+// acknowledged, or can be asked for again.
+func openLog(dir, dataset string) (_ *pageLog, h *holding, dropped int64, err error) {
+	if err := makeFolder(dir); err != nil {
+		return nil, nil, 0, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "pages.ndjson"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	if err := syncFolder(dir); err != nil {
+		return nil, nil, 0, err
+	}
+	l, h := &pageLog{file: f}, newHolding()
+	r := bufio.NewReaderSize(f, 1<<20)
+	for {
+		p, err := readPage(r, dataset, false)
+		if err != nil {
+			break
+		}
+		if line, err := readLine(r); err != nil || string(line) != seal(p.raw) || h.joins(p) != nil {
+			break
+		}
+		h.take(p, l.size)
+		l.size += int64(len(p.raw) + len(seal(p.raw)))
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	if dropped = info.Size() - l.size; dropped > 0 {
+		err = l.cut(l.size)
+	}
+	return l, h, dropped, err
+}
+
+// cut drops everything behind size.
+func (l *pageLog) cut(size int64) error {
+	if err := l.file.Truncate(size); err != nil {
+		return err
+	}
+	l.size = size
+	return l.file.Sync()
+}
+
+// add appends a page. It is durable when add returns; after an error it is not
+// in the log.
+func (l *pageLog) add(p page) error {
+	b := append(append(make([]byte, 0, len(p.raw)+96), p.raw...), seal(p.raw)...)
+	_, err := l.file.WriteAt(b, l.size)
+	if err = errors.Join(err, l.file.Sync()); err != nil {
+		return errors.Join(err, l.cut(l.size))
+	}
+	l.size += int64(len(b))
+	return nil
+}
+
+// copyLines writes the lines at the given places to w.
+func (l *pageLog) copyLines(w io.Writer, places []version) error {
+	b := bufio.NewWriterSize(w, 1<<20)
+	for _, v := range places {
+		if _, err := io.Copy(b, io.NewSectionReader(l.file, v.offset, int64(v.length))); err != nil {
+			return err
+		}
+		b.WriteByte('\n') // an error stays until Flush
+	}
+	return b.Flush()
+}
+
+func (l *pageLog) close() error { return l.file.Close() }
