@@ -17,9 +17,10 @@ export function onUpdate(listen: (waits: boolean) => void): () => void {
 export function register(): void {
   const { serviceWorker } = navigator
   if (!serviceWorker) return
-  const controlled = serviceWorker.controller !== null
+  let controlled = serviceWorker.controller !== null
   serviceWorker.addEventListener('controllerchange', () => {
-    if (controlled) location.reload() // a first installation changes nothing that is on the screen
+    if (controlled) location.reload()
+    controlled = true // a first installation changes nothing that is on the screen
   })
   void serviceWorker.register(scriptURL('/sw.js'), { updateViaCache: 'none' }).then((registration) => {
     const look = () => {

@@ -75,7 +75,7 @@ export const en: Texts = {
   'home.registers': 'Registers of the unit',
   'home.have': 'All on this device: {n} records',
   'home.part': 'On this device {have} of {of} records',
-  'home.nothing': 'No records on this device yet',
+  'home.nothing': 'No records yet',
   'home.receiving': 'Receiving records',
   'home.drafts': 'Unfinished',
   'home.draft.fields': 'written: {fields}',

@@ -74,7 +74,7 @@ export const vi = {
   'home.registers': 'Sổ của đơn vị',
   'home.have': 'Đủ trên máy này: {n} hồ sơ',
   'home.part': 'Trên máy này {have} trong {of} hồ sơ',
-  'home.nothing': 'Chưa có hồ sơ trên máy này',
+  'home.nothing': 'Chưa có hồ sơ',
   'home.receiving': 'Đang nhận hồ sơ',
   'home.drafts': 'Đang viết dở',
   'home.draft.fields': 'đã viết: {fields}',

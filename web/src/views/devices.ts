@@ -14,7 +14,8 @@ import { ago, day, when } from '../text/format'
 function told(label: string): string {
   const browser = /(Edg|OPR|coc_coc_browser|SamsungBrowser|Firefox|Chrome|Safari)\/[\d.]+/.exec(label)?.[1]
   const system = /Android|iPhone|iPad|Windows|Mac OS X|Linux/.exec(label)?.[0]
-  if (!browser || !system) return label
+  if (!system) return label
+  if (!browser) return system
   const names: Record<string, string> = { Edg: 'Edge', OPR: 'Opera', coc_coc_browser: 'Cốc Cốc', SamsungBrowser: 'Samsung Internet' }
   return `${names[browser] ?? browser}, ${system}`
 }

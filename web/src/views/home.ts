@@ -64,7 +64,7 @@ export class Home extends Part {
               <a class="line" href=${hrefOf('register', definition.id)}>
                 ${icon('book')}<span><strong>${inLang(definition.label)}</strong>
                   <span class="sub"
-                    >${!stream ? t('home.nothing') : stream.complete ? t('home.have', { n: number(stream.have) }) : t('home.part', { have: number(stream.have), of: number(stream.of) })}</span
+                    >${!stream || (stream.complete && !stream.have) ? t('home.nothing') : stream.complete ? t('home.have', { n: number(stream.have) }) : t('home.part', { have: number(stream.have), of: number(stream.of) })}</span
                   >
                   ${stream && !stream.complete ? html`<progress max=${stream.of || 1} .value=${stream.have} aria-label=${t('home.receiving')}></progress>` : nothing}</span
                 >${icon('next')}
