@@ -277,6 +277,9 @@ func (s *Server) load(out *effects) {
 	if s.phase != serving || s.loading || s.muted || s.unapplied >= pageWindow || s.compared < s.held {
 		return
 	}
+	if s.committing {
+		return // what the device wrote becomes durable first; each Committed comes here again
+	}
 	if i := s.next(); i >= 0 {
 		s.loading = true
 		out.add(LoadPage{s.streams[i].scope, s.streams[i].sent, s.streams[i].floor})
