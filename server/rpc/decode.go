@@ -367,6 +367,7 @@ func decodeAddress(r *http.Request, v reflect.Value) error {
 			return ErrInvalid.At(f.name).Because(err)
 		}
 	}
+	delete(query, "lang") // the display language, which the page sends with every request
 	for name := range query {
 		return ErrUnknownField.At(clip(name))
 	}
