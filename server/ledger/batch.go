@@ -232,9 +232,19 @@ func (b *batch) ackedOf(id conflict.ReplicaID) (uint64, error) {
 	return r.Acked, nil
 }
 
-// isAside reports whether d is a write of this replica that is in quarantine.
+// isAside reports whether d is a write that is in quarantine. Of another replica
+// it is asked for a record that is not there: a copy of a store may go on with
+// one that its other replica id created.
 func (b *batch) isAside(d conflict.Dot) (bool, error) {
-	if d.Replica != b.r.ID || !b.r.Trouble {
+	if d.Replica != b.r.ID {
+		r, ok, err := b.t.Replica(d.Replica)
+		if err != nil || !ok || !r.Trouble || r.Account != b.r.Account {
+			return false, err
+		}
+		list, err := b.t.Quarantined(r.No)
+		return holds(list, d), err
+	}
+	if !b.r.Trouble {
 		return false, nil
 	}
 	if !b.readTrouble {
@@ -244,9 +254,14 @@ func (b *batch) isAside(d conflict.Dot) (bool, error) {
 		}
 		b.readTrouble = true
 	}
-	return slices.ContainsFunc(b.quarantined, func(q Quarantine) bool {
+	return holds(b.quarantined, d), nil
+}
+
+// holds reports whether an open entry of the list contains d's counter.
+func holds(list []Quarantine, d conflict.Dot) bool {
+	return slices.ContainsFunc(list, func(q Quarantine) bool {
 		return q.Settled == "" && q.Counter <= d.Counter && d.Counter < q.Counter+q.Count
-	}), nil
+	})
 }
 
 // apply merges a judged changeset into its records and moves the unit on by

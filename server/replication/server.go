@@ -50,6 +50,7 @@ type Server struct {
 	sessions map[*socket]struct{}
 	accounts map[string]int
 	replicas map[conflict.ReplicaID]*socket
+	turns    map[turnKey]uint64
 	closed   bool
 	done     sync.WaitGroup
 }
@@ -76,7 +77,7 @@ func NewServer(c Config) (*Server, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: c, sessions: map[*socket]struct{}{}, accounts: map[string]int{}, replicas: map[conflict.ReplicaID]*socket{}}
+	s := &Server{cfg: c, sessions: map[*socket]struct{}{}, accounts: map[string]int{}, replicas: map[conflict.ReplicaID]*socket{}, turns: map[turnKey]uint64{}}
 	// Compression stays off: gorilla's read limit counts compressed bytes, and
 	// the pages are compressed by column already.
 	s.upgrader = websocket.Upgrader{ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &sync.Pool{},
@@ -182,6 +183,28 @@ func (s *Server) settle(c *socket, account string, replica conflict.ReplicaID) (
 	s.replicas[replica] = c
 	c.account, c.replica = account, replica
 	return old, nil
+}
+
+// turnKey names a replica as an account speaks for it.
+type turnKey struct {
+	account string
+	replica conflict.ReplicaID
+}
+
+// take gives a session, or an exchange, the turn to speak for a replica; who had
+// it before has it no more, even before its own socket learns of that.
+func (s *Server) take(account string, replica conflict.ReplicaID) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := turnKey{account, replica}
+	s.turns[key]++
+	return s.turns[key]
+}
+
+func (s *Server) hasTurn(account string, replica conflict.ReplicaID, turn uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.turns[turnKey{account, replica}] == turn
 }
 
 // Tell passes a refusal, or the news that one was settled, to the open session

@@ -28,6 +28,7 @@ type host struct {
 	session *auth.Session // nil in an exchange, and for a device that was closed
 	closed  bool          // the device may hand in, and see nothing
 	replica conflict.ReplicaID
+	turn    uint64 // of the replica; see Server.take
 	app     string
 	read    map[protocol.Stream]bool // streams whose reading is in the audit log
 	leave   []func()                 // what to undo when the session ends
@@ -162,6 +163,7 @@ func (h *host) admit(ctx context.Context, hello *protocol.Hello) (session.Event,
 		return h.rejected(err)
 	}
 	h.caller, h.replica, h.app = caller, hello.Replica, hello.App
+	h.turn = h.s.take(caller.Name, hello.Replica)
 	var admitted session.Admitted
 	err = h.s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) (err error) {
 		author, err := h.current(tx)
@@ -183,9 +185,34 @@ func (h *host) admit(ctx context.Context, hello *protocol.Hello) (session.Event,
 		}
 	}
 	h.follow(units)
+	if err := h.lookAgain(ctx, hello, admitted.Welcome); err != nil {
+		return h.rejected(err)
+	}
 	h.s.metrics.admitted.WithLabelValues(verdictName(admitted.Welcome.Verdict)).Inc()
 	return admitted, nil
 }
+
+// lookAgain raises the heads told in w to what they are now that the session
+// follows its units: what was committed between its admission and that was
+// announced to the others and not to it.
+func (h *host) lookAgain(ctx context.Context, hello *protocol.Hello, w *protocol.Welcome) error {
+	return h.s.cfg.Store.View(ctx, func(tx *sqlite.Tx) error {
+		t := sqlite.LedgerOf(tx)
+		for i := range w.Grants {
+			if g := &w.Grants[i]; g.Code == protocol.OK && w.Verdict != protocol.Forked {
+				head, err := t.StreamHead(hello.Scopes[i].Stream)
+				if err != nil {
+					return err
+				}
+				g.Head = max(g.Head, head)
+			}
+		}
+		return nil
+	})
+}
+
+// errSuperseded ends a session whose replica speaks in a newer one.
+var errSuperseded = &protocol.Error{Code: protocol.Superseded}
 
 func verdictName(v protocol.Verdict) string {
 	return [...]string{"accepted", "rebased", "forked"}[v]
@@ -220,6 +247,11 @@ func (h *host) commit(ctx context.Context, changesets []record.Changeset) (sessi
 func (h *host) taken(ctx context.Context, work func(ledger.Tables, ledger.Author) (ledger.Outcome, error)) (session.Event, error) {
 	var out ledger.Outcome
 	err := h.s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) error {
+		// What is on the way in an old session must not come after the newer
+		// one was told what is stored: the device may have given it new dots.
+		if !h.s.hasTurn(h.caller.Name, h.replica, h.turn) {
+			return errSuperseded
+		}
 		author, err := h.current(tx)
 		if err != nil {
 			return err
@@ -311,6 +343,11 @@ func (h *host) loadPage(ctx context.Context, f session.LoadPage) (session.Event,
 		})
 		return page, err
 	})
+	if err == nil && !h.s.hasTurn(h.caller.Name, h.replica, h.turn) {
+		// The page may hold writes of another copy of the store, under dots
+		// that this one has used and not sent.
+		err = errSuperseded
+	}
 	if err != nil {
 		return h.rejected(err)
 	}

@@ -45,6 +45,7 @@ type device struct {
 	remembered
 	copy *copied
 
+	unflushed *store.Memory // what a crash leaves, if a bug says so
 	commits   int
 	checkedAt [2]int // commits here and at the server when "synced" was last checked
 }
@@ -140,6 +141,7 @@ func (d *device) burn() bool {
 // crash ends the process: what is not in the store is gone.
 func (d *device) crash() {
 	d.w.logf("  device %d crashes", d.no)
+	d.w.bugCrash(d)
 	d.fuse, d.rep, d.host, d.opened = 0, nil, nil, false
 	if d.link != nil {
 		d.link.left = true
@@ -266,7 +268,7 @@ func (d *device) pick(bits uint32) (conflict.RecordID, conflict.Record, bool) {
 	}
 	id := ids[int(bits)%len(ids)]
 	h, ok := d.holding(id)
-	return id, headOf(&h), ok
+	return id, d.head(&h), ok
 }
 
 func (d *device) look(head conflict.Record) map[conflict.FieldKey]set {
@@ -366,7 +368,7 @@ func (d *device) settle(bits uint32) {
 	}
 	for _, id := range ids {
 		h, _ := d.holding(id)
-		head := headOf(&h)
+		head := d.head(&h)
 		for i, k := range fieldKeys {
 			f := head.Field(k)
 			if f.Len() < 2 || k.Elem != "" {

@@ -3,10 +3,12 @@ package simtest
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"wardbook/client-wasm/replica"
 	"wardbook/client-wasm/store"
 	"wardbook/conflict"
+	"wardbook/sync/protocol"
 )
 
 // errCrash is what a dying device's store returns: nobody lives to see it.
@@ -26,7 +28,10 @@ func (k disk) Commit(ctx context.Context, b *replica.Batch) error {
 	if k.d.burn() {
 		return errCrash
 	}
-	for _, b := range k.d.w.bugBatch(k.d, b) {
+	for i, b := range k.d.w.bugBatch(k.d, b) {
+		if i > 0 && k.d.burn() {
+			return errCrash
+		}
 		if err := k.put(ctx, b); err != nil {
 			return err
 		}
@@ -49,6 +54,17 @@ func (k disk) put(ctx context.Context, b *replica.Batch) error {
 	return nil
 }
 
+// Holdings implements replica.Store.
+func (k disk) Holdings(ctx context.Context, ids []conflict.RecordID) ([]replica.Holding, error) {
+	hs, err := k.Memory.Holdings(ctx, ids)
+	if k.d.w.bug == ScreenStale {
+		for i := range hs {
+			hs[i].Entries = nil
+		}
+	}
+	return hs, err
+}
+
 // holding returns what the device holds of a record.
 func (d *device) holding(id conflict.RecordID) (replica.Holding, bool) {
 	hs, err := d.mem.Holdings(ctx, []conflict.RecordID{id})
@@ -58,21 +74,42 @@ func (d *device) holding(id conflict.RecordID) (replica.Holding, bool) {
 	return hs[0], true
 }
 
-// headOf says what people see of a record, independently of the replica: what
-// the server said, with every changeset of the outbox on top that is not in
-// quarantine.
-func headOf(h *replica.Holding) conflict.Record {
+// head says what people see of a record, independently of the replica: what the
+// server said, with every changeset of the outbox on top that is not in
+// quarantine. Of a stream that the server does not give, the author sees what
+// is on its way, and no more once the server has it.
+func (d *device) head(h *replica.Holding) conflict.Record {
 	head := h.Base
+	held := d.held(protocol.Sensitive)
+	var own []conflict.FieldKey // sensitive fields with something on its way
 	for i := range h.Entries {
 		e := &h.Entries[i]
-		if e.Refusal != nil {
-			continue
-		}
 		for j := range e.Changeset.Edits {
-			if e.Changeset.Edits[j].Record == h.ID {
+			edit := &e.Changeset.Edits[j]
+			if edit.Record != h.ID {
+				continue
+			}
+			if e.Refusal == nil {
 				head = e.Changeset.Apply(head, j, e.Received)
+			}
+			for _, w := range edit.Writes {
+				if classOf(w.Key) == protocol.Sensitive && e.Changeset.Dot.Replica == d.meta.Replica && e.Changeset.Last().Counter > d.meta.Acked {
+					own = append(own, w.Key)
+				}
 			}
 		}
 	}
+	for k := range head.All() {
+		if !held && classOf(k) == protocol.Sensitive && !slices.Contains(own, k) {
+			head = head.With(k, h.Base.Field(k))
+		}
+	}
 	return head
+}
+
+// held reports whether the device may hold its stream of a class, as far as it
+// has heard.
+func (d *device) held(c protocol.Class) bool {
+	s, ok := d.streams[protocol.Stream{Unit: d.account.unit, Register: registerID, Class: c}]
+	return ok && !s.Withdrawn && s.Code == protocol.OK
 }

@@ -24,7 +24,7 @@ func (w *world) carry(m protocol.Message) protocol.Message {
 	if !w.codec {
 		return m
 	}
-	out, err := protocol.Decode(protocol.Encode(nil, m))
+	out, err := protocol.Decode(w.bugBytes(protocol.Encode(nil, m)))
 	if err != nil {
 		w.fail(oracleCodec, fmt.Sprintf("%T cannot be read back: %v", m, err))
 		return m

@@ -36,6 +36,10 @@ const (
 	oracleCodec       = "codec"           // a message cannot be read back
 )
 
+var oracles = []string{oracleEffects, oracleOrigin, oracleAck, oracleDot, oracleRedot, oracleState, oraclePositions, oracleCursor,
+	oracleReads, oracleOwnWrites, oracleSynced, oracleScreen, oracleTwice, oracleRest, oracleLost, oracleModel, oracleConvergence,
+	oracleHeads, oracleQuarantine, oracleCodec}
+
 // parsed is a record at rest, read.
 type parsed struct {
 	record    conflict.Record
@@ -144,6 +148,11 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64) 
 	if aside >= 0 {
 		if t.aside[aside].Code == protocol.OK {
 			v.w.fail(oracleState, fmt.Sprintf("changeset %v is in quarantine for no reason", c.Dot))
+		}
+		switch code := t.aside[aside].Code; code {
+		case protocol.Forbidden, protocol.Dependent, protocol.Partial:
+		default: // nobody here is hostile or makes malformed changesets
+			v.w.fail(oracleQuarantine, fmt.Sprintf("changeset %v of an honest device is refused: %v %s", c.Dot, code, t.aside[aside].Detail))
 		}
 		v.life.aside[n] = t.aside[aside].Code
 		return
@@ -318,7 +327,7 @@ func (v *server) epoch() protocol.Token { return v.db.Epoch().Token }
 // may go but what somebody replaced who had seen it, or what is in quarantine.
 func (d *device) checkReads(id conflict.RecordID) {
 	h, ok := d.holding(id)
-	head := headOf(&h)
+	head := d.head(&h)
 	if ok && d.w.bug == NoBug && (h.Base.Len() == 0) != (h.Index.Flags&replica.FlagGhost != 0) && head.Len() == 0 && len(h.Entries) > 0 {
 		d.w.fail(oracleScreen, fmt.Sprintf("device %d: record %v is a ghost and not marked as one", d.no, id))
 	}
@@ -341,7 +350,7 @@ func (d *device) checkReads(id conflict.RecordID) {
 			if seen.has(n) || d.refusedHere(&h, n) {
 				continue
 			}
-			if _, stored := d.w.server.life.stored[n]; !stored || d.granted(k) { // else its rights are gone
+			if _, stored := d.w.server.life.stored[n]; !stored || d.held(classOf(k)) { // else its rights are gone
 				d.w.fail(oracleReads, fmt.Sprintf("device %d showed changeset %d (%s) in field %v of %v and shows it no more",
 					d.no, n, d.w.truth.sets[n].by, k, id))
 			}
@@ -623,7 +632,7 @@ func (d *device) checkBase() {
 		if !rows[id] && h.Base.Len() > 0 && len(d.w.ghosts) == 0 {
 			d.w.fail(oracleConvergence, fmt.Sprintf("device %d holds record %v, the server does not", d.no, id))
 		}
-		if head := headOf(&h); !head.Equal(h.Base) && len(d.w.ghosts) == 0 {
+		if head := d.head(&h); !head.Equal(h.Base) && len(d.w.ghosts) == 0 {
 			d.w.fail(oracleHeads, fmt.Sprintf("device %d shows of %v something else than the server said", d.no, id))
 		}
 	}

@@ -32,6 +32,8 @@ type server struct {
 	rnd  *rand.ChaCha8
 
 	commits    int
+	turns      map[conflict.ReplicaID]*serverEnd // who may speak for a replica
+	first      conflict.ReplicaID                // of the first epoch's own writes
 	backup     *memory.DB
 	backupLife *life
 }
@@ -66,6 +68,7 @@ type serverEnd struct {
 	replica conflict.ReplicaID
 	follows map[string]bool
 	wakeAt  int64
+	repeats int  // in the last push
 	gone    bool // the process has died, or nobody listens
 }
 
@@ -159,6 +162,9 @@ func (v *server) perform(s *serverEnd, e session.Effect) {
 	switch e := e.(type) {
 	case session.Send:
 		m := v.w.bugSend(s, e.Message)
+		if m == nil {
+			return
+		}
 		if a, ok := m.(*protocol.Ack); ok {
 			v.checkAck(s, a)
 		}
@@ -209,6 +215,10 @@ func (v *server) answer(s *serverEnd, e session.Event, err error) {
 
 func (v *server) admit(s *serverEnd, h *protocol.Hello) {
 	s.account, s.replica = s.l.d.account, h.Replica
+	if v.turns == nil {
+		v.turns = map[conflict.ReplicaID]*serverEnd{}
+	}
+	v.turns[h.Replica] = s
 	for _, old := range v.ends {
 		if old != s && old.replica == h.Replica {
 			// The owner dismisses an older session of the replica, which takes
@@ -222,17 +232,29 @@ func (v *server) admit(s *serverEnd, h *protocol.Hello) {
 	}
 	var e session.Admitted
 	err := v.update(func(t ledger.Tables) (err error) {
-		e.Welcome, e.More, err = v.led.Admit(v.w.bugTables(s, t, h), s.author(), h)
+		e.Welcome, e.More, err = v.led.Admit(v.w.bugTables(t, h, nil), s.author(), h)
 		return err
 	})
 	e.Now, e.Expires = v.now(), 1<<60
 	v.answer(s, e, err)
 }
 
+// hasTurn reports whether no newer session speaks for the replica. The owner
+// asks in the transaction of a commit, and after a page was read.
+func (v *server) hasTurn(s *serverEnd) bool { return v.turns[s.replica] == s }
+
+var errSuperseded = &protocol.Error{Code: protocol.Superseded}
+
 func (v *server) commit(s *serverEnd, changesets []record.Changeset) {
+	if !v.hasTurn(s) {
+		v.answer(s, nil, errSuperseded)
+		return
+	}
 	var out ledger.Outcome
 	err := v.update(func(t ledger.Tables) (err error) {
-		out, err = v.led.Commit(v.w.bugTables(s, t, nil), s.author(), s.replica, v.w.bugPush(s, t, changesets))
+		changesets := v.w.bugPush(s, t, changesets)
+		out, err = v.led.Commit(v.w.bugTables(t, nil, changesets), s.author(), s.replica, changesets)
+		s.repeats = out.Repeats
 		if err == nil && v.w.bug == AckBeforeCommit && out.Ack != nil {
 			v.checkAck(s, out.Ack)
 			s.l.sendDown(out.Ack)
@@ -254,7 +276,10 @@ func (v *server) commit(s *serverEnd, changesets []record.Changeset) {
 
 // grew tells every session that follows a unit what is durable now.
 func (v *server) grew(marks []protocol.StreamMark) {
-	for _, s := range v.ends {
+	for i, s := range v.ends {
+		if v.w.bug == PokeLost && i%2 == 1 {
+			continue
+		}
 		var mine []protocol.StreamMark
 		for _, m := range marks {
 			if s.follows[m.Stream.Unit] {
@@ -273,6 +298,9 @@ func (v *server) load(s *serverEnd, e session.LoadPage) {
 		p, err = v.led.Page(t, e.Scope, e.From, e.Floor)
 		return err
 	})
+	if err == nil && !v.hasTurn(s) {
+		err = errSuperseded
+	}
 	v.answer(s, session.PageLoaded{Now: v.now(), Page: p}, err)
 }
 
@@ -351,7 +379,7 @@ func (v *server) review(bits uint32) {
 	v.w.truth.sets[v.w.truth.add(&c, "supervisor", screen, nil)].reported = true
 	var marks []protocol.StreamMark
 	err = v.update(func(t ledger.Tables) (err error) {
-		_, marks, err = v.led.Write(t, row.Unit, "supervisor", edits)
+		_, marks, err = v.led.Write(v.w.bugTables(t, nil, nil), row.Unit, "supervisor", edits)
 		return err
 	})
 	if err != nil {

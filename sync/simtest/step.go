@@ -124,6 +124,9 @@ func Schedule(seed uint64, mix Mix, devices, steps int) []Step {
 	for _, n := range weights[mix] {
 		total += n
 	}
+	// Half of what happens does so at two devices, so that things meet.
+	actor := func() uint32 { return uint32(rnd.IntN(60 * devices)) }
+	busy := [2]uint32{actor(), actor()}
 	list := make([]Step, steps)
 	for i := range list {
 		n := rnd.IntN(total)
@@ -132,7 +135,11 @@ func Schedule(seed uint64, mix Mix, devices, steps int) []Step {
 			n -= weights[mix][op]
 			op++
 		}
-		list[i] = Step{op, uint32(rnd.IntN(devices)), uint32(rnd.IntN(1 << 16))}
+		a := actor()
+		if n := rnd.IntN(4); n < 2 {
+			a = busy[n]
+		}
+		list[i] = Step{op, a, uint32(rnd.IntN(1 << 16))}
 	}
 	return list
 }
@@ -145,6 +152,8 @@ type Case struct {
 	Devices int
 	Bug     Bug
 	Steps   []Step
+
+	only string // if not empty, the one oracle that is listened to
 }
 
 // Transcript returns the text form of c, which ParseCase reads.

@@ -84,7 +84,7 @@ func newLedger(w *world, def *register.Definition) *ledger.Ledger {
 // newWorld returns a copy of the city to run a case in.
 func newWorld(c *Case) *world {
 	base := cityOf(c.Devices)
-	w := &world{seed: c.Seed + 1, def: base.def, defBody: base.defBody, bug: c.Bug, codec: c.Seed%8 == 0, now: base.now, values: base.values,
+	w := &world{seed: c.Seed + 1, def: base.def, defBody: base.defBody, bug: c.Bug, only: c.only, codec: c.Seed%8 == 0, now: base.now, values: base.values,
 		ghosts: map[int][]conflict.Dot{}, ever: make(map[conflict.Dot]record.Hash, len(base.ever)+16), states: map[*ledger.Row]parsed{}}
 	w.accounts = append(w.accounts, base.accounts...)
 	for k, v := range base.ever {
@@ -96,6 +96,7 @@ func newWorld(c *Case) *world {
 	}
 	w.server = &server{w: w, led: newLedger(w, base.def), db: base.db.Clone(), life: base.life.clone()}
 	w.server.reseed()
+	w.server.first = w.server.db.Epoch().Server
 	for i, from := range base.devices {
 		d := w.newDevice(&w.accounts[ownerOf(i)])
 		d.takeStore(from)

@@ -66,6 +66,7 @@ func cards() (*register.Definition, error) {
 type world struct {
 	seed  uint64
 	bug   Bug
+	only  string // if not empty, the one oracle that is listened to
 	codec bool
 	now   int64 // milliseconds since the run began; rises at every step
 
@@ -107,7 +108,7 @@ func (w *world) parse(body []byte) (*register.Definition, error) {
 
 // fail notes the first law that does not hold.
 func (w *world) fail(oracle, detail string) {
-	if w.violation == nil && !w.excused {
+	if w.violation == nil && !w.excused && (w.only == "" || w.only == oracle) {
 		w.violation = &Violation{oracle, detail}
 		w.logf("VIOLATION %s: %s", oracle, detail)
 	}
