@@ -67,6 +67,10 @@ func (r *Replica) List(ctx context.Context, q ListRequest) (ListReply, error) {
 // as far as it has heard of that.
 func (s Stream) complete() bool { return s.Granted && s.Cursor >= s.Head }
 
+// whole reports whether the device has ever held all of the stream: then it
+// holds all parts of a record that it shows.
+func (s Stream) whole() bool { return s.Floor > 0 || s.complete() }
+
 func (r *Replica) rows(ctx context.Context, ids []conflict.RecordID) ([]Row, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

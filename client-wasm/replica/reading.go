@@ -98,8 +98,10 @@ func (n *reading) quarantined() bool {
 // place says how far the record's last change has come.
 func (r *Replica) place(n *reading) Place {
 	switch {
-	case n.ghost || r.pendingHere(n.Holding):
+	case n.ghost && slices.ContainsFunc(n.Entries, func(e Entry) bool { return !r.acked(&e) }), r.pendingHere(n.Holding):
 		return PlaceLocal
+	case n.ghost:
+		return PlaceReceived // durable at the server, though held back there
 	case len(n.standing.Waiting) > 0 || n.standing.Stage == record.StageReturned:
 		return PlaceReceived
 	case n.standing.Stage == record.StageRefused && n.standing.Review.Revision == 0, n.standing.Review.Decision == "":
@@ -292,7 +294,7 @@ func (r *Replica) mayDelete(n *reading) bool {
 	}
 	for _, c := range []protocol.Class{protocol.Basic, protocol.Sensitive} {
 		stream := protocol.Stream{Unit: n.Unit, Register: n.Register, Class: c}
-		if (c == protocol.Basic || sensitive(n.def)) && (!r.holds(stream) || r.stream(stream).Cursor == 0) {
+		if (c == protocol.Basic || sensitive(n.def)) && !(r.holds(stream) && r.stream(stream).whole()) {
 			return false
 		}
 	}

@@ -194,13 +194,13 @@ func (s *Server) Restored(epoch byte) *Server {
 
 // Session is one connection's end at the server.
 type Session struct {
-	s        *Server
-	machine  *session.Server
-	replica  conflict.ReplicaID
-	scopes   []protocol.Scope
-	out      [][]byte
-	over     bool
-	streamed bool
+	s       *Server
+	machine *session.Server
+	replica conflict.ReplicaID
+	scopes  []protocol.Scope
+	out     [][]byte
+	over    bool
+	Said    func() // called when there is something to Take, or the session is over; may be nil
 }
 
 // Open returns a new connection.
@@ -239,6 +239,13 @@ func (x *Session) Take() [][]byte {
 	return out
 }
 
+// PutBack gives back what was taken and not heard, to be taken first.
+func (x *Session) PutBack(messages [][]byte) {
+	if len(messages) > 0 {
+		x.out = append(messages[:len(messages):len(messages)], x.out...)
+	}
+}
+
 func (x *Session) step(e session.Event) {
 	queue := x.machine.Step(e)
 	for len(queue) > 0 && !x.over {
@@ -254,8 +261,10 @@ func (x *Session) step(e session.Event) {
 			next = session.PageLoaded{Now: x.s.Now(), Page: x.s.page(f)}
 		case session.Send:
 			x.out = append(x.out, protocol.Encode(nil, f.Message))
+			x.said()
 		case session.HangUp:
 			x.Close()
+			x.said()
 		}
 		if next != nil {
 			queue = append(queue, x.machine.Step(next)...)
@@ -263,6 +272,12 @@ func (x *Session) step(e session.Event) {
 	}
 	if x.s.stale {
 		x.s.grew()
+	}
+}
+
+func (x *Session) said() {
+	if x.Said != nil {
+		x.Said()
 	}
 }
 
