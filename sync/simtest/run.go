@@ -44,6 +44,7 @@ func (o *Options) fill() {
 // Report is what came of it.
 type Report struct {
 	Schedules int
+	Excused   int // of them, ended early by something that nobody claims to survive
 	Elapsed   time.Duration
 	Failures  []Failure
 }
@@ -51,8 +52,8 @@ type Report struct {
 // String says it in a line, and each failure in some more.
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d schedules in %v, %.0f a second, %d violations\n", r.Schedules, r.Elapsed.Round(time.Millisecond),
-		float64(r.Schedules)/r.Elapsed.Seconds(), len(r.Failures))
+	fmt.Fprintf(&b, "%d schedules in %v, %.0f a second, %d violations, %d excused\n", r.Schedules, r.Elapsed.Round(time.Millisecond),
+		float64(r.Schedules)/r.Elapsed.Seconds(), len(r.Failures), r.Excused)
 	for _, f := range r.Failures {
 		fmt.Fprintf(&b, "\n%s\n", f)
 	}
@@ -76,7 +77,7 @@ func Run(o Options) Report {
 	// A run lives for a millisecond and leaves nothing but garbage.
 	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	began := time.Now()
-	var next, played atomic.Int64
+	var next, played, excused atomic.Int64
 	var failed []Failure
 	var mu sync.Mutex
 	var group sync.WaitGroup
@@ -90,8 +91,11 @@ func Run(o Options) Report {
 					return
 				}
 				c := o.Case(o.From + uint64(i))
-				v := c.Run()
+				v, out := c.run(nil)
 				played.Add(1)
+				if out {
+					excused.Add(1)
+				}
 				if v == nil {
 					continue
 				}
@@ -110,7 +114,7 @@ func Run(o Options) Report {
 		}()
 	}
 	group.Wait()
-	return Report{Schedules: int(played.Load()), Elapsed: time.Since(began), Failures: failed}
+	return Report{Schedules: int(played.Load()), Excused: int(excused.Load()), Elapsed: time.Since(began), Failures: failed}
 }
 
 // Case returns the case of one seed.
@@ -130,23 +134,26 @@ type Violation struct {
 }
 
 // Run plays the case and returns the first violation, nil if there is none.
-func (c Case) Run() *Violation { return c.run(nil) }
+func (c Case) Run() *Violation {
+	v, _ := c.run(nil)
+	return v
+}
 
 // Trace plays the case and returns, beside the first violation, everything
 // that happened, as text.
 func (c Case) Trace() (*Violation, string) {
 	var log strings.Builder
-	v := c.run(&log)
+	v, _ := c.run(&log)
 	return v, log.String()
 }
 
-func (c Case) run(log *strings.Builder) *Violation {
+func (c Case) run(log *strings.Builder) (v *Violation, excused bool) {
 	w := newWorld(&c)
 	w.log = log
 	for _, s := range c.Steps {
 		w.play(s)
 		if w.violation != nil || w.excused {
-			return w.violation
+			return w.violation, w.excused
 		}
 		w.prune()
 	}
@@ -154,7 +161,7 @@ func (c Case) run(log *strings.Builder) *Violation {
 	if w.violation == nil && !w.excused {
 		w.settled()
 	}
-	return w.violation
+	return w.violation, w.excused
 }
 
 // Minimise takes out of a failing case whatever it fails without: ever smaller

@@ -84,7 +84,7 @@ type world struct {
 	ghosts   map[int][]conflict.Dot       // changesets that a restored server has lost, and as what it knew them
 	restored bool
 	parted   bool // a store was copied: it may go on twice, or go back
-	excused  bool // something happened that the protocol does not claim to survive; see README
+	excused  bool // something happened that the protocol does not claim to survive; see the package's comment
 	acked    set  // changesets that a device was told were received
 	observed set  // ghosts that somebody was told of: their dots may not change
 	// A changeset that stands in two copies of a store and was not sent before
