@@ -16,6 +16,16 @@ import { when } from '../text/format'
 
 const roles: Role[] = ['officer', 'supervisor', 'hub', 'admin']
 
+/** Closes the menu of what was chosen before it is done, so that the focus comes back to the menu and not to nothing. */
+const chosen = {
+  capture: true,
+  handleEvent(event: Event) {
+    const menu = (event.currentTarget as HTMLElement).closest('details')!
+    menu.open = false
+    menu.querySelector('summary')!.focus()
+  },
+}
+
 /** The accounts of the city, and what an administrator does with them. */
 @customElement('wb-accounts')
 export class Accounts extends Part {
@@ -140,9 +150,9 @@ export class Accounts extends Part {
       <td>${t(`role.${account.role}`)}${account.disabled ? tag('grey', t('accounts.disabled')) : nothing}</td>
       <td>${this.units.get(account.unit) ?? account.unit}</td>
       <td class="table-actions">
-        <details class="menu">
+        <details class="menu" name="account-actions">
           <summary class="button small" aria-label="${t('accounts.actions')}: ${account.name}">${t('accounts.actions')}</summary>
-          <div class="menu-list">
+          <div class="menu-list" @click=${chosen}>
             <button @click=${() => void this.act(account, 'code')} ?disabled=${account.disabled}>${t('accounts.code')}</button>
             <button @click=${() => void this.act(account, 'reset')}>${t('accounts.reset')}</button>
             <button @click=${() => void this.changeRole(account)}>${t('accounts.role.change')}</button>

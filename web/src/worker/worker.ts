@@ -193,7 +193,9 @@ class Member {
       if (joined && 'error' in answer) this.deliver('failure', answer.error)
     })
     if (await someoneLeads(start.version, this.opened.name)) {
-      led(this.inFlight.add({ id: ownID(), name: 'session', args: null }).then(okOf<Session>))
+      const told = this.inFlight.add({ id: ownID(), name: 'session', args: null }).then(okOf<Session>)
+      told.catch(() => {}) // it may be this tab that leads: the sign-in hears of that by itself
+      led(told)
     }
     return first
   }
