@@ -29,6 +29,7 @@ export class RowList<T extends { id: string }> extends Part {
   private pages = new Map<number, T[] | 'coming'>()
   private generation = 0
   private focused = -1
+  private coming = false // the focus waits for a row that is not drawn yet
 
   protected override connected(): void {
     const watch = new ResizeObserver(() => this.measure())
@@ -102,7 +103,7 @@ export class RowList<T extends { id: string }> extends Part {
     return page && page !== 'coming' ? (page[index % PAGE] ?? null) : null
   }
 
-  private async move(event: KeyboardEvent): Promise<void> {
+  private move(event: KeyboardEvent): void {
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: this.seen, PageUp: -this.seen }[event.key]
     const to = event.key === 'Home' ? 0 : event.key === 'End' ? this.total - 1 : step ? this.focused + step : -1
     if (!step && event.key !== 'Home' && event.key !== 'End') return
@@ -113,8 +114,8 @@ export class RowList<T extends { id: string }> extends Part {
     else if (top + this.height > this.scrollTop + this.clientHeight) this.scrollTop = top + this.height - this.clientHeight
     this.measure()
     this.requestUpdate()
-    await this.updateComplete
-    this.querySelector<HTMLElement>(`[data-row="${this.focused}"] a`)?.focus({ preventScroll: true })
+    this.coming = true
+    this.querySelector<HTMLElement>('ul')?.focus({ preventScroll: true }) // keeps the keys until the row has come
   }
 
   private entered(event: FocusEvent): void {
@@ -126,6 +127,11 @@ export class RowList<T extends { id: string }> extends Part {
   protected override updated(): void {
     const rows = this.querySelectorAll<HTMLElement>('[data-row]')
     const wanted = [...rows].find((row) => Number(row.dataset['row']) === this.focused) ?? rows[0]
+    if (this.coming && wanted && Number(wanted.dataset['row']) === this.focused) {
+      const link = wanted.querySelector<HTMLElement>('a')
+      link?.focus({ preventScroll: true })
+      this.coming = !link
+    }
     for (const row of rows) for (const link of row.querySelectorAll<HTMLElement>('a')) link.tabIndex = row === wanted ? 0 : -1
   }
 
@@ -134,7 +140,7 @@ export class RowList<T extends { id: string }> extends Part {
     const from = Math.max(0, this.first - BEYOND)
     const to = Math.min(this.total < 0 ? this.seen : this.total, this.first + this.seen + BEYOND)
     const indexes = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
-    return html`<ul class="rows" aria-label=${this.label} .style=${`block-size:${Math.max(this.total, 0) * this.rem}rem`} @keydown=${this.move} @focusin=${this.entered}>
+    return html`<ul class="rows" tabindex="-1" aria-label=${this.label} .style=${`block-size:${Math.max(this.total, 0) * this.rem}rem`} @keydown=${this.move} @focusin=${this.entered}>
       ${repeat(
         indexes,
         (index) => this.rowAt(index)?.id ?? index,

@@ -25,7 +25,7 @@ export class Said extends Part {
       clearTimeout(this.timer)
       this.text = detail.text
       this.bad = detail.bad
-      if (!detail.bad) this.timer = window.setTimeout(() => (this.text = ''), 5000)
+      if (!detail.bad) this.timer = window.setTimeout(() => (this.text = ''), 3500)
     })
   }
 
