@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"slices"
-	"strings"
 
 	"wardbook/conflict"
 	"wardbook/sync/protocol"
@@ -26,6 +25,14 @@ type reading struct {
 
 // read derives everything from a holding.
 func (r *Replica) read(h *Holding) *reading {
+	n := r.glance(h)
+	n.show()
+	return n
+}
+
+// glance derives everything but the values: all that flags are made from. It
+// is what a page's records are looked at with, tens of thousands a second.
+func (r *Replica) glance(h *Holding) *reading {
 	n := &reading{Holding: h, def: r.definition(h.Register), head: r.head(h)}
 	if n.head.Len() == 0 && len(h.Entries) > 0 {
 		n.ghost = true
@@ -35,10 +42,21 @@ func (r *Replica) read(h *Holding) *reading {
 	}
 	n.life = n.head.Life()
 	n.standing = record.StandingOf(n.head)
-	n.show()
+	if n.def == nil {
+		return n
+	}
+	for k, field := range n.head.All() {
+		if field.Len() < 2 || k.ID < conflict.FirstUserField {
+			continue
+		}
+		if f := n.def.FieldByID(k.ID); f != nil && f.Policy != conflict.Union && field.View(f.Policy, register.ViewRules(f)).Conflict {
+			n.conflicts = append(n.conflicts, f.Name)
+		}
+	}
 	return n
 }
 
+// show fills in the values.
 func (n *reading) show() {
 	n.values = map[string]conflict.Value{}
 	if n.def == nil {
@@ -46,28 +64,22 @@ func (n *reading) show() {
 	}
 	for i := range n.def.Fields {
 		f := &n.def.Fields[i]
-		v, choose := shown(n.head, f)
-		if v != "" {
+		if v := shown(n.head, f); v != "" {
 			n.values[f.Name] = v
-		}
-		if choose {
-			n.conflicts = append(n.conflicts, f.Name)
 		}
 	}
 }
 
-// shown returns the value of a field that people see, and whether a person has
-// to choose among several.
-func shown(head conflict.Record, f *register.Field) (conflict.Value, bool) {
+// shown returns the value of a field that people see.
+func shown(head conflict.Record, f *register.Field) conflict.Value {
 	if f.Policy == conflict.Union {
-		return register.JoinElements(head.Union(f.ID)), false
+		return register.JoinElements(head.Union(f.ID))
 	}
 	field := head.Field(conflict.Key(f.ID))
 	if field.Len() == 1 {
-		return field.At(0).Value, false
+		return field.At(0).Value
 	}
-	view := field.View(f.Policy, register.ViewRules(f))
-	return view.Shown.Value, view.Conflict
+	return field.View(f.Policy, register.ViewRules(f)).Shown.Value
 }
 
 // title returns what the record is called by.
@@ -150,18 +162,22 @@ func (n *reading) flags(account string) Flags {
 	return f
 }
 
-// index derives what the record is found by. What before holds already is
-// taken over where nothing that it rests on has changed: folding text is the
-// greater part of the work when a page arrives.
-func (r *Replica) index(n, before *reading) Index {
-	if before != nil && before.def == n.def && before.Index.Sort != "" && n.def != nil && sameFound(n.def, before.values, n.values) {
-		x := before.Index
-		x.Flags = n.flags(r.meta.Account.Name)
+// index derives what the record is found by. What the store's index holds
+// already is taken over where nothing that it rests on has changed since head
+// before: folding text is the greater part of the work when a page arrives.
+func (r *Replica) index(n *reading, before *conflict.Record) Index {
+	flags := n.flags(r.meta.Account.Name)
+	if before != nil && n.def != nil && n.Index.Sort != "" && !n.ghost && r.sameFound(n.def, *before, n.head) {
+		x := n.Index
+		x.Flags = flags
 		return x
 	}
-	x := Index{Sort: idBytes(n.ID), Flags: n.flags(r.meta.Account.Name)}
+	x := Index{Sort: idBytes(n.ID), Flags: flags}
 	if n.def == nil {
 		return x
+	}
+	if n.values == nil {
+		n.show()
 	}
 	x.Sort = collate(string(n.values[n.def.TitleField])) + "\x00" + x.Sort
 	x.Search = register.SearchText(n.def, n.values)
@@ -177,22 +193,29 @@ func (r *Replica) index(n, before *reading) Index {
 	return x
 }
 
-// sameFound reports whether nothing differs that sorting, searching and
-// looking up rest on.
-func sameFound(def *register.Definition, a, b map[string]conflict.Value) bool {
-	for i := range def.Fields {
-		f := &def.Fields[i]
-		if (f.Search || f.Name == def.TitleField) && a[f.Name] != b[f.Name] {
-			return false
-		}
-	}
-	for i := range def.Rules {
-		for _, names := range lookedUp(&def.Rules[i]) {
-			for _, name := range names {
-				if a[name] != b[name] {
-					return false
+// sameFound reports whether nothing differs between two heads that sorting,
+// searching and looking up rest on.
+func (r *Replica) sameFound(def *register.Definition, a, b conflict.Record) bool {
+	fields, ok := r.found[def]
+	if !ok {
+		names := map[string]bool{def.TitleField: true}
+		for i := range def.Rules {
+			for _, set := range lookedUp(&def.Rules[i]) {
+				for _, name := range set {
+					names[name] = true
 				}
 			}
+		}
+		for i := range def.Fields {
+			if f := &def.Fields[i]; f.Search || names[f.Name] {
+				fields = append(fields, f)
+			}
+		}
+		r.found[def] = fields
+	}
+	for _, f := range fields {
+		if shown(a, f) != shown(b, f) {
+			return false
 		}
 	}
 	return true
@@ -239,16 +262,17 @@ func idBytes(id conflict.RecordID) string {
 	return string(binary.BigEndian.AppendUint64(slices.Clone(id.Replica[:]), id.Counter))
 }
 
-// put adds h with its index to b, and counts. before is the reading that the
+// put adds h with its index to b, and counts. before is the head that the
 // store's index was made from, if the caller has it.
-func (r *Replica) put(b *Batch, counts *Counts, h Holding, before *reading) *reading {
-	n := r.read(&h)
+func (r *Replica) put(b *Batch, counts *Counts, h Holding, before *conflict.Record) *reading {
+	n := r.glance(&h)
 	old := h.Index
 	h.Index = r.index(n, before)
 	counts.move(old.Flags, h.Index.Flags)
-	if before != nil && before.Index.Sort != "" && sameIndex(old, h.Index) && before.Left == h.Left {
+	if before != nil && old.Sort != "" && !h.Left && sameIndex(old, h.Index) {
 		b.Rebase = append(b.Rebase, h)
 	} else {
+		h.Known = old.Keys
 		b.Put = append(b.Put, h)
 	}
 	return n
@@ -319,18 +343,4 @@ func seenOnly(head conflict.Record, seen map[conflict.FieldKey]conflict.Vector, 
 		}
 	}
 	return head
-}
-
-// keyOf reads the text form of a field key; see conflict.FieldKey.String.
-func keyOf(text string) (conflict.FieldKey, bool) {
-	id, elem, _ := strings.Cut(text, "/")
-	var n uint64
-	for _, c := range []byte(id) {
-		if c < '0' || c > '9' || n > 0xffff {
-			return conflict.FieldKey{}, false
-		}
-		n = n*10 + uint64(c-'0')
-	}
-	k := conflict.FieldKey{ID: conflict.FieldID(n), Elem: elem}
-	return k, n <= 0xffff && k.String() == text
 }

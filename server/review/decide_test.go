@@ -55,7 +55,7 @@ func TestApprovalRules(t *testing.T) {
 	type step struct {
 		w       *world
 		a, b    *device
-		s, s2   who
+		s       who
 		id      conflict.RecordID
 		request ApproveRequest
 	}
@@ -473,8 +473,15 @@ func TestSettlingAnswersNoQuestion(t *testing.T) {
 		t.Errorf("got stage %s, want returned", r.Stage)
 	}
 	a.saved(id, values("age=4"))
-	if r := w.look(s, id); r.Stage != "submitted" || !fieldOf(t, r, "note").Submitted {
+	if r = w.look(s, id); r.Stage != "submitted" || !fieldOf(t, r, "note").Submitted {
 		t.Errorf("got stage %s, %+v", r.Stage, fieldOf(t, r, "note"))
+	}
+	// Nor does a later settling take an answer back.
+	if r, err = w.desk.Settle(s.ctx, SettleRequest{ID: r.ID, Digest: r.Digest, Field: "note", Value: ptr("typed")}); err != nil {
+		t.Fatal(err)
+	}
+	if r.Stage != "submitted" {
+		t.Errorf("got stage %s, want submitted", r.Stage)
 	}
 }
 
@@ -580,6 +587,32 @@ func TestRefuseADeletion(t *testing.T) {
 	}
 	w.mustApprove(s, id)
 	sameValues(t, "hub", w.published()[id], stored("name=Lan", "note=x"))
+}
+
+// A restoration is refused before what was written along with it.
+func TestRefuseARestoration(t *testing.T) {
+	w := newWorld(t)
+	a, s := w.officer("officer.a"), w.supervisor("supervisor")
+	id := a.saved(conflict.RecordID{}, values("name=Lan"))
+	w.mustApprove(s, id)
+	a.pull(id)
+	a.save(id, form{deleted: ptr(true)})
+	a.sync(id)
+	w.mustApprove(s, id)
+	a.pull(id)
+	a.save(id, form{deleted: ptr(false), values: values("note=x")})
+	a.sync(id)
+	r := w.look(s, id)
+	r, err := w.desk.Refuse(s.ctx, RefuseRequest{ID: r.ID, Digest: r.Digest, Reason: "moved away"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Life.State != "deleted" || r.Life.Waiting || r.Kind != "none" || r.Stage != "refused" || fieldOf(t, r, "note").Merged.Value != "x" {
+		t.Errorf("got %+v, kind %s, stage %s, note %+v", r.Life, r.Kind, r.Stage, fieldOf(t, r, "note").Merged)
+	}
+	if w.lastApproval(id).Revision != 0 || w.atHub(id) != nil {
+		t.Error("the hub heard of it")
+	}
 }
 
 func TestWithdraw(t *testing.T) {

@@ -1,7 +1,6 @@
 package review
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -70,14 +69,6 @@ func (x *indexes) of(unit string, def *register.Definition) *index {
 	x.list[0] = e
 	x.list = x.list[:min(len(x.list), maxIndexes)]
 	return e
-}
-
-// refresh brings e up to what is committed. It must not run inside Update.
-func (e *index) refresh(ctx context.Context, s *sqlite.Store) error {
-	if e == nil {
-		return nil
-	}
-	return s.View(ctx, func(tx *sqlite.Tx) error { return e.follow(sqlite.LedgerOf(tx)) })
 }
 
 // follow brings e up to what l sees, which must be committed.

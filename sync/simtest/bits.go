@@ -28,18 +28,6 @@ func (s set) union(o set) set {
 
 func (s set) clone() set { return append(set(nil), s...) }
 
-func (s set) equal(o set) bool {
-	if len(s) > len(o) {
-		s, o = o, s
-	}
-	for i := range o {
-		if i < len(s) && s[i] != o[i] || i >= len(s) && o[i] != 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // covers reports whether s holds all of o.
 func (s set) covers(o set) bool {
 	for i, w := range o {
