@@ -115,6 +115,11 @@ func TestBatchLooksAtNewFindings(t *testing.T) {
 	if err != nil || len(out.Approved) != 1 {
 		t.Errorf("got %+v, %v", out, err)
 	}
+	a.saved(id, values("note=odd")) // written anew, it is looked at anew
+	out, err = w.desk.Batch(s.ctx, BatchRequest{Records: []BatchRecord{{ID: r.ID, Digest: w.look(s, id).Digest}}})
+	if err != nil || len(out.Left) != 1 || !slices.Equal(out.Left[0].Why, []string{"warning"}) {
+		t.Errorf("got %+v, %v", out, err)
+	}
 }
 
 func TestQueue(t *testing.T) {

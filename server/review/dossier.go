@@ -47,7 +47,7 @@ func (s *Service) load(l *sqlite.Ledger, row ledger.Row, p auth.Principal, e *in
 	if d.history, err = readHistory(l, row.ID); err != nil {
 		return nil, err
 	}
-	if d.version, err = d.history.version(d.history.last()); err != nil {
+	if d.version, err = d.history.sealed(d.history.last()); err != nil {
 		return nil, err
 	}
 	d.standing.Review.Dots = d.history.last().Dots

@@ -43,9 +43,15 @@ func Materialise(t Tables, a store.Approval) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
+	return h.sealed(a)
+}
+
+// sealed reads decision a's version and checks its hash. Before the first
+// decision it is empty.
+func (h *history) sealed(a store.Approval) (Version, error) {
 	v, err := h.version(a)
-	if err != nil {
-		return Version{}, err
+	if err != nil || a.Seq == 0 {
+		return v, err
 	}
 	if got := v.hash(h); got != a.Hash {
 		return Version{}, fmt.Errorf("approved version %d of %v: its content does not fit its hash", a.Seq, a.Record)
