@@ -99,7 +99,10 @@ func (c Changeset) Validate() error {
 		return bad("unit or author is longer than %d bytes", MaxName)
 	}
 	counter := c.Dot.Counter
-	records := make(map[conflict.RecordID]bool, len(c.Edits))
+	var records map[conflict.RecordID]bool
+	if len(c.Edits) > 1 {
+		records = make(map[conflict.RecordID]bool, len(c.Edits))
+	}
 	for _, e := range c.Edits {
 		if len(e.Writes) == 0 || e.Record.Counter == 0 || e.Register == "" {
 			return bad("an edit names no record, register or write")
@@ -110,7 +113,9 @@ func (c Changeset) Validate() error {
 		if records[e.Record] {
 			return bad("record %v stands in two edits", e.Record)
 		}
-		records[e.Record] = true
+		if records != nil {
+			records[e.Record] = true
+		}
 		if e.Record.Replica == c.Dot.Replica && e.Record.Counter > counter {
 			return bad("record %v is not created by its own first write", e.Record)
 		}
@@ -150,9 +155,11 @@ func (c Changeset) FirstDot(i int) conflict.Dot {
 func (c Changeset) Apply(r conflict.Record, i int, received int64) conflict.Record {
 	e, dot := c.Edits[i], c.FirstDot(i)
 	origin := conflict.Origin{Author: c.Author, At: c.At, Received: received, Definition: e.Definition, Source: e.Source}
+	var few [32]conflict.Edit
+	edits := few[:0]
 	for _, w := range e.Writes {
-		r = r.Write(w.Key, conflict.Sibling{Dot: dot, Value: w.Value, Origin: origin}, w.Context)
+		edits = append(edits, conflict.Edit{Key: w.Key, Sibling: conflict.Sibling{Dot: dot, Value: w.Value, Origin: origin}, Context: w.Context})
 		dot.Counter++
 	}
-	return r
+	return r.WriteAll(edits)
 }
