@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+	"sync"
 
 	"wardbook/conflict"
 	"wardbook/sync/record"
@@ -240,9 +241,22 @@ func (g *groups) add(id conflict.FieldID) {
 		}
 		i = len(g.list)
 		g.index[id] = i
-		g.list = append(g.list, group{id: id})
+		if i < cap(g.list) {
+			g.list = g.list[:i+1] // with the places of a group before reset
+			g.list[i].id = id
+		} else {
+			g.list = append(g.list, group{id: id})
+		}
 	}
 	g.list[i].places, g.last = append(g.list[i].places, place), i
+}
+
+// reset empties g but keeps its memory.
+func (g *groups) reset() {
+	for i := range g.list {
+		g.list[i].places = g.list[i].places[:0]
+	}
+	*g = groups{list: g.list[:0]}
 }
 
 // all yields the places in their order. Nothing may be added afterwards.
@@ -266,7 +280,34 @@ type columns struct {
 	values   []conflict.Value // in the order of groups.add
 }
 
-func newColumns(n int) *columns { return &columns{cols: make([][]byte, n)} }
+// columnsPool keeps the memory of columns: a long push is many of them, each of
+// the same size.
+var columnsPool = sync.Pool{New: func() any { return &columns{} }}
+
+// newColumns returns n empty columns; release gives them back.
+func newColumns(n int) *columns {
+	c := columnsPool.Get().(*columns)
+	for len(c.cols) < n {
+		c.cols = append(c.cols, nil)
+	}
+	c.cols = c.cols[:n]
+	return c
+}
+
+// release gives up c, of which nothing may be used any more.
+func (c *columns) release() {
+	for i := range c.cols {
+		c.cols[i] = c.cols[i][:0]
+	}
+	c.cols = c.cols[:cap(c.cols)]
+	c.replicas = seats{list: c.replicas.list[:0]}
+	clear(c.texts.list) // the pool must not keep texts and values alive
+	c.texts = names{list: c.texts.list[:0]}
+	clear(c.values)
+	c.values = c.values[:0]
+	c.groups.reset()
+	columnsPool.Put(c)
+}
 
 // The first two columns of every message that has columns.
 const (
@@ -306,7 +347,7 @@ func (c *columns) putValues(length, value int) {
 	}
 }
 
-// append appends the columns, packed if pack is set.
+// append appends the columns, packed if pack is set, and gives c up.
 func (c *columns) append(dst []byte, pack bool) []byte {
 	for i := range c.replicas.list {
 		c.cols[colReplicas] = append(c.cols[colReplicas], c.replicas.list[i].id[:]...)
@@ -317,6 +358,7 @@ func (c *columns) append(dst []byte, pack bool) []byte {
 	for _, b := range c.cols {
 		dst = appendColumn(dst, b, pack)
 	}
+	c.release()
 	return dst
 }
 

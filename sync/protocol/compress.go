@@ -23,9 +23,52 @@ const (
 	packSame   = 2 // one byte follows, which all of them equal
 )
 
+// A long column is tried by samples first: where looking for repetitions gains
+// next to nothing over coding the letters by their frequency, as with numbers
+// and random keys, it is not done. It would take most of the time of a push.
+const (
+	sampleLeast = 16 << 10 // bytes of a column that is sampled
+	samples     = 4
+	sampleBytes = 1 << 10 // of one sample; repetitions reach back 32 KiB at most
+)
+
 type deflater struct {
-	w   *flate.Writer
+	w   *flate.Writer // looks for repetitions
+	h   *flate.Writer // does not
 	out sliceWriter
+}
+
+// deflate leaves b in d.out, packed by w.
+func (d *deflater) deflate(w *flate.Writer, parts ...[]byte) {
+	d.out.b = d.out.b[:0]
+	w.Reset(&d.out)
+	for _, b := range parts {
+		if _, err := w.Write(b); err != nil {
+			panic(fmt.Sprintf("deflate into memory: %v", err)) // the writer never fails
+		}
+	}
+	if err := w.Close(); err != nil {
+		panic(fmt.Sprintf("deflate into memory: %v", err))
+	}
+}
+
+// writerFor returns the writer that b is packed by.
+func (d *deflater) writerFor(b []byte) *flate.Writer {
+	if len(b) < sampleLeast {
+		return d.w
+	}
+	var parts [samples][]byte
+	for i := range parts {
+		at := i * (len(b) - sampleBytes) / (samples - 1)
+		parts[i] = b[at : at+sampleBytes]
+	}
+	d.deflate(d.h, parts[:]...)
+	letters := len(d.out.b)
+	d.deflate(d.w, parts[:]...)
+	if len(d.out.b) > letters-letters/32 {
+		return d.h
+	}
+	return d.w
 }
 
 type sliceWriter struct{ b []byte }
@@ -37,11 +80,15 @@ func (s *sliceWriter) Write(p []byte) (int, error) {
 
 var deflaters = sync.Pool{New: func() any {
 	d := &deflater{}
-	w, err := flate.NewWriter(&d.out, flateLevel)
-	if err != nil {
-		panic(fmt.Sprintf("flate level %d: %v", flateLevel, err)) // a constant of ours
+	for _, l := range []struct {
+		w     **flate.Writer
+		level int
+	}{{&d.w, flateLevel}, {&d.h, flate.HuffmanOnly}} {
+		var err error
+		if *l.w, err = flate.NewWriter(&d.out, l.level); err != nil {
+			panic(fmt.Sprintf("flate level %d: %v", l.level, err)) // a constant of ours
+		}
 	}
-	d.w = w
 	return d
 }}
 
@@ -55,15 +102,7 @@ func appendColumn(dst, b []byte, pack bool) []byte {
 	if pack && len(b) >= flateLeast {
 		d := deflaters.Get().(*deflater)
 		defer deflaters.Put(d)
-		d.out.b = d.out.b[:0]
-		d.w.Reset(&d.out)
-		_, err := d.w.Write(b)
-		if err == nil {
-			err = d.w.Close()
-		}
-		if err != nil {
-			panic(fmt.Sprintf("deflate into memory: %v", err)) // the writer never fails
-		}
+		d.deflate(d.writerFor(b), b)
 		if len(d.out.b)+3 < len(b) {
 			dst = appendNumber(appendNumber(dst, n|packFlate), uint64(len(d.out.b)))
 			return append(dst, d.out.b...)
