@@ -428,10 +428,12 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 		d := &p.Records[i]
 		at, known := held[d.Record]
 		h := Holding{ID: d.Record, Register: p.Stream.Register, Unit: p.Stream.Unit}
-		var before *reading
+		var before *conflict.Record
 		if known {
-			old := holdings[at]
-			h, before = old, r.read(&old)
+			h = holdings[at]
+			if head := r.head(&h); !h.Left && head.Len() > 0 {
+				before = &head
+			}
 		}
 		had := r.inStream(&h, p.Stream)
 		switch {

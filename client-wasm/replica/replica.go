@@ -54,8 +54,9 @@ type Replica struct {
 	lang    string
 	meta    Meta
 	streams []Stream
-	defs    map[string][]*register.Definition // by register; ascending versions
-	hub     map[protocol.HubMark]uint64       // by unit and register, Revision left zero
+	defs    map[string][]*register.Definition          // by register; ascending versions
+	hub     map[protocol.HubMark]uint64                // by unit and register, Revision left zero
+	found   map[*register.Definition][]*register.Field // what records of it are found by
 	counts  Counts
 	scopes  uint64         // rises when streams or definitions to ask for change
 	told    session.Status // what the session last said
@@ -69,7 +70,8 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 		return nil, errors.New("open replica: Store, Now and Rand are required")
 	}
 	r := &Replica{store: cfg.Store, now: cfg.Now, rand: cfg.Rand, changed: cfg.Changed, lang: cfg.Lang,
-		wake: make(chan struct{}, 1), defs: map[string][]*register.Definition{}, hub: map[protocol.HubMark]uint64{}}
+		wake: make(chan struct{}, 1), defs: map[string][]*register.Definition{}, hub: map[protocol.HubMark]uint64{},
+		found: map[*register.Definition][]*register.Field{}}
 	if r.parse = cfg.Parse; r.parse == nil {
 		r.parse = register.ParseDefinition
 	}

@@ -266,6 +266,7 @@ func (c *change) commit(ctx context.Context, b *Batch, ready func(conflict.Recor
 		b.Meta, b.Append = &meta, append(b.Append, entry)
 		c.h.Entries = append(slices.Clone(c.h.Entries), entry)
 		c.n = r.put(b, &counts, c.h, nil)
+		c.n.show()
 		c.h = *c.n.Holding
 		c.made = true
 	}

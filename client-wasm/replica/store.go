@@ -108,6 +108,9 @@ type Holding struct {
 	Base     conflict.Record // the server's state, and nothing else
 	Left     bool            // out of scope: forgotten once nothing of it is pending
 	Index    Index
+	// Known are the keys under which the store has the record now; Put takes
+	// them out before it adds those of Index.
+	Known []uint64
 	// Entries are the outbox entries that touch the record, by No. Commit does
 	// not write them.
 	Entries []Entry

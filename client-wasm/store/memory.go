@@ -316,7 +316,7 @@ func (m *Memory) Commit(ctx context.Context, b *replica.Batch) error {
 		delete(m.records, id)
 	}
 	for _, h := range b.Put {
-		h.Entries = nil
+		h.Entries, h.Known = nil, nil
 		m.records[h.ID] = h
 	}
 	for _, h := range b.Rebase {

@@ -226,13 +226,19 @@ func (w *writer) records(b *replica.Batch) error {
 	for i := range b.Put {
 		h := &b.Put[i]
 		key := idKey(h.ID)
-		if err := w.dropLookups(key); err != nil {
-			return err
+		for _, k := range h.Known {
+			if !slices.Contains(h.Index.Keys, k) {
+				if err := w.exec(`DELETE FROM lookups WHERE key = ? AND id = ?`, int64(k), key); err != nil {
+					return err
+				}
+			}
 		}
 		keys := []byte{}
 		for _, k := range h.Index.Keys {
 			keys = binary.BigEndian.AppendUint64(keys, k)
-			lookups = append(lookups, int64(k), key)
+			if !slices.Contains(h.Known, k) {
+				lookups = append(lookups, int64(k), key)
+			}
 		}
 		rows = append(rows, key, h.Register, h.Unit, number(h.Left), int64(h.Index.Flags), []byte(h.Index.Sort), h.Index.Search, keys,
 			record.AppendState(nil, h.Base, h.ID, nil))
@@ -242,7 +248,7 @@ func (w *writer) records(b *replica.Batch) error {
 			sort = excluded.sort, search = excluded.search, keys = excluded.keys, base = excluded.base`, 9, rows); err != nil {
 		return err
 	}
-	if err := w.rows(`INSERT INTO lookups (key, id) VALUES `, `(?,?)`, ``, 2, lookups); err != nil {
+	if err := w.rows(`INSERT OR IGNORE INTO lookups (key, id) VALUES `, `(?,?)`, ``, 2, lookups); err != nil {
 		return err
 	}
 	return w.rebase(b.Rebase)

@@ -349,7 +349,7 @@ func keys(t *testing.T, p Place) {
 	commit(t, s, &replica.Batch{Put: []replica.Holding{b, a}})
 	equal(t, "both", must(s.FindKey(ctx, 1<<63, 10)), []conflict.RecordID{a.ID, b.ID})
 	equal(t, "limit", must(s.FindKey(ctx, 1<<63, 1)), []conflict.RecordID{a.ID})
-	a.Index.Keys = []uint64{4}
+	a.Known, a.Index.Keys = a.Index.Keys, []uint64{4}
 	commit(t, s, &replica.Batch{Put: []replica.Holding{a}, Drop: []conflict.RecordID{b.ID}})
 	for key, want := range map[uint64]int{3: 0, 4: 1, 1 << 63: 0} {
 		if got := must(s.FindKey(ctx, key, 10)); len(got) != want {
