@@ -12,6 +12,7 @@ const (
 	helloWithin = 10_000
 	silentFor   = 60_000 // a device pings after 10 s of silence; this one is gone
 	slowFor     = 60_000 // pages sent and none taken
+	catchUp     = 250    // between the pushes of a long outbox, until pages need not wait for the next
 )
 
 // Bounds of one session at the server.
@@ -47,6 +48,10 @@ type Server struct {
 	// of the store would hide the device's own under the same dot.
 	compared uint64 // counter up to which that is so
 	held     uint64 // what the server held when the device was admitted
+	// Pages also wait while the device hands in what it had saved before the
+	// session, as long as that comes quickly: they would take the time of both.
+	saved uint64 // counter up to which it had
+	hold  int64  // when they wait no longer, 0 for not
 
 	streams   []serverStream
 	loading   bool
@@ -151,7 +156,7 @@ func (s *Server) received(out *effects, m protocol.Message) {
 		case hello.Version < protocol.OldestPush || hello.Version > protocol.Version:
 			s.fail(out, protocol.UnsupportedWire)
 		default:
-			s.phase, s.streaming, s.compared = admitting, hello.Streaming, hello.Acked
+			s.phase, s.streaming, s.compared, s.saved = admitting, hello.Streaming, hello.Acked, hello.Last
 			for _, scope := range hello.Scopes {
 				s.streams = append(s.streams, serverStream{scope: scope})
 			}
@@ -173,6 +178,7 @@ func (s *Server) received(out *effects, m protocol.Message) {
 			return
 		}
 		s.pushes = append(s.pushes, m)
+		s.awaitMore(m)
 		s.commit(out)
 	case *protocol.Applied:
 		s.applied(out, m)
@@ -218,6 +224,9 @@ func (s *Server) admitted(out *effects, e Admitted) {
 	for _, m := range e.More {
 		out.add(Send{m})
 	}
+	if len(s.pushes) == 0 {
+		s.awaitMore(nil)
+	}
 	s.commit(out)
 	s.load(out)
 }
@@ -233,6 +242,22 @@ func (s *Server) commit(out *effects) {
 	s.pushes = s.pushes[1:]
 	out.add(Commit{p.Changesets})
 }
+
+// awaitMore makes pages wait for the push after p, or for the first one if p is
+// nil. An exchange has no timer: its pushes are all there.
+func (s *Server) awaitMore(p *protocol.Push) {
+	s.hold = 0
+	last := s.compared
+	if p != nil && len(p.Changesets) > 0 {
+		last = p.Changesets[len(p.Changesets)-1].Last().Counter
+	}
+	if s.streaming && last < s.saved {
+		s.hold = s.now + catchUp
+	}
+}
+
+// holding reports whether pages wait; a clock that was set back ends it.
+func (s *Server) holding() bool { return s.now < s.hold && s.hold <= s.now+catchUp }
 
 func (s *Server) committed(out *effects, e Committed) {
 	s.committing = false
@@ -277,8 +302,8 @@ func (s *Server) load(out *effects) {
 	if s.phase != serving || s.loading || s.muted || s.unapplied >= pageWindow || s.compared < s.held {
 		return
 	}
-	if s.committing {
-		return // what the device wrote becomes durable first; each Committed comes here again
+	if s.committing || s.holding() {
+		return // what the device wrote becomes durable first
 	}
 	if i := s.next(); i >= 0 {
 		s.loading = true
@@ -336,6 +361,8 @@ func (s *Server) tick(out *effects) {
 		s.phase = ended
 	case s.phase == serving && s.unapplied > 0 && s.now-s.taken >= slowFor:
 		s.fail(out, protocol.SlowReader)
+	default:
+		s.load(out)
 	}
 }
 
@@ -350,6 +377,9 @@ func (s *Server) arm(out *effects) {
 		}
 		if s.unapplied > 0 {
 			at = min(at, s.taken+slowFor)
+		}
+		if s.holding() {
+			at = min(at, s.hold)
 		}
 		out.add(Wake{at})
 	}

@@ -196,7 +196,7 @@ func (s *stage) event(name string, a args) (Event, error) {
 	case "error":
 		return received(&protocol.Error{Code: protocol.Code(a.number("code")), RetryAfter: uint32(a.number("retry"))})
 	case "hello":
-		h := &protocol.Hello{Version: uint16(max(1, a.number("version"))), Replica: self, Streaming: a["http"] == "",
+		h := &protocol.Hello{Version: uint16(max(1, a.number("version"))), Replica: self, Streaming: a["http"] == "", Last: a.number("last"),
 			Scopes: []protocol.Scope{{Stream: stream, Priority: 2}, {Stream: second, Priority: 1}}}
 		return received(h)
 	case "push":
