@@ -32,6 +32,9 @@ type Config struct {
 	// Announce tells the sessions that follow a unit of the hub's progress. It
 	// must be quick.
 	Announce func(unit string, m protocol.Message)
+	// Rate is how many requests a second an account may make, ten times as many
+	// at once; default 20.
+	Rate float64
 }
 
 // Feed answers the hub. Every call takes the caller from the context
@@ -43,15 +46,15 @@ type Feed struct {
 	limiter  *rpc.Limiter
 }
 
-// An account may ask this often: far more than a consumer that keeps up needs.
-const (
-	requestsASecond = 20
-	requestsAtOnce  = 200
-)
+// defaultRate is far more than a consumer that keeps up needs.
+const defaultRate = 20
 
 // New returns the feed over c.
 func New(c Config) *Feed {
-	f := &Feed{cfg: c, limiter: rpc.NewLimiter(requestsASecond, requestsAtOnce, time.Now)}
+	if c.Rate <= 0 {
+		c.Rate = defaultRate
+	}
+	f := &Feed{cfg: c, limiter: rpc.NewLimiter(c.Rate, 10*c.Rate, time.Now)}
 	for _, d := range c.Definitions {
 		f.datasets = append(f.datasets, newDataset(d))
 	}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,7 +10,9 @@ import (
 	"testing"
 
 	"wardbook/conflict"
+	"wardbook/server/auth"
 	"wardbook/server/review"
+	"wardbook/server/rpc"
 	"wardbook/sync/register"
 	"wardbook/sync/register/templates"
 )
@@ -164,4 +167,23 @@ func TestStamp(t *testing.T) {
 			t.Errorf("%d: got %v, want %q", ms, got, want)
 		}
 	}
+}
+
+// Too much at once is refused with the time to wait, account by account.
+func TestRateLimit(t *testing.T) {
+	f := New(Config{})
+	ctx := auth.NewContext(context.Background(), auth.Principal{Account: "a"})
+	for i := range 1000 {
+		if err := f.limit(ctx); err != nil {
+			e := rpc.Public(err)
+			if i < 10*defaultRate || e.Code != rpc.ErrTooMany.Code || e.RetryAfter <= 0 {
+				t.Errorf("request %d: got %v, wait %v", i, err, e.RetryAfter)
+			}
+			if err := f.limit(auth.NewContext(context.Background(), auth.Principal{Account: "b"})); err != nil {
+				t.Errorf("another account: got %v", err)
+			}
+			return
+		}
+	}
+	t.Error("1000 requests at once were all allowed")
 }

@@ -53,9 +53,10 @@ type World struct {
 	marks []protocol.HubMark
 }
 
-// New starts a world whose clock begins at start; the zero time is now. Sign-ins
-// over HTTP need a clock that is about right.
-func New(t testing.TB, start time.Time) *World {
+// New starts a world of the named registers, all if none is named. Its clock
+// begins at start; the zero time is now. Sign-ins over HTTP need a clock that is
+// about right.
+func New(t testing.TB, start time.Time, registers ...string) *World {
 	t.Helper()
 	w := &World{T: t, officers: map[string]*officer{}, desks: map[string]context.Context{}}
 	if start.IsZero() {
@@ -68,6 +69,9 @@ func New(t testing.TB, start time.Time) *World {
 	if w.Defs, err = templates.All(); err != nil {
 		t.Fatal(err)
 	}
+	w.Defs = slices.DeleteFunc(w.Defs, func(d *register.Definition) bool {
+		return len(registers) > 0 && !slices.Contains(registers, string(d.ID))
+	})
 	if w.Store, err = sqlite.Open(context.Background(), filepath.Join(dir, "wardbook.db"), sqlite.Options{Now: now}); err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +100,7 @@ func New(t testing.TB, start time.Time) *World {
 	if w.Desk, err = review.New(context.Background(), review.Config{Store: w.Store, Ledger: w.Ledger, Definition: w.Definition}); err != nil {
 		t.Fatal(err)
 	}
-	w.Feed = hub.New(hub.Config{Store: w.Store, Definitions: w.Defs, Key: make([]byte, 32), Announce: func(_ string, m protocol.Message) {
+	w.Feed = hub.New(hub.Config{Store: w.Store, Definitions: w.Defs, Key: make([]byte, 32), Rate: 1e6, Announce: func(_ string, m protocol.Message) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.marks = append(w.marks, *m.(*protocol.HubMark))

@@ -40,18 +40,7 @@ func openLog(dir, dataset string) (_ *pageLog, h *holding, dropped int64, err er
 		return nil, nil, 0, err
 	}
 	l, h := &pageLog{file: f}, newHolding()
-	r := bufio.NewReaderSize(f, 1<<20)
-	for {
-		p, err := readPage(r, dataset, false)
-		if err != nil {
-			break
-		}
-		if line, err := readLine(r); err != nil || string(line) != seal(p.raw) || h.joins(p) != nil {
-			break
-		}
-		h.take(p, l.size)
-		l.size += int64(len(p.raw) + len(seal(p.raw)))
-	}
+	l.size = h.read(f, dataset)
 	info, err := f.Stat()
 	if err != nil {
 		return nil, nil, 0, err
@@ -60,6 +49,23 @@ func openLog(dir, dataset string) (_ *pageLog, h *holding, dropped int64, err er
 		err = l.cut(l.size)
 	}
 	return l, h, dropped, err
+}
+
+// read takes the complete pages of a log, up to the first that is none, and
+// returns where they end.
+func (h *holding) read(log io.Reader, dataset string) (size int64) {
+	r := bufio.NewReaderSize(log, 64<<10)
+	for {
+		p, err := readPage(r, dataset, false)
+		if err != nil {
+			return size
+		}
+		if line, err := readLine(r); err != nil || string(line) != seal(p.raw) || h.joins(p) != nil {
+			return size
+		}
+		h.take(p, size)
+		size += int64(len(p.raw) + len(seal(p.raw)))
+	}
 }
 
 // cut drops everything behind size.
