@@ -80,7 +80,7 @@ func New(t testing.TB, start time.Time, registers ...string) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accounts, err := auth.New(w.Store, keys, auth.Options{AccountOptions: auth.AccountOptions{Now: now}, Enrolment: auth.EnrolByPassword})
+	accounts, err := auth.New(w.Store, keys, auth.Options{AccountOptions: auth.AccountOptions{Now: now, Cost: auth.Cost{Memory: 64, Time: 1, Threads: 1}}, Enrolment: auth.EnrolByPassword})
 	if err != nil {
 		t.Fatal(err)
 	}

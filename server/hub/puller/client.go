@@ -163,6 +163,7 @@ func (c *client) once(ctx context.Context, method, path string, query url.Values
 // refused turns an answer that is no success into an error.
 func refused(res *http.Response) error {
 	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	cut := err != nil
 	r := &refusal{status: res.StatusCode}
 	var told struct {
 		Error struct {
@@ -170,13 +171,15 @@ func refused(res *http.Response) error {
 			Message string `json:"message_en"`
 		} `json:"error"`
 	}
-	if err == nil && json.Unmarshal(b, &told) == nil {
+	if json.Unmarshal(b, &told) == nil {
 		r.code, r.message = told.Error.Code, told.Error.Message
+	} else {
+		cut = cut || strings.HasPrefix(res.Header.Get("Content-Type"), "application/json")
 	}
 	switch {
 	case res.StatusCode >= 300 && res.StatusCode < 400:
 		return fmt.Errorf("the server sends on to %s; name that address instead", res.Header.Get("Location"))
-	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= 500:
+	case cut, res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= 500:
 		return &transient{cause: r, after: retryAfter(res.Header.Get("Retry-After"))}
 	}
 	return r

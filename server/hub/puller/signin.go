@@ -62,8 +62,9 @@ func (s *signIn) token(ctx context.Context, c *client) (string, error) {
 	}
 	if s.kept.Refresh != "" && !s.byName {
 		err := s.trade(ctx, c, "/api/v1/auth/refresh", map[string]string{"refresh_token": s.kept.Refresh, "device_id": s.kept.Device})
+		var again *transient
 		var r *refusal
-		if err == nil || !errors.As(err, &r) || r.status >= 500 || r.status == http.StatusTooManyRequests {
+		if err == nil || errors.As(err, &again) || !errors.As(err, &r) {
 			return s.access, err
 		}
 		c.progress("the kept sign-in has ended: %v", err)
