@@ -43,7 +43,6 @@ type World struct {
 	Hub    Account // the city's
 	Other  Account // another one of the same role
 
-	clock    atomic.Int64
 	handler  atomic.Pointer[http.Handler]
 	routes   http.Handler
 	officers map[string]*officer
@@ -53,25 +52,32 @@ type World struct {
 	marks []protocol.HubMark
 }
 
+// On lets officers and supervisors work on the parts of a server that runs
+// already.
+func On(t testing.TB, st *sqlite.Store, led *ledger.Ledger, desk *review.Service, defs []*register.Definition) *World {
+	return &World{T: t, Store: st, Ledger: led, Desk: desk, Defs: defs, officers: map[string]*officer{}, desks: map[string]context.Context{}}
+}
+
 // New starts a world of the named registers, all if none is named. Its clock
 // begins at start; the zero time is now. Sign-ins over HTTP need a clock that is
 // about right.
 func New(t testing.TB, start time.Time, registers ...string) *World {
 	t.Helper()
-	w := &World{T: t, officers: map[string]*officer{}, desks: map[string]context.Context{}}
+	defs, err := templates.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := On(t, nil, nil, nil, slices.DeleteFunc(defs, func(d *register.Definition) bool {
+		return len(registers) > 0 && !slices.Contains(registers, string(d.ID))
+	}))
 	if start.IsZero() {
 		start = time.Now()
 	}
-	w.clock.Store(start.UnixMilli())
-	now := func() time.Time { return time.UnixMilli(w.now()) }
+	var clock atomic.Int64
+	clock.Store(start.UnixMilli())
+	millis := func() int64 { return clock.Add(1) } // no two readings are the same
+	now := func() time.Time { return time.UnixMilli(millis()) }
 	dir := t.TempDir()
-	var err error
-	if w.Defs, err = templates.All(); err != nil {
-		t.Fatal(err)
-	}
-	w.Defs = slices.DeleteFunc(w.Defs, func(d *register.Definition) bool {
-		return len(registers) > 0 && !slices.Contains(registers, string(d.ID))
-	})
 	if w.Store, err = sqlite.Open(context.Background(), filepath.Join(dir, "wardbook.db"), sqlite.Options{Now: now}); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +101,7 @@ func New(t testing.TB, start time.Time, registers ...string) *World {
 	for _, d := range w.Defs {
 		ids = append(ids, string(d.ID))
 	}
-	w.Ledger = ledger.New(ledger.Config{Definition: w.Definition, Registers: ids, Now: w.now,
+	w.Ledger = ledger.New(ledger.Config{Definition: w.Definition, Registers: ids, Now: millis,
 		Allow: func(a ledger.Author, unit string, _ protocol.Class) bool { return a.Unit == unit }})
 	if w.Desk, err = review.New(context.Background(), review.Config{Store: w.Store, Ledger: w.Ledger, Definition: w.Definition}); err != nil {
 		t.Fatal(err)
@@ -127,9 +133,6 @@ func (w *World) Between(wrap func(http.Handler) http.Handler) {
 	}
 	w.handler.Store(&h)
 }
-
-// now is a clock on which no two readings are the same.
-func (w *World) now() int64 { return w.clock.Add(1) }
 
 // Definition returns a register's definition.
 func (w *World) Definition(id string) (*register.Definition, bool) {
@@ -172,7 +175,7 @@ func (w *World) Update(work func(*sqlite.Tx) error) {
 func (w *World) SignedIn(name string, role store.Role, unit string) context.Context {
 	w.T.Helper()
 	p := auth.Principal{Account: store.AccountID("a-" + name), Device: store.DeviceID("d-" + name), Family: store.FamilyID("f-" + name)}
-	now := time.UnixMilli(w.now())
+	now := w.Store.Now()
 	w.Update(func(tx *sqlite.Tx) error {
 		return errors.Join(
 			tx.InsertAccount(store.Account{ID: p.Account, Name: name, DisplayName: name, Role: role, Unit: unit, Sensitive: true, CreatedAt: now, ChangedAt: now}),
@@ -264,7 +267,7 @@ func (w *World) write(unit, reg string, id conflict.RecordID, fill func(*registe
 	fill(def, r, add)
 	add(conflict.Key(conflict.FieldSubmission), "")
 	slices.SortFunc(writes, func(a, b record.Write) int { return a.Key.Compare(b.Key) })
-	c := record.Changeset{Dot: first, Unit: unit, Author: o.name, At: w.now(),
+	c := record.Changeset{Dot: first, Unit: unit, Author: o.name, At: w.Store.Now().UnixMilli(),
 		Edits: []record.Edit{{Record: id, Register: reg, Definition: def.Version, Writes: writes}}}
 	i := slices.IndexFunc(writes, func(w record.Write) bool { return w.Key.ID == conflict.FieldSubmission })
 	writes[i].Value = record.Submit(c.Apply(r, 0, 0), nil).Value()
