@@ -127,6 +127,10 @@ func TestPull(t *testing.T) {
 		t.Errorf("got schema %s", got)
 	}
 	filepath.WalkDir(c.cfg.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			return nil
+		}
 		info, err := d.Info()
 		if err != nil || info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s is open to others: %v, %v", path, info.Mode(), err)
