@@ -1,14 +1,29 @@
 package simtest
 
 import (
+	"os"
+	"strconv"
 	"testing"
 	"time"
 )
 
-// TestFreshSeeds plays schedules of every mix that nobody has played before. To
-// play a failure again, put its transcript into testdata.
-func TestFreshSeeds(t *testing.T) {
-	from := uint64(time.Now().UnixNano())
+// TestSeeds plays the same schedules of every mix each time, so that a change
+// is judged by itself. With WARDBOOK_SEED=fresh it plays such as nobody has
+// played before, and with a number those from there. To keep a failure, put its
+// transcript into testdata.
+func TestSeeds(t *testing.T) {
+	from := uint64(1)
+	switch text := os.Getenv("WARDBOOK_SEED"); text {
+	case "":
+	case "fresh":
+		from = uint64(time.Now().UnixNano())
+	default:
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("WARDBOOK_SEED=%q: want a number or fresh", text)
+		}
+		from = n
+	}
 	r := Run(Options{Seeds: 2000, From: from, AllMixes: true})
 	t.Logf("from seed %d: %s", from, r)
 	if len(r.Failures) > 0 {
