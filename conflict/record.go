@@ -88,6 +88,9 @@ func (r Record) All() iter.Seq2[FieldKey, Field] {
 	}
 }
 
+// At returns field i, in key order.
+func (r Record) At(i int) Entry { return r.entries[i] }
+
 // Len returns how many fields were ever written.
 func (r Record) Len() int { return len(r.entries) }
 

@@ -24,6 +24,30 @@ type batch struct {
 	acked       map[conflict.ReplicaID]uint64 // of replicas that contexts name
 	quarantined []Quarantine                  // of r, read once
 	readTrouble bool
+	body, state []byte // memory for what is handed to Tables
+}
+
+// prefetcher is a Tables that can read many records at once, for which
+// Record is then only asked to look.
+type prefetcher interface {
+	Prefetch(ids []conflict.RecordID) error
+}
+
+// prefetch reads the rows that the changesets of a push touch.
+func (b *batch) prefetch(changesets []record.Changeset) error {
+	p, ok := b.t.(prefetcher)
+	if !ok || len(changesets) < 2 {
+		return nil
+	}
+	ids := make([]conflict.RecordID, 0, len(changesets))
+	for i := range changesets {
+		if changesets[i].Dot.Counter > b.r.Acked {
+			for j := range changesets[i].Edits {
+				ids = append(ids, changesets[i].Edits[j].Record)
+			}
+		}
+	}
+	return p.Prefetch(ids)
 }
 
 // repeat meets a changeset that was stored before. It reports whether the dot
@@ -59,14 +83,15 @@ func (b *batch) repeat(c record.Changeset) (forked bool, err error) {
 
 // take stores a changeset, then judges it, then applies it or keeps it aside.
 func (b *batch) take(c record.Changeset) error {
-	body := record.AppendChangeset(nil, c)
-	in := Intake{Replica: b.r.No, Counter: c.Dot.Counter, Count: uint64(c.Len()), Hash: record.HashOf(body),
-		Unit: c.Unit, Received: b.now, Bytes: body}
+	b.body = record.AppendChangeset(b.body[:0], c)
+	in := Intake{Replica: b.r.No, Counter: c.Dot.Counter, Count: uint64(c.Len()), Hash: record.HashOf(b.body),
+		Unit: c.Unit, Received: b.now, Bytes: b.body}
 	rows, refusal, err := b.judge(c)
 	if err != nil {
 		return err
 	}
-	var records []conflict.RecordID
+	var few [4]conflict.RecordID
+	records := few[:0]
 	for i := range c.Edits {
 		records = append(records, c.Edits[i].Record)
 	}
@@ -290,19 +315,21 @@ func (b *batch) applyEdit(c record.Changeset, i int, row *Row, def *register.Def
 		}
 	}
 	merged := c.Apply(old, i, b.now)
-	changed := make(map[conflict.FieldKey]bool, len(c.Edits[i].Writes))
-	for _, w := range c.Edits[i].Writes {
-		changed[w.Key] = true
+	writes := c.Edits[i].Writes
+	byKey := func(a, b record.Write) int { return a.Key.Compare(b.Key) }
+	if !slices.IsSortedFunc(writes, byKey) { // the server's own may come in any order
+		writes = slices.SortedFunc(slices.Values(writes), byKey)
 	}
 	next := make([]uint64, 0, merged.Len())
-	j := 0
+	j, w := 0, 0
 	for k := range merged.All() {
 		var p uint64
-		if !old.Field(k).IsZero() {
+		if j < old.Len() && old.At(j).Key == k {
 			p = positions[j]
 			j++
 		}
-		if changed[k] {
+		if w < len(writes) && writes[w].Key == k {
+			w++
 			p = position
 			if class := ClassOf(def, k.ID); class == protocol.Sensitive {
 				row.Sensitive = position
@@ -320,7 +347,8 @@ func (b *batch) applyEdit(c record.Changeset, i int, row *Row, def *register.Def
 		b.touch(protocol.Stream{Unit: row.Unit, Register: row.Register, Class: protocol.Basic}, position)
 	}
 	near := row.Neighbourhood
-	row.State = record.AppendState(nil, merged, row.ID, next)
+	b.state = record.AppendState(b.state[:0], merged, row.ID, next)
+	row.State = b.state
 	b.l.describe(row, def, merged, b.now)
 	if row.Neighbourhood != near && row.Sensitive > 0 && row.Sensitive < position {
 		// It enters scopes that never had its sensitive fields.

@@ -50,6 +50,13 @@ func Conflicts(def *register.Definition, r conflict.Record) []conflict.FieldKey 
 
 // KindOf says what a supervisor would do with r.
 func KindOf(def *register.Definition, r conflict.Record) Kind {
+	if r.Len() == 0 || r.At(0).Key.ID >= conflict.FirstUserField {
+		// Nobody ever handed it in, looked at it or deleted it.
+		if len(Conflicts(def, r)) > 0 {
+			return Conflict
+		}
+		return Nothing
+	}
 	standing := record.StandingOf(r)
 	switch life := r.Life(); {
 	case life == conflict.EditedAndDeleted:

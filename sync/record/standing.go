@@ -197,6 +197,8 @@ func StandingOf(r conflict.Record) Standing {
 	// Of a deleted record only the deletion waits: what lies beneath it is
 	// nobody's to approve until the record is restored.
 	deleted := r.Life() == conflict.Deleted
+	keys := make([]conflict.FieldKey, 2*r.Len()) // both lists grow in it, each up to its own end
+	s.Waiting, s.Drafts = keys[:0:r.Len()], keys[r.Len():r.Len()]
 	for k, f := range r.All() {
 		if k.ID != conflict.FieldLife && (deleted || k.ID < conflict.FirstUserField) {
 			continue

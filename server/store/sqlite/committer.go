@@ -220,7 +220,12 @@ func (c *committer) one(r *request) (lost bool, err error) {
 		return true, fmt.Errorf("begin closure: %w", err)
 	}
 	tx := &Tx{ctx: context.Background(), conn: c.conn, raw: c.raw}
-	err = runClosure(tx, r.fn)
+	err = runClosure(tx, func(tx *Tx) error {
+		if err := r.fn(tx); err != nil {
+			return err
+		}
+		return tx.ready()
+	})
 	tx.finish()
 	if c.raw.AutoCommit() {
 		if err == nil {

@@ -49,9 +49,7 @@ func (l *Ledger) Stored(replica int64, after uint64, limit int) ([]protocol.Stor
 
 // AppendIntake stores a changeset and the records that it touched.
 func (l *Ledger) AppendIntake(in *ledger.Intake, records []conflict.RecordID) error {
-	_, err := l.tx.Exec(`INSERT INTO intake (replica, counter, count, hash, unit, received, body) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		in.Replica, in.Counter, in.Count, in.Hash[:], in.Unit, in.Received, in.Bytes)
-	if err != nil {
+	if err := l.tx.insert(intoIntake, in.Replica, int64(in.Counter), int64(in.Count), in.Hash[:], in.Unit, in.Received, in.Bytes); err != nil {
 		return fmt.Errorf("store changeset: %w", err)
 	}
 	for _, id := range records {
@@ -59,13 +57,17 @@ func (l *Ledger) AppendIntake(in *ledger.Intake, records []conflict.RecordID) er
 		if err != nil {
 			return err
 		}
-		if _, err := l.tx.Exec(`INSERT INTO history (record_replica, record_counter, replica, counter) VALUES (?, ?, ?, ?)`,
-			no, id.Counter, in.Replica, in.Counter); err != nil {
+		if err := l.tx.insert(intoHistory, no, int64(id.Counter), in.Replica, int64(in.Counter)); err != nil {
 			return fmt.Errorf("store history: %w", err)
 		}
 	}
 	return nil
 }
+
+var (
+	intoIntake  = newInsertion(`INSERT INTO intake (replica, counter, count, hash, unit, received, body) VALUES `, 7, ``)
+	intoHistory = newInsertion(`INSERT INTO history (record_replica, record_counter, replica, counter) VALUES `, 4, ``)
+)
 
 // Changesets returns every changeset that touched a record, in the order in
 // which the server received them, with the ids of their replicas.

@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"wardbook/conflict"
 	"wardbook/server/ledger"
@@ -14,6 +16,13 @@ const recordColumns = `replica, counter, register, unit, neighbourhood, position
 
 // Record returns a record's row.
 func (l *Ledger) Record(id conflict.RecordID) (ledger.Row, bool, error) {
+	if row, ok := l.read[id]; ok {
+		if row == nil {
+			return ledger.Row{}, false, nil
+		}
+		delete(l.read, id) // its bytes belong to the caller from now on
+		return *row, true, nil
+	}
 	no, err := l.number(id.Replica)
 	if err != nil || no == 0 {
 		return ledger.Row{}, false, err
@@ -42,13 +51,67 @@ func (l *Ledger) PutRecord(r *ledger.Row) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.tx.Exec(`INSERT INTO records (`+recordColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (replica, counter) DO UPDATE SET unit = excluded.unit, neighbourhood = excluded.neighbourhood,
-			position = excluded.position, sensitive = excluded.sensitive, kind = excluded.kind,
-			waiting_since = excluded.waiting_since, revision = excluded.revision, state = excluded.state`,
-		no, r.ID.Counter, register, r.Unit, r.Neighbourhood, r.Position, r.Sensitive, r.Kind, r.WaitingSince, r.Revision, r.State)
-	if err != nil {
+	delete(l.read, r.ID)
+	if err := l.tx.insert(intoRecords, no, int64(r.ID.Counter), register, r.Unit, r.Neighbourhood, int64(r.Position), int64(r.Sensitive),
+		int64(r.Kind), r.WaitingSince, int64(r.Revision), r.State); err != nil {
 		return fmt.Errorf("keep record: %w", err)
+	}
+	return nil
+}
+
+var intoRecords = newInsertion(`INSERT INTO records (`+recordColumns+`) VALUES `, 11,
+	` ON CONFLICT (replica, counter) DO UPDATE SET unit = excluded.unit, neighbourhood = excluded.neighbourhood,
+		position = excluded.position, sensitive = excluded.sensitive, kind = excluded.kind,
+		waiting_since = excluded.waiting_since, revision = excluded.revision, state = excluded.state`)
+
+// Prefetch reads the rows of many records at once; Record then returns them,
+// until they are written, without asking again.
+func (l *Ledger) Prefetch(ids []conflict.RecordID) error {
+	if l.read == nil {
+		l.read = make(map[conflict.RecordID]*ledger.Row, len(ids))
+	}
+	of := map[conflict.ReplicaID][]conflict.RecordID{}
+	for _, id := range ids {
+		of[id.Replica] = append(of[id.Replica], id)
+	}
+	for replica, ids := range of {
+		no, err := l.number(replica)
+		if err != nil {
+			return err
+		}
+		for part := range slices.Chunk(ids, prefetched) {
+			if err := l.prefetch(no, part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// prefetched is how many rows one statement of Prefetch reads.
+const prefetched = 128
+
+var prefetchQuery = `SELECT ` + recordColumns + ` FROM records WHERE replica = ? AND counter IN (?` + strings.Repeat(`,?`, prefetched-1) + `)`
+
+func (l *Ledger) prefetch(no int64, ids []conflict.RecordID) error {
+	if no != 0 { // else nobody ever wrote to a record of that replica
+		args := make([]any, 1+prefetched)
+		args[0] = no
+		for i := range prefetched { // the last stands in for those that are missing
+			args[1+i] = ids[min(i, len(ids)-1)].Counter
+		}
+		rows, err := l.rows(prefetchQuery, args...)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			l.read[rows[i].ID] = &rows[i]
+		}
+	}
+	for _, id := range ids {
+		if _, ok := l.read[id]; !ok {
+			l.read[id] = nil
+		}
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type Ledger struct {
 	ids       map[int64]conflict.ReplicaID
 	registers map[string]int64
 	names     map[int64]string
+	read      map[conflict.RecordID]*ledger.Row // by Prefetch; nil for a record that is not there
 }
 
 // LedgerOf returns the ledger's tables in tx.

@@ -20,6 +20,7 @@ type Tx struct {
 	conn  *sql.Conn
 	raw   *sqlite3.SQLiteConn // the writer's connection; nil in View
 	rows  []*sql.Rows
+	bulks []*bulk // rows that wait to be inserted together
 	after []func()
 	cause error // the engine's last refusal, to explain a lost transaction
 	done  bool
@@ -40,9 +41,17 @@ func (tx *Tx) check() error {
 	return nil
 }
 
+// ready makes what was said before visible to the statement that comes.
+func (tx *Tx) ready() error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	return tx.flush()
+}
+
 // Exec runs a statement that returns no rows.
 func (tx *Tx) Exec(query string, args ...any) (sql.Result, error) {
-	if err := tx.check(); err != nil {
+	if err := tx.ready(); err != nil {
 		return nil, err
 	}
 	res, err := tx.conn.ExecContext(tx.ctx, query, args...)
@@ -55,7 +64,7 @@ func (tx *Tx) Exec(query string, args ...any) (sql.Result, error) {
 // Query runs a statement that returns rows. The caller closes them; rows left
 // open end with the closure.
 func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
-	if err := tx.check(); err != nil {
+	if err := tx.ready(); err != nil {
 		return nil, err
 	}
 	rows, err := tx.conn.QueryContext(tx.ctx, query, args...)
@@ -82,7 +91,7 @@ func (r Row) Scan(dest ...any) error {
 
 // QueryRow runs a statement that returns at most one row. Scan must be called.
 func (tx *Tx) QueryRow(query string, args ...any) Row {
-	if err := tx.check(); err != nil {
+	if err := tx.ready(); err != nil {
 		return Row{err: err}
 	}
 	return Row{row: tx.conn.QueryRowContext(tx.ctx, query, args...)}
