@@ -233,6 +233,7 @@ type Batch struct {
 	Remove          []uint64            // entries to forget, by No
 	Append          []Entry             // new entries
 	Mark            []Entry             // entries whose Received or Refusal changed
+	Receive         []Received          // of many entries at once only Received changed
 	DropStreams     []protocol.Stream
 	Streams         []Stream // replace or add
 	Definitions     []Definition
@@ -245,9 +246,18 @@ type Batch struct {
 	ReportedReveals []uint64 // forget these, by No
 }
 
+// Received says that the entries of a replica that begin at counters From to
+// Through were received at that time of the server's clock. Of those that were
+// received before nothing changes.
+type Received struct {
+	Replica       conflict.ReplicaID
+	From, Through uint64
+	At            int64
+}
+
 // Empty reports whether b asks for nothing.
 func (b *Batch) Empty() bool {
-	return b.Meta == nil && len(b.Drop)+len(b.Put)+len(b.Rebase)+len(b.Remove)+len(b.Append)+len(b.Mark)+
+	return b.Meta == nil && len(b.Drop)+len(b.Put)+len(b.Rebase)+len(b.Remove)+len(b.Append)+len(b.Mark)+len(b.Receive)+
 		len(b.DropStreams)+len(b.Streams)+len(b.Definitions)+len(b.DropDrafts)+len(b.Drafts)+len(b.Saved)+
 		len(b.HubMarks)+len(b.Receipts)+len(b.Reveals)+len(b.ReportedReveals) == 0
 }

@@ -219,6 +219,37 @@ func (f *failing) Commit(ctx context.Context, b *replica.Batch) error {
 
 // A store that cannot write ends the exchange, loses nothing, and the next one
 // goes on from what is durable.
+// A long outbox is acknowledged in one statement, of a store that never met a
+// server as of one that did; what is held, shown and counted is the same.
+func TestLongOutboxIsReceived(t *testing.T) {
+	w := newWorld(t)
+	d := w.device("a", "officer.a")
+	const records = 450 // of three writes; an acknowledgement is of all of them
+	for round := range 2 {
+		for i := range records {
+			if _, err := d.r.Put(ctx, replica.PutRequest{Register: "people", Values: map[string]string{"name": fmt.Sprint(round, i), "note": "n", "level": "1"}, NoSubmit: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if unsent, _, err := d.store.Unsent(ctx, d.r.Meta().Replica, d.r.Meta().Acked); err != nil || unsent != records {
+			t.Fatalf("round %d: got %d unsent (%v), want %d", round, unsent, err, records)
+		}
+		d.sync()
+		if err := w.stands(); err != nil {
+			t.Fatal(err)
+		}
+		entries := d.outbox()
+		if len(entries) != (round+1)*records {
+			t.Fatalf("round %d: got %d entries kept, want %d", round, len(entries), (round+1)*records)
+		}
+		for _, e := range entries {
+			if e.Received == 0 || e.Refusal != nil {
+				t.Fatalf("round %d: %v is not marked as received: %+v", round, e.Changeset.Dot, e)
+			}
+		}
+	}
+}
+
 func TestFailingStore(t *testing.T) {
 	for n := 1; ; n++ {
 		w := newWorld(t)

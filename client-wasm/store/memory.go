@@ -338,12 +338,20 @@ func (m *Memory) Commit(ctx context.Context, b *replica.Batch) error {
 			m.touches[edit.Record] = append(slices.Clone(m.touches[edit.Record]), e.No)
 		}
 	}
-	if len(b.Mark) > 0 {
+	if len(b.Mark)+len(b.Receive) > 0 {
 		m.entries = slices.Clone(m.entries)
 	}
 	for _, e := range b.Mark {
 		if i, ok := m.find(e.No); ok {
 			m.entries[i].Received, m.entries[i].Refusal = e.Received, e.Refusal
+		}
+	}
+	for _, got := range b.Receive {
+		for i := range m.entries {
+			e := &m.entries[i]
+			if d := e.Changeset.Dot; d.Replica == got.Replica && got.From <= d.Counter && d.Counter <= got.Through && e.Received == 0 {
+				e.Received = got.At
+			}
 		}
 	}
 	for _, s := range b.DropStreams {

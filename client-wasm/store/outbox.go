@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,11 +20,23 @@ func entryColumns(prefix string) string {
 
 // scanEntry reads an entry, behind the columns that the caller asks for first.
 func scanEntry(rows *sql.Rows, first ...any) (replica.Entry, error) {
+	return scanEntryIf(rows, nil, first...)
+}
+
+// errEnough ends a reading before its last row.
+var errEnough = errors.New("enough")
+
+// scanEntryIf reads an entry if wanted says so of the columns before it, else
+// it returns errEnough.
+func scanEntryIf(rows *sql.Rows, wanted func() bool, first ...any) (replica.Entry, error) {
 	var e replica.Entry
 	var refusal, replaced, hash, body sql.RawBytes
 	var no int64
 	if err := rows.Scan(append(first, &no, &e.Received, &refusal, &replaced, &hash, &body)...); err != nil {
 		return e, err
+	}
+	if wanted != nil && !wanted() {
+		return e, errEnough
 	}
 	e.No = uint64(no)
 	copy(e.Hash[:], hash)
@@ -86,31 +99,17 @@ func parseReplaced(b []byte) ([]replica.Replaced, error) {
 // Outbox implements replica.Store.
 func (s *Store) Outbox(ctx context.Context, of conflict.ReplicaID, from uint64, maxBytes, limit int) ([]replica.Entry, error) {
 	var all []replica.Entry
-	size, full := 0, false
-	// The bytes are summed before the bodies are read, so that a long outbox
-	// is not parsed for the part of it that fits.
-	take := 0
-	err := s.query(ctx, `SELECT length(body) FROM outbox WHERE replica = ? AND first >= ? ORDER BY first LIMIT ?`, func(rows *sql.Rows) error {
+	size := 0
+	// The length comes first, so that an entry is not parsed which does not fit.
+	err := s.query(ctx, `SELECT length(body), `+entryColumns("")+` FROM outbox WHERE replica = ? AND first >= ? ORDER BY first LIMIT ?`, func(rows *sql.Rows) error {
 		var n int
-		if err := rows.Scan(&n); err != nil {
-			return err
-		}
-		if size += n; take > 0 && size > maxBytes {
-			full = true
-		}
-		if !full {
-			take++
-		}
-		return nil
-	}, of[:], int64(from), limit)
-	if err == nil && take > 0 {
-		err = s.query(ctx, `SELECT `+entryColumns("")+` FROM outbox WHERE replica = ? AND first >= ? ORDER BY first LIMIT ?`, func(rows *sql.Rows) error {
-			e, err := scanEntry(rows)
+		e, err := scanEntryIf(rows, func() bool { size += n; return len(all) == 0 || size <= maxBytes }, &n)
+		if err == nil {
 			all = append(all, e)
-			return err
-		}, of[:], int64(from), take)
-	}
-	if err != nil {
+		}
+		return err
+	}, of[:], int64(from), limit)
+	if err != nil && !errors.Is(err, errEnough) {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}
 	return all, nil
@@ -193,6 +192,12 @@ func (w *writer) outbox(b *replica.Batch) error {
 			return err
 		}
 		if err := w.exec(`UPDATE outbox SET received = ?, refusal = ? WHERE no = ?`, e.Received, nullable(refusal), int64(e.No)); err != nil {
+			return err
+		}
+	}
+	for _, got := range b.Receive {
+		if err := w.exec(`UPDATE outbox SET received = ? WHERE replica = ? AND first BETWEEN ? AND ? AND received = 0`,
+			got.At, got.Replica[:], int64(got.From), int64(got.Through)); err != nil {
 			return err
 		}
 	}

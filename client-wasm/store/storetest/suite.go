@@ -424,7 +424,22 @@ func mark(t *testing.T, p Place) {
 	fresh := entry(3, dot(5, 1), 11, a)
 	commit(t, s, &replica.Batch{Remove: []uint64{2}, Append: []replica.Entry{fresh}})
 	equal(t, "entries at last", must(s.Entries(ctx, 0, 10)), []replica.Entry{fresh})
-	commit(t, s, &replica.Batch{Remove: []uint64{3}})
+	// Of many at once: those of the replica in the range that were not received.
+	var many []replica.Entry
+	for n := uint64(0); n < 6; n++ {
+		e := entry(10+n, dot(6, 1+2*n), 11, a)
+		if n == 5 {
+			e = entry(10+n, dot(7, 3), 11, a)
+		}
+		many = append(many, e)
+	}
+	many[2].Received = 7
+	commit(t, s, &replica.Batch{Append: many})
+	commit(t, s, &replica.Batch{Receive: []replica.Received{{Replica: replicaID(6), From: 3, Through: 8, At: 120}}})
+	many[1].Received, many[3].Received = 120, 120
+	s = again(t, p, s)
+	equal(t, "received in a range", must(s.Entries(ctx, 9, 10)), many)
+	commit(t, s, &replica.Batch{Remove: []uint64{3, 10, 11, 12, 13, 14, 15}})
 	equal(t, "nothing touches", len(must(s.Holdings(ctx, []conflict.RecordID{a}))[0].Entries), 0)
 }
 
