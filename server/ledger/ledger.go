@@ -236,6 +236,9 @@ func (l *Ledger) Commit(t Tables, a Author, replica conflict.ReplicaID, changese
 		return out, &protocol.Error{Code: protocol.HelloExpected}
 	}
 	b := batch{l: l, t: t, a: a, epoch: epoch, r: &r, now: l.cfg.Now(), out: &out}
+	if err := b.prefetch(changesets); err != nil {
+		return out, err
+	}
 	through := uint64(0) // up to where this push was found stored with its content, or stored now
 	for _, c := range changesets {
 		if c.Dot.Replica != replica {
