@@ -47,6 +47,7 @@ export class RecordForm extends Part {
   @state() private answer = ''
   @state() private history = false
   private pause = 0
+  private again = 0
   private checking = 0
   private opening = 0
 
@@ -114,7 +115,12 @@ export class RecordForm extends Part {
   }
 
   private async changedElsewhere(): Promise<void> {
-    if (this.busy) return
+    if (this.busy) {
+      // Not lost: looked at again once what is under way is done.
+      clearTimeout(this.again)
+      this.again = window.setTimeout(() => void this.changedElsewhere(), 100)
+      return
+    }
     if (!this.dirty) {
       const record = await bridge.call('get', { id: this.form!.record.id }).catch(() => null)
       if (record && this.form && !this.dirty) {
