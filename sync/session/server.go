@@ -256,8 +256,9 @@ func (s *Server) awaitMore(p *protocol.Push) {
 	}
 }
 
-// holding reports whether pages wait; a clock that was set back ends it.
-func (s *Server) holding() bool { return s.now < s.hold && s.hold <= s.now+catchUp }
+// holding reports whether pages wait. A clock that was set back ends it; an
+// event that waited for its turn is only a little older than the last one.
+func (s *Server) holding() bool { return s.now < s.hold && s.hold <= s.now+10*catchUp }
 
 func (s *Server) committed(out *effects, e Committed) {
 	s.committing = false
