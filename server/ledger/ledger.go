@@ -151,7 +151,9 @@ func (l *Ledger) grant(t Tables, a Author, h *protocol.Hello, epoch Epoch, s pro
 		if !ok {
 			fork = 0
 		}
-		g.From = min(s.Cursor, fork)
+		// Not from the cursor: in the midst of catching up the device lacks the
+		// records that had moved beyond it, and the fork has moved them back.
+		g.From = min(s.Floor, fork)
 	}
 	return g, nil
 }

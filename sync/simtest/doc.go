@@ -16,7 +16,7 @@
 // The oracles are tested as well: each of the seeded bugs in bug.go must be
 // caught, and every oracle must catch one.
 //
-// Four things are known, and excused as narrowly as can be told. They wait for
+// Six things are known, and excused as narrowly as can be told. They wait for
 // giving back anybody's writes after a restore:
 //
 //   - A changeset that was received under a replica id which its store has given
@@ -26,6 +26,11 @@
 //     stays in the base of a device that had seen it: a base only grows.
 //   - A changeset that was not sent when its store was copied may come from both
 //     copies: it is there twice, as a sibling of itself.
+//   - A changeset that others have seen, but whose author was not told so before
+//     the server was restored without it, gets another dot if its store loses a
+//     fork in the new epoch.
+//   - A copy of a store goes on showing a refusal that a restored server, to which
+//     another copy handed the changeset in again, has not repeated.
 //   - A store and the server that both go back may use a dot twice. Such a run
 //     ends there and counts as excused.
 //

@@ -86,6 +86,7 @@ func (w *world) linkStep(d *device, l *link, s Step) {
 			if _, ok := (*queue)[j].(*protocol.Refusal); ok {
 				return // goes with the acknowledgement behind it
 			}
+			l.disturbed = true
 			*queue = slices.Clone(*queue)
 			(*queue)[j], (*queue)[j+1] = (*queue)[j+1], (*queue)[j]
 		}
@@ -94,6 +95,7 @@ func (w *world) linkStep(d *device, l *link, s Step) {
 			if _, ok := (*queue)[i%n].(*protocol.Refusal); ok {
 				return
 			}
+			l.disturbed = true
 			*queue = slices.Delete(slices.Clone(*queue), i%n, i%n+1)
 		}
 	}
@@ -187,7 +189,7 @@ func (w *world) heal() {
 // healthy reports whether the device holds all the streams that it wants: a
 // device that was refused one asks again in its next session.
 func (l *link) healthy() bool {
-	if l.d.rep == nil || l.d.host.Status().Link != session.Live {
+	if l.disturbed || l.d.rep == nil || l.d.host.Status().Link != session.Live {
 		return false
 	}
 	for _, s := range l.d.host.Status().Streams {

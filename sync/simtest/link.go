@@ -17,6 +17,7 @@ type link struct {
 	left         bool // the device closed it, or died
 	closed       bool // the server closed it, or died
 	toldServer   bool // the server has noticed
+	disturbed    bool // a message was lost or overtaken, which a socket does not survive
 }
 
 // carry passes a message through the codec, as sockets do.

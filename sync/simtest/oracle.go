@@ -130,7 +130,11 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64) 
 	if aside < 0 {
 		// One that is refused when it is given back still haunts whoever saw
 		// it applied: a device's base only ever grows.
-		delete(v.w.ghosts, n)
+		if left := slices.DeleteFunc(v.w.ghosts[n], func(d conflict.Dot) bool { return d == c.Dot }); len(left) > 0 {
+			v.w.ghosts[n] = left // its copy came back in its place
+		} else {
+			delete(v.w.ghosts, n)
+		}
 	}
 	if was, ok := v.w.ever[c.Dot]; ok && was != in.Hash {
 		if _, here := v.life.hashes[c.Dot]; !here && v.w.parted {
@@ -154,7 +158,7 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64) 
 		default: // nobody here is hostile or makes malformed changesets
 			v.w.fail(oracleQuarantine, fmt.Sprintf("changeset %v of an honest device is refused: %v %s", c.Dot, code, t.aside[aside].Detail))
 		}
-		v.life.aside[n] = t.aside[aside].Code
+		v.life.aside[n], v.life.asideDots[c.Dot] = t.aside[aside].Code, true
 		return
 	}
 	applied[c.Unit]++
@@ -444,7 +448,8 @@ func (d *device) checkSynced() {
 		return
 	}
 	for _, e := range entries {
-		if e.Refusal != nil || d.forsaken(e.Changeset.At) {
+		n, _ := d.w.truth.number(e.Changeset.At)
+		if e.Refusal != nil || d.stranded.has(n) && d.w.restored {
 			continue
 		}
 		for i, edit := range e.Changeset.Edits {
@@ -554,7 +559,7 @@ func (w *world) checkModel() {
 				continue
 			}
 			n, _ := w.truth.number(c.At)
-			if _, aside := w.server.life.aside[n]; aside {
+			if w.server.life.asideDots[c.Dot] {
 				continue
 			}
 			for _, e := range c.Edits {
@@ -655,7 +660,7 @@ func (d *device) checkOutbox() {
 		n, _ := d.w.truth.number(e.Changeset.At)
 		here[n] = e.Refusal
 		code, aside := d.w.server.life.aside[n]
-		if e.Refusal == nil || d.stranded.has(n) && d.w.restored {
+		if e.Refusal == nil || d.w.twins.has(n) || (d.stranded.has(n) || d.w.shared.has(n)) && d.w.restored {
 			continue
 		}
 		if !aside || e.Refusal.At != 0 && code != e.Refusal.Code {
@@ -663,7 +668,7 @@ func (d *device) checkOutbox() {
 		}
 	}
 	for _, n := range sorted(d.w.server.life.aside) {
-		if !d.made.has(n) || d.stranded.has(n) && d.w.restored {
+		if !d.made.has(n) || d.w.twins.has(n) || (d.stranded.has(n) || d.w.shared.has(n)) && d.w.restored {
 			continue
 		}
 		if r, ok := here[n]; !ok || r == nil || r.At == 0 {

@@ -46,14 +46,15 @@ type life struct {
 	through   map[conflict.ReplicaID]uint64
 	positions map[string]uint64
 	aside     map[int]protocol.Code // of those stored, in quarantine, and why
+	asideDots map[conflict.Dot]bool
 }
 
 func newLife() *life {
-	return &life{map[int]conflict.Dot{}, map[conflict.Dot]record.Hash{}, map[conflict.ReplicaID]uint64{}, map[string]uint64{}, map[int]protocol.Code{}}
+	return &life{map[int]conflict.Dot{}, map[conflict.Dot]record.Hash{}, map[conflict.ReplicaID]uint64{}, map[string]uint64{}, map[int]protocol.Code{}, map[conflict.Dot]bool{}}
 }
 
 func (l *life) clone() *life {
-	return &life{maps.Clone(l.stored), maps.Clone(l.hashes), maps.Clone(l.through), maps.Clone(l.positions), maps.Clone(l.aside)}
+	return &life{maps.Clone(l.stored), maps.Clone(l.hashes), maps.Clone(l.through), maps.Clone(l.positions), maps.Clone(l.aside), maps.Clone(l.asideDots)}
 }
 
 // serverEnd is the server's end of one connection.
@@ -329,7 +330,9 @@ type watched struct {
 }
 
 func (t *watched) AppendIntake(in *ledger.Intake, records []conflict.RecordID) error {
-	t.intake = append(t.intake, *in)
+	kept := *in
+	kept.Bytes = slices.Clone(in.Bytes) // the caller goes on to write to them
+	t.intake = append(t.intake, kept)
 	return t.Tables.AppendIntake(in, records)
 }
 
@@ -419,7 +422,7 @@ func (v *server) restore() {
 	for n, dot := range v.life.stored {
 		if _, ok := v.backupLife.stored[n]; !ok {
 			v.w.ghosts[n] = append(v.w.ghosts[n], dot)
-			if v.w.acked.has(n) || v.w.shownAnywhere(dot) {
+			if v.w.acked.has(n) {
 				v.w.observed = v.w.observed.with(n)
 			}
 		}
@@ -429,23 +432,4 @@ func (v *server) restore() {
 		db = v.backup.Clone()
 	}
 	v.db, v.life = db, v.backupLife.clone()
-}
-
-// shownAnywhere reports whether any device has a dot from the server.
-func (w *world) shownAnywhere(dot conflict.Dot) bool {
-	for _, d := range w.devices {
-		ids, err := d.mem.Walk(ctx, registerID, conflict.RecordID{}, 1000)
-		if err != nil {
-			continue
-		}
-		for _, id := range ids {
-			h, _ := d.holding(id)
-			for _, f := range h.Base.All() {
-				if f.Vector().Covers(dot) {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }
