@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,14 +161,19 @@ func TestPull(t *testing.T) {
 }
 
 // between puts a function before each request to a path that ends so.
+// The calls come one by one: an abandoned request may still be there when the
+// next one comes.
 func between(w *hubtest.World, suffix string, do func(rw http.ResponseWriter, r *http.Request, next http.Handler)) {
+	var mu sync.Mutex
 	w.Between(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, suffix) {
-				do(rw, r, next)
+			if !strings.HasSuffix(r.URL.Path, suffix) {
+				next.ServeHTTP(rw, r)
 				return
 			}
-			next.ServeHTTP(rw, r)
+			mu.Lock()
+			defer mu.Unlock()
+			do(rw, r, next)
 		})
 	})
 }
@@ -552,21 +558,19 @@ func TestRefusals(t *testing.T) {
 				where = "/acks"
 			}
 			asked, logins, renewed := 0, 0, 0
-			w.Between(func(next http.Handler) http.Handler {
-				return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-					switch {
-					case strings.HasSuffix(r.URL.Path, "/auth/login"):
-						logins++
-					case strings.HasSuffix(r.URL.Path, "/auth/refresh"):
-						renewed++
-					case strings.HasSuffix(r.URL.Path, where):
-						if asked++; asked <= c.times {
-							c.refuse(rw)
-							return
-						}
+			between(w, "", func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+				switch {
+				case strings.HasSuffix(r.URL.Path, "/auth/login"):
+					logins++
+				case strings.HasSuffix(r.URL.Path, "/auth/refresh"):
+					renewed++
+				case strings.HasSuffix(r.URL.Path, where):
+					if asked++; asked <= c.times {
+						c.refuse(rw)
+						return
 					}
-					next.ServeHTTP(rw, r)
-				})
+				}
+				next.ServeHTTP(rw, r)
 			})
 			defer w.Between(nil)
 			if c.fail == "" {
