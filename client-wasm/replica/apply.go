@@ -17,6 +17,10 @@ import (
 // most is how many ids a Changed names before it gives up naming.
 const most = 200
 
+// many is of how many writes an acknowledgement is stored as one statement,
+// and told without naming records.
+const many = 4 * most
+
 // storeNext keeps the proposed incarnation.
 func (r *Replica) storeNext(ctx context.Context, e session.StoreNext) error {
 	meta := r.meta
@@ -79,7 +83,11 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 		b.Streams = append(b.Streams, after)
 	}
 	var covered []Entry
-	if reborn || meta.Acked != r.meta.Acked || meta.BackedUp > 0 {
+	unmet, err := r.unmet(ctx)
+	if err != nil {
+		return err
+	}
+	if !unmet && (reborn || meta.Acked != r.meta.Acked || meta.BackedUp > 0) {
 		entries, err := r.entries(ctx)
 		if err != nil {
 			return err
@@ -108,6 +116,17 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 		return err
 	}
 	return r.sweep(ctx)
+}
+
+// unmet reports whether no server ever took anything of this store, whose
+// outbox may then be long and holds nothing to be looked at. A rekey leaves
+// what was taken under the old replica id in front.
+func (r *Replica) unmet(ctx context.Context) (bool, error) {
+	if r.meta.Epoch != (protocol.Token{}) || r.meta.Acked > 0 {
+		return false, nil
+	}
+	first, err := r.store.Entries(ctx, 0, 1)
+	return err == nil && (len(first) == 0 || entryOf(r.meta.Replica, first[0])), err
 }
 
 func entryOf(replica conflict.ReplicaID, e Entry) bool { return e.Changeset.Dot.Replica == replica }
@@ -219,6 +238,13 @@ func (r *Replica) storeAck(ctx context.Context, a *protocol.Ack) (Changed, error
 	meta := r.meta
 	meta.Acked, meta.LastReceipt = a.Through, a.Received
 	b := &Batch{Meta: &meta, Receipts: []Receipt{{Replica: meta.Replica, Through: a.Through, Received: a.Received, Marks: a.Marks, Signature: a.Signature}}}
+	if a.Through-r.meta.Acked > many && r.plain() {
+		b.Receive = []Received{{meta.Replica, r.meta.Acked + 1, a.Through, a.Received}}
+		if err := r.commit(ctx, b); err != nil {
+			return Changed{}, err
+		}
+		return Changed{Registers: r.registers()}, r.sweep(ctx)
+	}
 	var back []Entry // expected in quarantine, and not so; or with fields that are seen no longer
 	var changed Changed
 	for from := r.meta.Acked + 1; from <= a.Through; {
@@ -257,6 +283,22 @@ func (r *Replica) storeAck(ctx context.Context, a *protocol.Ack) (Changed, error
 	}
 	r.counts = counts
 	return changed, r.sweep(ctx)
+}
+
+// plain reports whether an acknowledgement changes of no entry anything but
+// when it was received: none is in quarantine, and none has fields that are
+// seen no longer.
+func (r *Replica) plain() bool {
+	unit := r.meta.Account.Unit
+	if r.counts.Quarantined > 0 || slices.ContainsFunc(r.streams, func(s Stream) bool { return s.Unit != unit }) {
+		return false
+	}
+	for id := range r.defs {
+		if sensitive(r.definition(id)) && !r.holds(protocol.Stream{Unit: unit, Register: id, Class: protocol.Sensitive}) {
+			return false
+		}
+	}
+	return true
 }
 
 // hides reports whether fields of e are seen by their author only until the
