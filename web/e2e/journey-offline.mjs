@@ -48,6 +48,8 @@ await journey(async ({ demo, network, browser }) => {
   await tab.save();
   await tab.says(/Trên máy này: 2$/);
   assert.match(await tab.reveal('personal_id'), /^\d{12}$/);
+  await tab.type('other_name', 'Cô Ba Sài Gòn'); // drawing the form again hides nothing that was shown
+  assert.match(await tab.field('personal_id').inputValue(), /^\d{3} ?\d{3} ?\d{3} ?\d{3}$/);
   await tab.create('residents', { full_name: 'Đặng Thị Ngoại Tuyến', dob: '01/02/1990' });
   await tab.says(/Trên máy này: 3$/);
 

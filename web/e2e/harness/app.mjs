@@ -184,7 +184,7 @@ export class Tab {
   /** Saves the open form, and waits until it is saved. */
   async save({ submit = false } = {}) {
     await this.page.getByRole('button', { name: submit ? 'Lưu và trình duyệt' : 'Lưu', exact: true }).click();
-    await this.page.locator('wb-record .record-foot .main:disabled').waitFor();
+    await this.page.locator('wb-record article[aria-busy=false] .record-foot .main:disabled').waitFor();
   }
 
   /** Creates a record from values by field name, and leaves it open. */

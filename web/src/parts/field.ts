@@ -59,11 +59,12 @@ export class FieldPart extends Part {
   @state() private candidates: { code: string; name: string }[] | null = null
   @state() private split = false
   @state() private locating = false
+  private shown = '' // what a reveal answered; it stands in no other place of the page
   private typed: string | null = null // what stands in the control while it is edited
   private sent: string | null = null // the value that we emitted last
 
   private get value(): string {
-    return this.values[this.field.name] ?? ''
+    return this.values[this.field.name] ?? (this.revealed ? this.shown : '')
   }
 
   private get domId(): string {
@@ -73,6 +74,7 @@ export class FieldPart extends Part {
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has('field') || changed.has('recordId')) {
       this.revealed = false
+      this.shown = ''
       this.candidates = null
     }
     if (changed.has('values') || changed.has('field')) {
@@ -108,7 +110,7 @@ export class FieldPart extends Part {
   private async reveal(): Promise<void> {
     try {
       const { display } = await bridge.call('reveal', { id: this.recordId, field: this.field.name })
-      this.typed = display
+      this.shown = display
       this.revealed = true
     } catch (cause) {
       sayFailure(cause)

@@ -384,7 +384,7 @@ export class RecordForm extends Part {
     const shut = record.life === 'deleted'
     const asked = record.stage === 'returned' ? (record.review?.fields ?? []) : []
     const sections = sectionsOf(this.definition, filled)
-    return html`<article class="record">
+    return html`<article class="record" aria-busy=${this.busy}>
       ${this.head(record)}
       ${this.history ? html`<wb-history .definition=${this.definition} .recordId=${record.id}></wb-history>` : nothing}
       ${this.notes(record)} ${this.summary()}

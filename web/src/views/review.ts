@@ -117,9 +117,10 @@ export class Review extends Part {
     }
   }
 
-  /** The fields that a decision may name. Before the supervisor has ticked any, a refusal offers all and a question none. */
+  /** The fields that a decision may name. Before the supervisor has ticked any, a refusal offers all and a question none, or the only one. */
   private offered(all: boolean) {
-    const fields = this.waiting.map(({ name, label }) => ({ value: name, label, on: this.touched ? this.chosen.has(name) : all }))
+    const { waiting } = this
+    const fields = waiting.map(({ name, label }) => ({ value: name, label, on: this.touched ? this.chosen.has(name) : all || waiting.length === 1 }))
     return this.record!.life.waiting ? [{ value: 'life', label: t('review.life'), on: true }, ...fields] : fields
   }
 
