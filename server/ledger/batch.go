@@ -24,7 +24,8 @@ type batch struct {
 	acked       map[conflict.ReplicaID]uint64 // of replicas that contexts name
 	quarantined []Quarantine                  // of r, read once
 	readTrouble bool
-	body, state []byte // memory for what is handed to Tables
+	brakes      map[string]*brake // by unit, of units that this push empties something of
+	body, state []byte            // memory for what is handed to Tables
 }
 
 // prefetcher is a Tables that can read many records at once, for which
@@ -89,6 +90,9 @@ func (b *batch) take(c record.Changeset) error {
 	rows, refusal, err := b.judge(c)
 	if err != nil {
 		return err
+	}
+	if refusal == nil {
+		refusal = b.held(&c)
 	}
 	var few [4]conflict.RecordID
 	records := few[:0]

@@ -241,6 +241,9 @@ func (l *Ledger) Commit(t Tables, a Author, replica conflict.ReplicaID, changese
 	if err := b.prefetch(changesets); err != nil {
 		return out, err
 	}
+	if err := b.weigh(changesets); err != nil {
+		return out, err
+	}
 	through := uint64(0) // up to where this push was found stored with its content, or stored now
 	for _, c := range changesets {
 		if c.Dot.Replica != replica {
@@ -270,6 +273,9 @@ func (l *Ledger) Commit(t Tables, a Author, replica conflict.ReplicaID, changese
 	}
 	if through == 0 {
 		return out, nil
+	}
+	if err := b.countEmptied(); err != nil {
+		return out, err
 	}
 	r.SeenAt = b.now
 	if err := t.PutReplica(&r); err != nil {

@@ -37,6 +37,11 @@ type Tables interface {
 	// PutQuarantine opens or settles an entry.
 	PutQuarantine(q *Quarantine) error
 
+	// Emptied returns how much an author deleted and blanked in a unit on a day.
+	Emptied(account, unit string, day int64) (Emptied, error)
+	// SetEmptied keeps it. Earlier days of the author may be forgotten.
+	SetEmptied(account, unit string, day int64, e Emptied) error
+
 	// Record returns a record's row.
 	Record(id conflict.RecordID) (Row, bool, error)
 	// PutRecord creates or replaces a record's row.

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,11 @@ import (
 	"wardbook/sync/record"
 )
 
-// Aside is one changeset in quarantine.
+// Aside is one changeset in quarantine, or all that the brake holds of one
+// device, which is decided as one.
 type Aside struct {
-	ID         string   `json:"id" doc:"dot of its first write"`
+	ID         string   `json:"id" doc:"dot of its first write; of several changesets, of the last one's"`
+	Changesets int      `json:"changesets" doc:"how many are decided with it"`
 	Record     string   `json:"record" doc:"the first record it touches; empty if its bytes cannot be read"`
 	Records    int      `json:"records"`
 	Register   string   `json:"register"`
@@ -51,16 +54,33 @@ func (s *Service) Quarantine(ctx context.Context, req QuarantineRequest) (Quaran
 		if err != nil {
 			return err
 		}
+		held := map[int64]int{} // by replica, the place of what the brake holds of it
 		for _, q := range entries {
 			a, err := k.aside(q)
 			if err != nil {
 				return err
 			}
-			out.Items = append(out.Items, a)
+			at, ok := held[q.Replica]
+			if q.Code != protocol.Brake || !ok {
+				if q.Code == protocol.Brake {
+					held[q.Replica] = len(out.Items)
+				}
+				out.Items = append(out.Items, a)
+				continue
+			}
+			out.Items[at].with(a)
 		}
 		return nil
 	})
 	return out, err
+}
+
+// with adds a later changeset that is decided together with a.
+func (a *Aside) with(next Aside) {
+	a.ID, a.Changesets, a.Records = next.ID, a.Changesets+next.Changesets, a.Records+next.Records
+	a.Fields = unique(append(a.Fields, next.Fields...))
+	a.Releasable = a.Releasable || next.Releasable
+	a.Detail = next.Detail // the latest count
 }
 
 func (k *desk) aside(q ledger.Quarantine) (Aside, error) {
@@ -68,7 +88,7 @@ func (k *desk) aside(q ledger.Quarantine) (Aside, error) {
 	if err != nil {
 		return Aside{}, err
 	}
-	a := Aside{ID: conflict.Dot{Replica: id, Counter: q.Counter}.String(), Author: q.Author, Received: q.At, Code: q.Code.String(),
+	a := Aside{ID: conflict.Dot{Replica: id, Counter: q.Counter}.String(), Changesets: 1, Author: q.Author, Received: q.At, Code: q.Code.String(),
 		Detail: q.Detail, Fields: []string{}}
 	c, ok, err := k.stored(q)
 	if err != nil || !ok {
@@ -117,7 +137,7 @@ func (k *desk) releasable(q ledger.Quarantine, c record.Changeset) ([]record.Edi
 	if c.Author == k.p.Name {
 		return nil, ErrOwnWork
 	}
-	open, err := k.l.Quarantined(q.Replica)
+	open, err := k.entriesOf(q.Replica)
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +169,22 @@ func (k *desk) releasable(q ledger.Quarantine, c record.Changeset) ([]record.Edi
 		}
 	}
 	return edits, nil
+}
+
+// entriesOf reads a replica's entries once; settle keeps them up to date.
+func (k *desk) entriesOf(replica int64) ([]ledger.Quarantine, error) {
+	if list, ok := k.entries[replica]; ok {
+		return list, nil
+	}
+	list, err := k.l.Quarantined(replica)
+	if err != nil {
+		return nil, err
+	}
+	if k.entries == nil {
+		k.entries = map[int64][]ledger.Quarantine{}
+	}
+	k.entries[replica] = list
+	return list, nil
 }
 
 func (k *desk) releasableEdit(c record.Changeset, i int) error {
@@ -237,17 +273,20 @@ type SettleAsideRequest struct {
 
 // SettleAsideResponse says what became of it.
 type SettleAsideResponse struct {
-	ID      string   `json:"id"`
-	Settled string   `json:"settled" enum:"released,rejected"`
-	Records []string `json:"records" doc:"those that a release changed"`
+	ID         string   `json:"id"`
+	Settled    string   `json:"settled" enum:"released,rejected"`
+	Changesets int      `json:"changesets" doc:"how many were settled"`
+	Left       int      `json:"left" doc:"how many of those held together could not be applied, and stay"`
+	Records    []string `json:"records" doc:"those that a release changed"`
 }
 
 // Release applies a changeset out of quarantine as writes of the server's own on
 // behalf of its author: its values, under the contexts its author had, so that it
-// merges as it would have. It needs the same rights as making it.
+// merges as it would have. It needs the same rights as making it. Of several that
+// the brake holds, those that cannot be applied stay.
 func (s *Service) Release(ctx context.Context, req SettleAsideRequest) (SettleAsideResponse, error) {
 	out := SettleAsideResponse{ID: req.ID, Settled: "released", Records: []string{}}
-	err := s.settleAside(ctx, req, "released", func(k *desk, q ledger.Quarantine, at conflict.Dot) error {
+	err := s.settleAside(ctx, req, &out, func(k *desk, q ledger.Quarantine, at conflict.Dot) error {
 		c, ok, err := k.stored(q)
 		if err != nil {
 			return err
@@ -276,6 +315,11 @@ func (s *Service) Release(ctx context.Context, req SettleAsideRequest) (SettleAs
 			out.Records = append(out.Records, e.Record.String())
 		}
 		k.tell(grew)
+		if q.Code == protocol.Brake {
+			if err := s.cfg.Ledger.Forgive(k.l, c.Author, c.Unit); err != nil {
+				return err
+			}
+		}
 		return k.l.AppendRelease(store.Release{From: at, Count: q.Count, To: to})
 	})
 	return out, err
@@ -308,12 +352,14 @@ func submit(c record.Changeset, edits []record.Edit, to conflict.Dot) {
 
 // Reject settles an entry without applying it. Its changeset stays stored.
 func (s *Service) Reject(ctx context.Context, req SettleAsideRequest) (SettleAsideResponse, error) {
-	err := s.settleAside(ctx, req, "rejected", func(*desk, ledger.Quarantine, conflict.Dot) error { return nil })
-	return SettleAsideResponse{ID: req.ID, Settled: "rejected", Records: []string{}}, err
+	out := SettleAsideResponse{ID: req.ID, Settled: "rejected", Records: []string{}}
+	err := s.settleAside(ctx, req, &out, func(*desk, ledger.Quarantine, conflict.Dot) error { return nil })
+	return out, err
 }
 
-// settleAside settles one open entry of the caller's unit in one transaction.
-func (s *Service) settleAside(ctx context.Context, req SettleAsideRequest, settled string, work func(*desk, ledger.Quarantine, conflict.Dot) error) error {
+// settleAside settles one open entry of the caller's unit, or what the brake
+// holds of its replica up to it, in one transaction.
+func (s *Service) settleAside(ctx context.Context, req SettleAsideRequest, out *SettleAsideResponse, work func(*desk, ledger.Quarantine, conflict.Dot) error) error {
 	reason := strings.TrimSpace(req.Reason)
 	if reason == "" {
 		return ErrReasonMissing.At("reason")
@@ -327,28 +373,78 @@ func (s *Service) settleAside(ctx context.Context, req SettleAsideRequest, settl
 		if err != nil {
 			return err
 		}
-		q, ok, err := k.l.QuarantineEntry(at)
-		switch {
-		case err != nil:
-			return err
-		case !ok || q.Unit != k.p.Unit:
-			return rpc.ErrNotFound
-		case q.Settled != "":
-			return ErrSettledAlready
-		}
-		if err := work(k, q, at); err != nil {
+		out.Changesets, out.Left, out.Records = 0, 0, []string{}
+		group, err := k.decidedWith(at)
+		if err != nil {
 			return err
 		}
-		q.Settled, q.SettledBy, q.SettledAt, q.Reason = settled, k.p.Name, k.now.UnixMilli(), reason
-		if err := k.l.PutQuarantine(&q); err != nil {
-			return err
+		var first error
+		for _, q := range group {
+			at := conflict.Dot{Replica: at.Replica, Counter: q.Counter}
+			var refused *rpc.Error
+			if err := work(k, q, at); errors.As(err, &refused) {
+				out.Left++
+				first = cmp.Or(first, err)
+				continue
+			} else if err != nil {
+				return err
+			}
+			q.Settled, q.SettledBy, q.SettledAt, q.Reason = out.Settled, k.p.Name, k.now.UnixMilli(), reason
+			if err := k.settle(q, at); err != nil {
+				return err
+			}
+			out.Changesets++
 		}
-		if s.cfg.Settled != nil {
-			told := &protocol.Refusal{Counter: q.Counter, Code: protocol.OK, Detail: q.Detail, At: q.At}
-			tx.AfterCommit(func() { s.cfg.Settled(at.Replica, told) })
+		if out.Changesets == 0 {
+			return first
 		}
-		verb := map[string]string{"released": "release", "rejected": "reject"}[settled]
-		return audit.Append(tx, k.now, audit.Entry{Actor: k.p.Account, Device: k.p.Device, Action: "quarantine." + verb,
-			Unit: q.Unit, Subject: at.String(), Detail: map[string]string{"code": q.Code.String(), "author": q.Author}})
+		return nil
 	})
+}
+
+// decidedWith returns the open entry that begins with at, or, if the brake holds
+// it, all that it holds of the replica and the caller's unit up to there: what
+// came later was not on the screen.
+func (k *desk) decidedWith(at conflict.Dot) ([]ledger.Quarantine, error) {
+	q, ok, err := k.l.QuarantineEntry(at)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok || q.Unit != k.p.Unit:
+		return nil, rpc.ErrNotFound
+	case q.Settled != "":
+		return nil, ErrSettledAlready
+	case q.Code != protocol.Brake:
+		return []ledger.Quarantine{q}, nil
+	}
+	all, err := k.entriesOf(q.Replica)
+	if err != nil {
+		return nil, err
+	}
+	var group []ledger.Quarantine
+	for _, o := range all {
+		if o.Code == protocol.Brake && o.Settled == "" && o.Unit == q.Unit && o.Counter <= q.Counter {
+			group = append(group, o)
+		}
+	}
+	return group, nil
+}
+
+// settle keeps what was decided about an entry, and tells its device.
+func (k *desk) settle(q ledger.Quarantine, at conflict.Dot) error {
+	if err := k.l.PutQuarantine(&q); err != nil {
+		return err
+	}
+	for i, o := range k.entries[q.Replica] {
+		if o.Counter == q.Counter {
+			k.entries[q.Replica][i] = q
+		}
+	}
+	if k.s.cfg.Settled != nil {
+		told := &protocol.Refusal{Counter: q.Counter, Code: protocol.OK, Detail: q.Detail, At: q.At}
+		k.tx.AfterCommit(func() { k.s.cfg.Settled(at.Replica, told) })
+	}
+	verb := map[string]string{"released": "release", "rejected": "reject"}[q.Settled]
+	return audit.Append(k.tx, k.now, audit.Entry{Actor: k.p.Account, Device: k.p.Device, Action: "quarantine." + verb,
+		Unit: q.Unit, Subject: at.String(), Detail: map[string]string{"code": q.Code.String(), "author": q.Author}})
 }

@@ -78,6 +78,8 @@ type desk struct {
 	p    auth.Principal
 	now  time.Time
 	lang string
+
+	entries map[int64][]ledger.Quarantine // by replica, as they are read
 }
 
 // seat reads the caller anew in tx and asks whether the desk of a unit is

@@ -24,6 +24,7 @@ type DB struct {
 	registers  map[registerKey][]conflict.RecordID
 	positions  map[string]uint64
 	hub        map[registerKey]uint64
+	emptied    map[emptiedKey]ledger.Emptied
 
 	open bool
 }
@@ -35,12 +36,17 @@ type forkKey struct {
 
 type registerKey struct{ unit, register string }
 
+type emptiedKey struct {
+	account, unit string
+	day           int64
+}
+
 // New returns an empty database in its first epoch. The epoch's token and its
 // server replica are read from random.
 func New(random io.Reader) (*DB, error) {
 	d := &DB{forks: map[forkKey]uint64{}, numbers: map[conflict.ReplicaID]int64{}, history: map[conflict.RecordID][]conflict.Dot{},
 		rows: map[conflict.RecordID]*ledger.Row{}, registers: map[registerKey][]conflict.RecordID{},
-		positions: map[string]uint64{}, hub: map[registerKey]uint64{}}
+		positions: map[string]uint64{}, hub: map[registerKey]uint64{}, emptied: map[emptiedKey]ledger.Emptied{}}
 	if err := d.begin(random); err != nil {
 		return nil, err
 	}
@@ -62,7 +68,8 @@ func (d *DB) begin(random io.Reader) error {
 // Clone returns a copy that shares nothing that is ever written to: a backup.
 func (d *DB) Clone() *DB {
 	c := &DB{epochs: slices.Clone(d.epochs), forks: maps.Clone(d.forks), replicas: slices.Clone(d.replicas), numbers: maps.Clone(d.numbers),
-		rows: maps.Clone(d.rows), positions: maps.Clone(d.positions), hub: maps.Clone(d.hub)}
+		rows: maps.Clone(d.rows), positions: maps.Clone(d.positions), hub: maps.Clone(d.hub),
+		emptied: maps.Clone(d.emptied)}
 	c.intake = make([][]ledger.Intake, len(d.intake))
 	for i, list := range d.intake {
 		c.intake[i] = slices.Clip(list) // only ever appended to

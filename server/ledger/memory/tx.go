@@ -257,6 +257,23 @@ func (t *Tx) PutQuarantine(q *ledger.Quarantine) error {
 	return nil
 }
 
+// Emptied returns how much an author deleted and blanked in a unit on a day.
+func (t *Tx) Emptied(account, unit string, day int64) (ledger.Emptied, error) {
+	if t.done {
+		return ledger.Emptied{}, errDone
+	}
+	return t.db.emptied[emptiedKey{account, unit, day}], nil
+}
+
+// SetEmptied keeps it.
+func (t *Tx) SetEmptied(account, unit string, day int64, e ledger.Emptied) error {
+	if t.done {
+		return errDone
+	}
+	put(t, t.db.emptied, emptiedKey{account, unit, day}, e)
+	return nil
+}
+
 // Record returns a record's row.
 func (t *Tx) Record(id conflict.RecordID) (ledger.Row, bool, error) {
 	if t.done {

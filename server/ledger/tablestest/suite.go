@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 		{"changed lists a stream by position", testChanged},
 		{"heads and counts are of one stream", testStream},
 		{"positions are kept by unit", testPosition},
+		{"what was emptied is kept by author, unit and day", testEmptied},
 		{"work that fails leaves nothing", testRollback},
 		{"what is handed out is the caller's", testOwnership},
 		{"a restored database has a new epoch and forks", testRestored},
@@ -406,6 +407,21 @@ func testPosition(t *testing.T, e Engine) {
 	setPosition(t, e, unitA, 4)
 	a, b = positionsOf(t, e)
 	same(t, "positions", []uint64{a, b}, []uint64{4, 0})
+}
+
+func testEmptied(t *testing.T, e Engine) {
+	get := func(account, unit string, day int64) (got ledger.Emptied) {
+		view(t, e, func(tb ledger.Tables) (err error) { got, err = tb.Emptied(account, unit, day); return err })
+		return got
+	}
+	same(t, "at first", get("officer.a", unitA, 20_000), ledger.Emptied{})
+	for _, want := range []ledger.Emptied{{Records: 3, Fields: 70}, {Records: 4, Fields: 71}} {
+		update(t, e, func(tb ledger.Tables) error { return tb.SetEmptied("officer.a", unitA, 20_000, want) })
+		same(t, "kept", get("officer.a", unitA, 20_000), want)
+	}
+	same(t, "of another author", get("officer.b", unitA, 20_000), ledger.Emptied{})
+	same(t, "of another unit", get("officer.a", unitB, 20_000), ledger.Emptied{})
+	same(t, "of the next day", get("officer.a", unitA, 20_001), ledger.Emptied{})
 }
 
 func testRollback(t *testing.T, e Engine) {

@@ -1,0 +1,154 @@
+package ledger
+
+import (
+	"fmt"
+
+	"wardbook/conflict"
+	"wardbook/sync/protocol"
+	"wardbook/sync/record"
+)
+
+// The brake: what one author deletes and blanks in one unit on one day of the
+// server, before it waits for a supervisor. See README.md.
+const (
+	brakeShare   = 100 // records: a hundredth of the unit's
+	brakeLeast   = 20  // but so many in the smallest unit
+	brakeMost    = 200 // and no more in the largest
+	brakePerKill = 5   // so many blanked fields weigh as one deleted record
+)
+
+const dayMillis = 24 * 60 * 60 * 1000
+
+// dayOf returns the day in Vietnam, which has one time zone and no summer time.
+func dayOf(now int64) int64 { return (now + 7*60*60*1000) / dayMillis }
+
+// Emptied is how much an author deleted and blanked in a unit on a day, what
+// the brake held included.
+type Emptied struct {
+	Records uint64 // deleted
+	Fields  uint64 // blanked
+}
+
+// plus returns the sum of both.
+func (e Emptied) plus(o Emptied) Emptied { return Emptied{e.Records + o.Records, e.Fields + o.Fields} }
+
+// within reports whether e stays below a limit of records.
+func (e Emptied) within(limit uint64) bool {
+	return e.Records <= limit && e.Fields <= brakePerKill*limit
+}
+
+// emptiedBy counts what c would empty: deletions, and blanks written by somebody
+// who had a value on the screen. What a unit holds now is not looked at.
+func emptiedBy(c *record.Changeset) Emptied {
+	var e Emptied
+	for i := range c.Edits {
+		for _, w := range c.Edits[i].Writes {
+			switch {
+			case w.Key.ID == conflict.FieldLife:
+				if life, err := conflict.ParseLife(w.Value); err == nil && life.Deleted {
+					e.Records++
+				}
+			case w.Key.ID >= conflict.FirstUserField && w.Value == "" && w.Context.Len() > 0:
+				e.Fields++
+			}
+		}
+	}
+	return e
+}
+
+// brake is what a batch knows of its author's day in a unit.
+type brake struct {
+	today   Emptied // before this batch
+	coming  Emptied // in this push, as far as it is new
+	taken   Emptied // of that, what was applied or held so far
+	limit   uint64  // in deleted records
+	engaged bool
+}
+
+// weigh looks at a whole push before any of it is taken: if it goes too far, no
+// part of it that empties anything is applied.
+func (b *batch) weigh(changesets []record.Changeset) error {
+	for i := range changesets {
+		c := &changesets[i]
+		e := emptiedBy(c)
+		if e == (Emptied{}) || c.Dot.Counter <= b.r.Acked {
+			continue
+		}
+		if b.brakes == nil {
+			b.brakes = map[string]*brake{}
+		}
+		k := b.brakes[c.Unit]
+		if k == nil {
+			today, err := b.t.Emptied(b.a.Account, c.Unit, dayOf(b.now))
+			if err != nil {
+				return err
+			}
+			k = &brake{today: today}
+			b.brakes[c.Unit] = k
+		}
+		k.coming = k.coming.plus(e)
+	}
+	for unit, k := range b.brakes {
+		if k.limit = brakeLeast; k.today.plus(k.coming).within(k.limit) {
+			continue // counting a unit's records costs something
+		}
+		size, err := b.sizeOf(unit)
+		if err != nil {
+			return err
+		}
+		k.limit = min(max(brakeLeast, size/brakeShare), brakeMost)
+		k.engaged = !k.today.plus(k.coming).within(k.limit)
+	}
+	return nil
+}
+
+// sizeOf returns the number of a unit's records.
+func (b *batch) sizeOf(unit string) (size uint64, err error) {
+	for _, id := range b.l.cfg.Registers {
+		n, err := b.t.StreamCount(protocol.Stream{Unit: unit, Register: id})
+		if err != nil {
+			return 0, err
+		}
+		size += n
+	}
+	return size, nil
+}
+
+// held reports why c, which may otherwise be applied, waits for a supervisor,
+// or nil, and counts it.
+func (b *batch) held(c *record.Changeset) *protocol.Error {
+	k := b.brakes[c.Unit]
+	if k == nil {
+		return nil
+	}
+	e := emptiedBy(c)
+	if e == (Emptied{}) {
+		return nil
+	}
+	k.taken = k.taken.plus(e)
+	if !k.engaged {
+		return nil
+	}
+	all := k.today.plus(k.coming)
+	return &protocol.Error{Code: protocol.Brake,
+		Detail: fmt.Sprintf("%d/%d records, %d/%d fields", all.Records, k.limit, all.Fields, brakePerKill*k.limit)}
+}
+
+// countEmptied adds what this batch emptied to its author's day.
+func (b *batch) countEmptied() error {
+	for unit, k := range b.brakes {
+		if k.taken == (Emptied{}) {
+			continue
+		}
+		if err := b.t.SetEmptied(b.a.Account, unit, dayOf(b.now), k.today.plus(k.taken)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Forgive begins the author's day in a unit anew: a supervisor has looked at
+// what the brake held and has released it.
+func (l *Ledger) Forgive(t Tables, account, unit string) error {
+	return t.SetEmptied(account, unit, dayOf(l.cfg.Now()), Emptied{})
+}
