@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"wardbook/server/auth"
+	"wardbook/server/backup"
 	"wardbook/server/hub"
 	"wardbook/server/ledger"
 	"wardbook/server/live"
@@ -56,6 +57,7 @@ type app struct {
 	definitions []*register.Definition
 	handler     http.Handler
 	openapi     []byte
+	hold        *os.File // of the data folder
 	stopUpkeep  context.CancelFunc
 	upkeep      chan struct{}
 }
@@ -69,14 +71,23 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 			return nil, err
 		}
 	}
-	if a.store, err = sqlite.Open(ctx, databasePath(cfg.data), sqlite.Options{Log: cfg.log}); err != nil {
+	if a.hold, err = backup.Hold(cfg.data); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			a.store.Close()
+			if a.store != nil {
+				a.store.Close()
+			}
+			a.hold.Close()
 		}
 	}()
+	if err := backup.Whole(cfg.data); err != nil {
+		return nil, err
+	}
+	if a.store, err = sqlite.Open(ctx, backup.DatabasePath(cfg.data), sqlite.Options{Log: cfg.log}); err != nil {
+		return nil, err
+	}
 	keys, err := auth.OpenKeys(filepath.Join(cfg.data, "keys"), time.Now(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -103,9 +114,6 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	go func() { defer close(a.upkeep); a.auth.Run(upkeep) }()
 	return a, nil
 }
-
-// databasePath is where the data folder keeps its one database.
-func databasePath(data string) string { return filepath.Join(data, "wardbook.db") }
 
 // mayWrite asks the one authoriser. Whoever may open a sync session is an
 // officer or a supervisor; for rows and fields both have the same rights.
@@ -205,7 +213,7 @@ func (a *app) close(ctx context.Context) error {
 	err := a.replication.Close(ctx)
 	a.stopUpkeep()
 	<-a.upkeep
-	return errors.Join(err, a.store.Close())
+	return errors.Join(err, a.store.Close(), a.hold.Close())
 }
 
 // demoFile keeps the passwords that a demonstration's accounts were given.

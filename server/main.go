@@ -26,6 +26,9 @@ func commands() []command {
 		{"serve", "-listen HOST:PORT -data DIR [-demo]", "serve the app, sync, the API and the hub's feed", serveCommand},
 		{"admin", "-data DIR COMMAND", "create the first account, reset a password, issue a code", adminCommand},
 		{"hub", "pull -url URL -into DIR", "pull what was approved, as the city's hub does", hubCommand},
+		{"backup", "-data DIR -to DIR", "copy the database beside a running server, and verify the copy", backupCommand},
+		{"restore", "-from DIR -data DIR", "put a verified backup in the place of the database", restoreCommand},
+		{"doctor", "-data DIR", "look whether a data folder is sound, and say what to do", doctorCommand},
 		{"bench", "[-quick] [-json FILE]", "measure the design's budgets against their floor", benchCommand},
 		{"version", "", "print the version", versionCommand},
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wardbook/server/auth"
+	"wardbook/server/backup"
 	"wardbook/server/store/sqlite"
 )
 
@@ -147,7 +148,11 @@ func adminCommand(ctx context.Context, args []string, in io.Reader, out, errs io
 		fmt.Fprintln(errs, "wardbook admin: -data is required: name the folder that holds, or is to hold, the data")
 		return 2
 	}
-	st, err := sqlite.Open(ctx, databasePath(*data), sqlite.Options{})
+	if err := backup.Whole(*data); err != nil {
+		fmt.Fprintf(errs, "wardbook admin: -data %s: %v\n", *data, err)
+		return 1
+	}
+	st, err := sqlite.Open(ctx, backup.DatabasePath(*data), sqlite.Options{})
 	if err != nil {
 		fmt.Fprintf(errs, "wardbook admin: -data %s: %v\n", *data, err)
 		return 1

@@ -36,6 +36,11 @@ func TestServeRefuses(t *testing.T) {
 		{"PortInUse", []string{"serve", "-listen", taken.Addr().String(), "-data", t.TempDir()}, 1, "address already in use"},
 		{"BadAddress", []string{"serve", "-listen", "nowhere", "-data", t.TempDir()}, 1, "-listen nowhere"},
 		{"DataIsAFile", []string{"serve", "-listen", "127.0.0.1:0", "-data", filepath.Join(file, "data")}, 1, "-data "},
+		{"BackupWithoutTo", []string{"backup", "-data", t.TempDir()}, 2, "-to is required: name the folder"},
+		{"BackupOfNothing", []string{"backup", "-data", t.TempDir(), "-to", filepath.Join(t.TempDir(), "b")}, 1, "there is no database"},
+		{"RestoreWithoutFrom", []string{"restore", "-data", t.TempDir()}, 2, "-from is required"},
+		{"RestoreOfNothing", []string{"restore", "-from", t.TempDir(), "-data", t.TempDir()}, 1, "holds no manifest.json"},
+		{"DoctorOfNothing", []string{"doctor", "-data", filepath.Join(t.TempDir(), "none")}, 1, ""},
 		{"BadOrigin", []string{"serve", "-data", t.TempDir(), "-origins", "wardbook.example"}, 2, "-origins"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

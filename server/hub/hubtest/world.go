@@ -338,10 +338,7 @@ func (w *World) Refuse(unit string, id conflict.RecordID) {
 // Restore gives the database a new life, as restoring a backup does.
 func (w *World) Restore() {
 	w.T.Helper()
-	w.Update(func(tx *sqlite.Tx) error {
-		_, err := tx.Exec(`INSERT INTO epochs (token, server, counter, began_at) VALUES (randomblob(16), randomblob(16), 0, 0)`)
-		return err
-	})
+	w.Update(func(tx *sqlite.Tx) error { return sqlite.LedgerOf(tx).BeginEpoch() })
 }
 
 // Address is a complete record of the register addresses.

@@ -2,12 +2,9 @@ package sqlite
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -34,7 +31,6 @@ type Options struct {
 	MaxBatchTime time.Duration    // a batch takes no further closure after this; default 20 ms
 	BusyTimeout  time.Duration    // wait for another process's write lock; default 10 s
 	Now          func() time.Time // default time.Now
-	Random       io.Reader        // default crypto/rand
 	Log          *slog.Logger     // for what no caller can be told; default discards
 }
 
@@ -57,9 +53,6 @@ func (o *Options) fill() {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Random == nil {
-		o.Random = rand.Reader
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -68,7 +61,6 @@ func (o *Options) fill() {
 // Store is an open database. Its methods may be called from any goroutine.
 type Store struct {
 	path  string
-	epoch string
 	opts  Options
 	write *sql.DB // one connection, held by the committer
 	read  *sql.DB
@@ -126,9 +118,6 @@ func Open(ctx context.Context, path string, opts Options) (_ *Store, err error) 
 	if err := migrate(ctx, conn, all, opts.Now); err != nil {
 		return nil, err
 	}
-	if s.epoch, err = ensureEpoch(ctx, conn, opts.Random); err != nil {
-		return nil, err
-	}
 	s.read, err = sql.Open("sqlite3", dataSource(path, opts, url.Values{
 		"mode": {"ro"}, "_query_only": {"1"}, "_cache_size": {"-8192"},
 	}))
@@ -153,9 +142,6 @@ func Open(ctx context.Context, path string, opts Options) (_ *Store, err error) 
 // Path returns the database file's absolute path.
 func (s *Store) Path() string { return s.path }
 
-// Epoch returns the random name of this database's life: 32 hexadecimal digits.
-func (s *Store) Epoch() string { return s.epoch }
-
 // Now returns the store's time, which tests may set.
 func (s *Store) Now() time.Time { return s.opts.Now() }
 
@@ -163,8 +149,10 @@ func (s *Store) Now() time.Time { return s.opts.Now() }
 // the database, which holds all work acknowledged before View was called. fn may
 // be interrupted when ctx ends. A panic in fn is returned as an error. The Tx
 // must not outlive fn.
-func (s *Store) View(ctx context.Context, fn func(*Tx) error) (err error) {
-	conn, err := s.read.Conn(ctx)
+func (s *Store) View(ctx context.Context, fn func(*Tx) error) error { return view(ctx, s.read, fn) }
+
+func view(ctx context.Context, db *sql.DB, fn func(*Tx) error) (err error) {
+	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("begin read: %w", err)
 	}
@@ -190,47 +178,6 @@ func (s *Store) Close() error {
 		s.closeErr = errors.Join(s.read.Close(), s.committer.conn.Close(), s.write.Close())
 	})
 	return s.closeErr
-}
-
-// Backup writes a consistent copy of the database, as of some moment during the
-// call, to a new file at path (mode 0600), flushed to disk. It runs beside
-// readers and the writer. An existing file is an error; a failed backup leaves
-// none.
-func (s *Store) Backup(ctx context.Context, path string) (err error) {
-	if _, err := os.Lstat(path); err == nil {
-		return fmt.Errorf("back up: %s: %w", path, os.ErrExist)
-	}
-	part := path + ".part"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("back up: %w", err)
-	}
-	defer func() {
-		f.Close()
-		if err != nil {
-			os.Remove(part)
-		}
-	}()
-	// A connection of its own: the read pool's are query-only.
-	db, err := sql.Open("sqlite3", dataSource(s.path, s.opts, url.Values{"mode": {"rw"}}))
-	if err != nil {
-		return fmt.Errorf("back up: %w", err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(ctx, `VACUUM INTO ?`, part); err != nil {
-		return fmt.Errorf("back up: %w", err)
-	}
-	// VACUUM INTO flushes nothing.
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("back up: %w", err)
-	}
-	if err := os.Rename(part, path); err != nil {
-		return fmt.Errorf("back up: %w", err)
-	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("back up: %w", err)
-	}
-	return nil
 }
 
 // PanicError is what Update and View return when their closure panicked.
@@ -279,22 +226,6 @@ func assertDurable(ctx context.Context, conn *sql.Conn) error {
 		}
 	}
 	return nil
-}
-
-// ensureEpoch returns the database's epoch, making it at the first opening.
-func ensureEpoch(ctx context.Context, conn *sql.Conn, random io.Reader) (string, error) {
-	var b [16]byte
-	if _, err := io.ReadFull(random, b[:]); err != nil {
-		return "", fmt.Errorf("make epoch: %w", err)
-	}
-	if _, err := conn.ExecContext(ctx, `INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', ?)`, hex.EncodeToString(b[:])); err != nil {
-		return "", fmt.Errorf("make epoch: %w", err)
-	}
-	var epoch string
-	if err := conn.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'epoch'`).Scan(&epoch); err != nil {
-		return "", fmt.Errorf("read epoch: %w", err)
-	}
-	return epoch, nil
 }
 
 // makeFile makes sure that path is a file that only we may read. SQLite gives

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"wardbook/sync/protocol"
 )
 
 func TestOpenMakesPrivateFiles(t *testing.T) {
@@ -82,24 +84,37 @@ func TestOpenRefusesAnUnwritableFolder(t *testing.T) {
 	}
 }
 
+func epochOf(t *testing.T, s *Store) (epoch protocol.Token) {
+	t.Helper()
+	err := s.View(context.Background(), func(tx *Tx) error {
+		e, err := LedgerOf(tx).Epoch()
+		epoch = e.Token
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return epoch
+}
+
 func TestEpochIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "wardbook.db")
-	var epochs []string
+	var epochs []protocol.Token
 	for range 2 {
 		s, err := Open(context.Background(), path, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		epochs = append(epochs, s.Epoch())
+		epochs = append(epochs, epochOf(t, s))
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(epochs[0]) != 32 || epochs[0] != epochs[1] {
-		t.Errorf("epochs: got %q, want one of 32 digits, twice", epochs)
+	if epochs[0] == (protocol.Token{}) || epochs[0] != epochs[1] {
+		t.Errorf("epochs: got %x, want one, twice", epochs)
 	}
-	if other := openTemp(t, Options{}).Epoch(); other == epochs[0] {
-		t.Errorf("two databases share the epoch %s", other)
+	if other := epochOf(t, openTemp(t, Options{})); other == epochs[0] {
+		t.Errorf("two databases share the epoch %x", other)
 	}
 }
 
@@ -145,8 +160,8 @@ func TestBackupIsConsistentWhileWriting(t *testing.T) {
 	if l != r || l == 0 {
 		t.Errorf("copy: got %d left and %d right rows, want as many, and some", l, r)
 	}
-	if c.Epoch() != s.Epoch() {
-		t.Errorf("copy's epoch: got %s, want %s", c.Epoch(), s.Epoch())
+	if epochOf(t, c) != epochOf(t, s) {
+		t.Errorf("copy's epoch: got %x, want %x", epochOf(t, c), epochOf(t, s))
 	}
 }
 

@@ -23,8 +23,6 @@ func (e ledgerEngine) View(work func(ledger.Tables) error) error {
 	return e.s.View(context.Background(), func(tx *Tx) error { return work(LedgerOf(tx)) })
 }
 
-// Restored does what a restore must do beside putting the file back: in one
-// transaction it keeps the forks of the backup's last epoch and begins another.
 func (e ledgerEngine) Restored(t *testing.T) tablestest.Engine {
 	path := filepath.Join(t.TempDir(), "backup.db")
 	if err := e.s.Backup(context.Background(), path); err != nil {
@@ -35,16 +33,7 @@ func (e ledgerEngine) Restored(t *testing.T) tablestest.Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	err = s.Update(context.Background(), func(tx *Tx) error {
-		if _, err := tx.Exec(`INSERT INTO forks (epoch, unit, position)
-			SELECT (SELECT token FROM epochs ORDER BY seq DESC LIMIT 1), unit, position FROM positions`); err != nil {
-			return err
-		}
-		_, err := tx.Exec(`INSERT INTO epochs (seq, token, server, counter, began_at)
-			SELECT max(seq) + 1, randomblob(16), randomblob(16), 0, ? FROM epochs`, s.Now().UnixMilli())
-		return err
-	})
-	if err != nil {
+	if err := s.Update(context.Background(), func(tx *Tx) error { return LedgerOf(tx).BeginEpoch() }); err != nil {
 		t.Fatal(err)
 	}
 	return ledgerEngine{s}

@@ -1,0 +1,150 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"wardbook/server/audit"
+	"wardbook/server/store/sqlite"
+)
+
+// ErrNoKeys means that the data folder has no signing keys. They are not in the
+// backup: without them nothing that devices keep can be proved.
+var ErrNoKeys = errors.New("the data folder has no " + keysFile + ", which is in no backup")
+
+// Restored is what a restore did.
+type Restored struct {
+	Manifest Manifest
+	Epoch    string // the new one
+	Kept     string // folder that holds what was there before; "" for nothing
+}
+
+// Restore puts the backup in from in the place of the database of a data folder,
+// on which no server may run. It first verifies all of the backup and makes the
+// new database ready beside the old; then the old one goes into a folder of its
+// own and the new one takes its place. Cut short before that, it has changed
+// nothing; cut short while files change places, it leaves a mark by which every
+// command refuses the folder until a restore is run again. Unless newKeys is
+// set, a folder without signing keys is refused with ErrNoKeys.
+func Restore(ctx context.Context, from, data string, newKeys bool, now time.Time) (Restored, error) {
+	var done Restored
+	m, err := Verify(ctx, from)
+	if err != nil {
+		return done, err
+	}
+	done.Manifest = m
+	hold, err := Hold(data)
+	if err != nil {
+		return done, err
+	}
+	defer hold.Close()
+	if _, err := os.Stat(filepath.Join(data, keysFile)); err != nil && !newKeys {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = ErrNoKeys
+		}
+		return done, err
+	}
+	ready := filepath.Join(data, "restoring")
+	if err := os.RemoveAll(ready); err != nil {
+		return done, err
+	}
+	if err := os.Mkdir(ready, 0o700); err != nil {
+		return done, err
+	}
+	if err := copyFile(DatabasePath(from), DatabasePath(ready)); err != nil {
+		return done, err
+	}
+	if done.Epoch, err = begin(ctx, ready, m, now); err != nil {
+		return done, err
+	}
+	done.Kept, err = replace(data, ready, now)
+	return done, err
+}
+
+// begin makes the copy in ready the beginning of a new epoch, and looks whether
+// it still holds all that the manifest says.
+func begin(ctx context.Context, ready string, m Manifest, now time.Time) (epoch string, err error) {
+	path := DatabasePath(ready)
+	s, err := sqlite.Open(ctx, path, sqlite.Options{ReadConns: 1})
+	if err != nil {
+		return "", err
+	}
+	err = s.Update(ctx, func(tx *sqlite.Tx) error {
+		if err := sqlite.LedgerOf(tx).BeginEpoch(); err != nil {
+			return err
+		}
+		return audit.Append(tx, now, audit.Entry{Action: "server.restore", Subject: m.Epoch,
+			Detail: map[string]string{"made_at": m.MadeAt.Format(time.RFC3339)}})
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		return "", err
+	}
+	found, err := survey(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	if !slices.Equal(found.Units, m.Units) {
+		return "", errors.New("the copy of the backup does not hold what its manifest says")
+	}
+	if found.Epoch == m.Epoch {
+		return "", errors.New("the new epoch is the old one")
+	}
+	// Closing has folded the log into the file; what is left of it would be taken
+	// for the new file's.
+	for _, side := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(path + side); err == nil {
+			return "", fmt.Errorf("%s was not folded into the database", path+side)
+		}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	return found.Epoch, errors.Join(f.Sync(), f.Close(), syncFolder(ready))
+}
+
+// replace has the files in ready change places with those in data.
+func replace(data, ready string, now time.Time) (kept string, err error) {
+	mark := filepath.Join(data, unfinished)
+	if err := writeFile(mark, []byte("wardbook restore was cut short here; run it again\n")); err != nil {
+		return "", err
+	}
+	old := filepath.Join(data, "before-"+now.UTC().Format("20060102T150405.000Z"))
+	for _, side := range []string{"-wal", "-shm", ""} {
+		path := DatabasePath(data) + side
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := os.MkdirAll(old, 0o700); err != nil {
+			return kept, err
+		}
+		kept = old
+		if err := os.Rename(path, filepath.Join(old, database+side)); err != nil {
+			return kept, err
+		}
+	}
+	if kept != "" {
+		if err := syncFolder(old); err != nil {
+			return kept, err
+		}
+	}
+	if err := os.Rename(DatabasePath(ready), DatabasePath(data)); err != nil {
+		return kept, err
+	}
+	if err := syncFolder(data); err != nil {
+		return kept, err
+	}
+	if err := os.Remove(mark); err != nil {
+		return kept, err
+	}
+	if err := syncFolder(data); err != nil {
+		return kept, err
+	}
+	return kept, os.RemoveAll(ready)
+}
