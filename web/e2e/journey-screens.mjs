@@ -67,6 +67,9 @@ await journey(async ({ demo, network, browser }) => {
   await seen(a, 'wb-record h1', name);
   assert.equal(await a.tab.field('other_name').inputValue(), script);
   await look(a, 'record');
+  await a.page.getByRole('button', { name: 'Lưu và trình duyệt' }).click();
+  await a.page.locator('.note-red[role=alert]').waitFor();
+  await look(a, 'record-blocked');
 
   // Two markups in one field.
   const b = await enter('officer.b');
@@ -102,6 +105,21 @@ await journey(async ({ demo, network, browser }) => {
   await a.page.locator('wb-status dialog[open]').waitFor();
   await look(a, 'status');
   await a.page.keyboard.press('Escape');
+  await go(a, '#/inbox/returned', '.empty, .card');
+  await look(a, 'returned');
+  await go(a, '#/new/residents', 'wb-record form');
+  await a.tab.type('dob', '31/02/1958');
+  await a.page.evaluate(() => (location.hash = '#/'));
+  await a.page.locator('wb-asker dialog[open]').waitFor();
+  await look(a, 'leave');
+  await a.page.getByRole('button', { name: 'Bỏ thay đổi' }).last().click();
+  await a.page.locator('wb-home').waitFor();
+  await a.page.locator('.who summary').click();
+  await a.page.getByRole('button', { name: 'English' }).click();
+  await go(a, `#/register/residents/${id}`, 'wb-record form');
+  await look(a, 'record-english');
+  await a.page.locator('.who summary').click();
+  await a.page.getByRole('button', { name: 'Tiếng Việt' }).click();
 
   // The supervisor's.
   const desk = await enter('supervisor');
@@ -111,6 +129,14 @@ await journey(async ({ demo, network, browser }) => {
   await go(desk, `#/desk/${id}`, 'wb-review .compare');
   for (const text of [`${script} A`, other, name]) await seen(desk, 'wb-review .compare', text);
   await look(desk, 'desk-record');
+  await desk.page.keyboard.press('?');
+  await desk.page.locator('dialog.keys[open]').waitFor();
+  await look(desk, 'keys');
+  await desk.page.keyboard.press('Escape');
+  await desk.page.keyboard.press('r');
+  await desk.page.locator('wb-asker dialog[open]').waitFor();
+  await look(desk, 'return');
+  await desk.page.keyboard.press('Escape');
   await go(desk, '#/held', 'wb-held .empty, wb-held .card');
   await look(desk, 'held');
 

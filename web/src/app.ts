@@ -190,7 +190,7 @@ export class App extends Part {
         ${this.updateWaits ? html`<span class="tag tag-blue">${t('update.waits')}</span>` : nothing}
         <details class="menu who" @focusout=${closeMenu}>
           <summary class="button plain" aria-label=${t('nav.account', { who: account.display })}>${icon('person')}<span>${account.display}</span></summary>
-          <div class="menu-list">
+          <div class="menu-list" @click=${({ currentTarget }: Event) => (currentTarget as HTMLElement).closest('details')!.removeAttribute('open')}>
             <p><strong>${account.display}</strong><span class="sub">${account.name} · ${t(`role.${account.role}`)}${session.borrowed ? ` · ${t('signin.borrowed.short')}` : ''}</span></p>
             ${langSwitch()}
             <button @click=${() => this.querySelector<HTMLDialogElement>('dialog.password')!.showModal()}>${t('password.change')}</button>
