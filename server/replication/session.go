@@ -52,7 +52,7 @@ func (h *host) step(e session.Event) {
 			next, err := h.perform(f)
 			if err != nil {
 				h.s.cfg.Log.Error("session effect", "effect", fmt.Sprintf("%T", f), "error", err)
-				events = append(events, session.Failed{Now: h.s.cfg.Now()})
+				events = append(events, h.failed(err))
 				break
 			}
 			if next != nil {
@@ -94,6 +94,19 @@ func (h *host) perform(f session.Effect) (next session.Event, err error) {
 		// kept before those exist.
 	}
 	return nil, nil
+}
+
+// whenFull is how many seconds later a device comes again whose work a full disk
+// refused.
+const whenFull = 60
+
+// failed is the event for an effect that ended in err. A full disk is no fault
+// of the session's: nothing was kept, and the device is to come again.
+func (h *host) failed(err error) session.Event {
+	if errors.Is(err, store.ErrFull) {
+		return session.Dismiss{Now: h.s.cfg.Now(), Error: &protocol.Error{Code: protocol.Busy, RetryAfter: whenFull, Detail: "the server has no storage left"}}
+	}
+	return session.Failed{Now: h.s.cfg.Now()}
 }
 
 func (h *host) rejected(err error) (session.Event, error) {
@@ -312,7 +325,7 @@ func (h *host) malformed(body []byte) {
 	})
 	if err != nil {
 		h.s.cfg.Log.Error("keep malformed push", "error", err)
-		event = session.Failed{Now: h.s.cfg.Now()}
+		event = h.failed(err)
 	}
 	h.step(event)
 }

@@ -194,6 +194,37 @@ func (c *committer) batch(first *request) {
 		}
 		r.answer(nil)
 	}
+	c.checkpoint()
+}
+
+// checkpointPages is the length of the log, in pages, from which it is copied
+// into the database; SQLite's own.
+const checkpointPages = 1000
+
+// checkpoint copies a log that has grown long into the database, behind the
+// answers. SQLite would do it within a commit, but tells nobody if the disk
+// fails at it.
+func (c *committer) checkpoint() {
+	long, copied, err := c.walCheckpoint("NOOP")
+	if err == nil && long >= checkpointPages && copied < long {
+		_, _, err = c.walCheckpoint("PASSIVE")
+	}
+	var e sqlite3.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &e) && e.Code == sqlite3.ErrFull:
+		c.log.Error("no storage left to copy the log into the database; the log grows", "error", err)
+	default:
+		c.fail(fmt.Errorf("copy the log into the database: %w", err))
+	}
+}
+
+// walCheckpoint runs a checkpoint and returns the pages in the log and how many
+// of them stand in the database.
+func (c *committer) walCheckpoint(mode string) (pages, copied int, err error) {
+	var busy int
+	err = c.conn.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(`+mode+`)`).Scan(&busy, &pages, &copied)
+	return pages, copied, err
 }
 
 // waiting returns a claimed request from the queue, or nil when none waits.

@@ -111,6 +111,9 @@ func Open(ctx context.Context, path string, opts Options) (_ *Store, err error) 
 	if err := assertDurable(ctx, conn); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	if err := settleLog(ctx, conn); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	all, err := readMigrations(embedded, "migrations")
 	if err != nil {
 		return nil, err
@@ -224,6 +227,22 @@ func assertDurable(ctx context.Context, conn *sql.Conn) error {
 		if got != want.value {
 			return fmt.Errorf("pragma %s is %q, want %q: refusing to run without durable commits", want.pragma, got, want.value)
 		}
+	}
+	return nil
+}
+
+// settleLog copies what a process that ended left in the log into the database,
+// and leaves later copies to the committer. The process may have ended because
+// the log could not be flushed: then the kernel may hold pages that no disk does,
+// and that no later flush of the log writes. In the database they are written
+// anew, and flushed, before anybody learns of them.
+func settleLog(ctx context.Context, conn *sql.Conn) error {
+	if _, err := conn.ExecContext(ctx, `PRAGMA wal_autocheckpoint = 0`); err != nil {
+		return fmt.Errorf("settle the log: %w", err)
+	}
+	var busy, pages, copied int
+	if err := conn.QueryRowContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &pages, &copied); err != nil {
+		return fmt.Errorf("settle the log: %w", err)
 	}
 	return nil
 }

@@ -237,3 +237,67 @@ func TestMigrationNames(t *testing.T) {
 		}
 	}
 }
+
+// A process that ended at once leaves its work in the log. Opening writes it into
+// the database and flushes it: the log's own pages may be in memory alone.
+func TestOpenSettlesTheLog(t *testing.T) {
+	s := openTemp(t, Options{})
+	if err := s.Update(context.Background(), insertMeta("l/1")); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(t.TempDir(), "wardbook.db")
+	for _, end := range []string{"", "-wal"} {
+		b, err := os.ReadFile(s.Path() + end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(left+end, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := Open(context.Background(), left, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	// The database alone, as if the log were lost now.
+	b, err := os.ReadFile(left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := filepath.Join(t.TempDir(), "wardbook.db")
+	if err := os.WriteFile(alone, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	only, err := Open(context.Background(), alone, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer only.Close()
+	if n := countMeta(t, only, "l/%"); n != 1 {
+		t.Errorf("without the log: got %d rows, want 1", n)
+	}
+}
+
+// The log is copied once it is long, and does not grow without bound.
+func TestLogStaysShort(t *testing.T) {
+	s := openTemp(t, Options{})
+	for i := range 40 {
+		if err := s.Update(context.Background(), func(tx *Tx) error {
+			_, err := tx.Exec(`INSERT OR REPLACE INTO meta (key, value) VALUES ('w', hex(randomblob(200000)) || ?)`, i)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Update(context.Background(), func(*Tx) error { return nil }); err != nil { // behind the last copy
+		t.Fatal(err)
+	}
+	info, err := os.Stat(s.Path() + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most := int64(3 * checkpointPages * 4096); info.Size() > most {
+		t.Errorf("the log has %d bytes, want at most %d", info.Size(), most)
+	}
+}
