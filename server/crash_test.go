@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -17,90 +18,148 @@ import (
 	"wardbook/sync/record"
 )
 
-// TestKillUnderPushes kills the server twenty times while a device pushes
-// without pause, and looks after each restart for every write that was ever
-// acknowledged.
+// pusher is a device that pushes without pause and remembers what it was
+// promised: every counter up to acked.
+type pusher struct {
+	hello       protocol.Hello
+	acked, last uint64
+	acks        int // messages, on this connection
+	r           *rand.Rand
+	token       string
+	device      string
+}
+
+func newPusher(seed byte) *pusher {
+	return &pusher{hello: protocol.Hello{Replica: conflict.ReplicaID{0xc0, 0xff, 0xee, seed}}, r: rand.New(rand.NewPCG(1, uint64(seed)))}
+}
+
+// open says Hello and checks what the server says it holds.
+func (u *pusher) open(t *testing.T, p *process) *wire {
+	t.Helper()
+	if u.token == "" {
+		u.token, u.device = p.login(t, "officer.a", u.device)
+	}
+	u.hello.Next[0]++
+	u.hello.Acked, u.hello.Last = u.acked, u.last
+	w, err := p.open(u.token, u.hello)
+	var refused *protocol.Error
+	if errors.As(err, &refused) && (refused.Code == protocol.Expired || refused.Code == protocol.Unauthenticated) {
+		u.token, _ = p.login(t, "officer.a", u.device)
+		w, err = p.open(u.token, u.hello)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.welcome.Verdict != protocol.Accepted {
+		t.Fatalf("got verdict %v, want accepted", w.welcome.Verdict)
+	}
+	if w.welcome.Acked < u.acked {
+		t.Fatalf("the server holds %d, but had acknowledged %d", w.welcome.Acked, u.acked)
+	}
+	u.hello.Current = u.hello.Next
+	u.acked = w.welcome.Acked
+	u.last = max(u.last, u.acked)
+	return w
+}
+
+// push pushes until the connection ends, at most limit pushes, and returns the
+// error that the server ended it with, if it said one.
+func (u *pusher) push(w *wire, limit int) (refused *protocol.Error) {
+	acks := make(chan uint64, 1<<16)
+	u.acks = 0
+	go func() {
+		defer close(acks)
+		for {
+			m, err := w.receive()
+			if err != nil {
+				return
+			}
+			switch m := m.(type) {
+			case *protocol.Ack:
+				acks <- m.Through
+			case *protocol.Error:
+				refused = m
+			}
+		}
+	}()
+	n := u.acked
+	inFlight := 0
+	take := func() bool {
+		through, ok := <-acks
+		if ok {
+			u.acked, u.acks, inFlight = through, u.acks+1, inFlight-1
+		}
+		return ok
+	}
+pushing:
+	for pushes := 0; pushes < limit; pushes++ {
+		var batch []record.Changeset
+		for range 1 + u.r.IntN(20) {
+			n++
+			batch = append(batch, w.note(n))
+		}
+		u.last = max(u.last, n)
+		if w.send(&protocol.Push{Changesets: batch}) != nil {
+			break
+		}
+		inFlight++
+		for inFlight >= 4 {
+			if !take() {
+				break pushing
+			}
+		}
+	}
+	for limit < 1<<30 && inFlight > 0 && take() {
+	}
+	if limit < 1<<30 {
+		w.ws.Close()
+	}
+	for through := range acks {
+		u.acked, u.acks = through, u.acks+1
+	}
+	return refused
+}
+
+// check looks for every write that was ever acknowledged.
+func (u *pusher) check(t *testing.T, p *process) {
+	t.Helper()
+	if u.token == "" {
+		u.token, u.device = p.login(t, "officer.a", u.device)
+	}
+	held := pull(t, p, u.token, "residents")
+	for n := uint64(1); n <= u.acked; n++ {
+		f, ok := held[conflict.Dot{Replica: u.hello.Replica, Counter: n}]
+		if want := conflict.Value(fmt.Sprintf("Nguyễn Văn %d", n)); !ok || f.Len() != 1 || f.At(0).Value != want {
+			t.Fatalf("write %d of %d acknowledged ones: got %+v, want %q", n, u.acked, f, want)
+		}
+	}
+}
+
+// endless is a number of pushes that no connection reaches.
+const endless = 1 << 30
+
+// TestKillUnderPushes kills the server while a device pushes without pause, and
+// looks after each restart for every write that was ever acknowledged.
 func TestKillUnderPushes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts twenty processes")
 	}
 	data := t.TempDir()
+	u := newPusher(1)
+	kills := times(20, 60, 1000)
 	p := startProcess(t, data)
-	token, device := p.login(t, "officer.a", "")
-	replica := conflict.ReplicaID{0xc0, 0xff, 0xee}
-	hello := protocol.Hello{Replica: replica}
-	var acked, last uint64
-	r := rand.New(rand.NewPCG(1, 1))
-	for round := range 20 {
-		hello.Next[0]++
-		hello.Acked, hello.Last = acked, last
-		w, err := p.open(token, hello)
-		if err != nil {
-			t.Fatalf("round %d: %v", round, err)
-		}
-		if w.welcome.Verdict != protocol.Accepted {
-			t.Fatalf("round %d: got verdict %v, want accepted", round, w.welcome.Verdict)
-		}
-		if w.welcome.Acked < acked {
-			t.Fatalf("round %d: the server holds %d, but had acknowledged %d", round, w.welcome.Acked, acked)
-		}
-		hello.Current = hello.Next
-		acked = w.welcome.Acked
-		last = max(last, acked)
-		time.AfterFunc(time.Duration(20+r.IntN(250))*time.Millisecond, func() { p.cmd.Process.Kill() })
-		acks := make(chan uint64, 1<<16)
-		go func() {
-			defer close(acks)
-			for {
-				m, err := w.receive()
-				if err != nil {
-					return
-				}
-				if a, ok := m.(*protocol.Ack); ok {
-					acks <- a.Through
-				}
-			}
-		}()
-		n := acked
-		inFlight := 0
-	pushing:
-		for {
-			var batch []record.Changeset
-			for range 1 + r.IntN(20) {
-				n++
-				batch = append(batch, w.note(n))
-			}
-			last = max(last, n)
-			if w.send(&protocol.Push{Changesets: batch}) != nil {
-				break
-			}
-			inFlight++
-			for inFlight >= 4 {
-				through, ok := <-acks
-				if !ok {
-					break pushing
-				}
-				acked, inFlight = through, inFlight-1
-			}
-		}
-		for through := range acks {
-			acked = through
-		}
+	for range kills {
+		w := u.open(t, p)
+		time.AfterFunc(time.Duration(20+u.r.IntN(250))*time.Millisecond, func() { p.cmd.Process.Kill() })
+		u.push(w, endless)
 		<-p.ended
 		p = startProcess(t, data)
-		token, _ = p.login(t, "officer.a", device)
 	}
-	if acked < 100 {
-		t.Fatalf("only %d writes were acknowledged in all: the test proves nothing", acked)
+	if u.acked < 100 {
+		t.Fatalf("only %d writes were acknowledged in all: the test proves nothing", u.acked)
 	}
-	held := pull(t, p, token, "residents")
-	for n := uint64(1); n <= acked; n++ {
-		f, ok := held[conflict.Dot{Replica: replica, Counter: n}]
-		if want := conflict.Value(fmt.Sprintf("Nguyễn Văn %d", n)); !ok || f.Len() != 1 || f.At(0).Value != want {
-			t.Fatalf("write %d of %d acknowledged ones: got %+v, want %q", n, acked, f, want)
-		}
-	}
-	t.Logf("%d acknowledged writes, 20 kills, none lost", acked)
+	u.check(t, p)
+	tell(t, "SIGKILL of the server under pushes", kills, "%d acknowledged writes, 0 lost", u.acked)
 }
 
 // pull reads a whole register as a new device would, and returns field 20 of

@@ -43,6 +43,34 @@ type process struct {
 	url       string
 	passwords map[string]string
 	ended     chan struct{}
+	errs      said
+}
+
+// said is what a process printed, readable while it prints.
+type said struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (p *process) stderr() string {
+	p.errs.mu.Lock()
+	defer p.errs.mu.Unlock()
+	return p.errs.text.String()
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // startProcess starts the program on a data folder and waits until it listens.
@@ -56,8 +84,7 @@ func startProcess(t *testing.T, data string, wrap ...string) *process {
 	words := append(append([]string{}, wrap...), bin, "serve", "-listen", "127.0.0.1:0", "-data", data, "-demo")
 	p := &process{cmd: exec.Command(words[0], words[1:]...), passwords: map[string]string{}, ended: make(chan struct{})}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a tracer's child dies with it
-	var stderr bytes.Buffer
-	p.cmd.Stderr = &stderr
+	p.cmd.Stderr = &p.errs
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +111,7 @@ func startProcess(t *testing.T, data string, wrap ...string) *process {
 	select {
 	case <-listening:
 	case <-p.ended:
-		t.Fatalf("the server ended before it listened: %s", stderr.String())
+		t.Fatalf("the server ended before it listened: %s", p.stderr())
 	case <-time.After(60 * time.Second):
 		t.Fatal("the server did not listen within a minute")
 	}
