@@ -7,6 +7,7 @@ import (
 	"wardbook/conflict"
 	"wardbook/sync/protocol"
 	"wardbook/sync/record"
+	"wardbook/sync/register"
 )
 
 // PageRecords is how many records one page holds, unless a single position
@@ -21,20 +22,42 @@ const pageBytes = 768 << 10
 // and To = From means that there is nothing new. A scope that is limited to
 // neighbourhoods gets whole records: one that enters it was never sent before.
 func (l *Ledger) Page(t Tables, scope protocol.Scope, from, floor uint64) (*protocol.Page, error) {
+	p, epoch, err := l.page(t, scope, from, floor)
+	if err == nil && l.cfg.Key != nil {
+		protocol.SignPage(l.cfg.Key, epoch, p)
+	}
+	return p, err
+}
+
+// SealedPage returns what Page returns, and its bytes, which may be sent to
+// any number of devices.
+func (l *Ledger) SealedPage(t Tables, scope protocol.Scope, from, floor uint64) (*protocol.Page, []byte, error) {
+	p, epoch, err := l.page(t, scope, from, floor)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case l.cfg.Key == nil:
+		return p, protocol.Encode(nil, p), nil
+	}
+	return p, protocol.SealPage(l.cfg.Key, epoch, p), nil
+}
+
+// page builds the page without its signature, and returns in which epoch.
+func (l *Ledger) page(t Tables, scope protocol.Scope, from, floor uint64) (*protocol.Page, protocol.Token, error) {
+	epoch, err := t.Epoch()
+	if err != nil {
+		return nil, epoch.Token, err
+	}
 	if len(scope.Neighbourhoods) > 0 {
 		floor = 0
 	}
 	def, ok := l.cfg.Definition(scope.Register)
 	if !ok {
-		return nil, &protocol.Error{Code: protocol.UnknownRegister}
+		return nil, epoch.Token, &protocol.Error{Code: protocol.UnknownRegister}
 	}
 	head, err := t.StreamHead(scope.Stream)
 	if err != nil {
-		return nil, err
-	}
-	rows, err := t.Changed(scope.Stream, from, l.cfg.PageRecords+record.MaxEdits)
-	if err != nil {
-		return nil, err
+		return nil, epoch.Token, err
 	}
 	p := &protocol.Page{Stream: scope.Stream, Floor: floor, From: from, To: from, Head: head}
 	position := func(r *Row) uint64 {
@@ -43,19 +66,31 @@ func (l *Ledger) Page(t Tables, scope protocol.Scope, from, floor uint64) (*prot
 		}
 		return r.Position
 	}
-	// Cut at the last position that is whole within the bounds.
-	n, size := 0, 0
-	for n < len(rows) {
-		m, s := n, size
-		for m < len(rows) && position(&rows[m]) == position(&rows[n]) {
-			s += len(rows[m].State)
-			m++
+	// Cut at the last position that is whole within the bounds. One row more
+	// than a page holds tells whether its last position is; only a position
+	// that touched more than a page's records needs all of them.
+	var rows []Row
+	n := 0
+	for _, limit := range []int{l.cfg.PageRecords + 1, l.cfg.PageRecords + record.MaxEdits} {
+		if rows, err = t.Changed(scope.Stream, from, limit); err != nil {
+			return nil, epoch.Token, err
 		}
-		if n > 0 && (m > l.cfg.PageRecords || s > pageBytes) || m == len(rows) && m == l.cfg.PageRecords+record.MaxEdits {
-			break // the last position read may not be whole
+		for size := 0; n < len(rows); {
+			m := n
+			for m < len(rows) && position(&rows[m]) == position(&rows[n]) {
+				size += len(rows[m].State)
+				m++
+			}
+			if n > 0 && (m > l.cfg.PageRecords || size > pageBytes) || m == limit {
+				break // the last position read may not be whole
+			}
+			n = m
 		}
-		n, size = m, s
+		if n > 0 || len(rows) < limit {
+			break
+		}
 	}
+	p.Records = make([]protocol.RecordDelta, 0, n)
 	for i := range rows[:n] {
 		row := &rows[i]
 		d := protocol.RecordDelta{Record: row.ID}
@@ -64,15 +99,9 @@ func (l *Ledger) Page(t Tables, scope protocol.Scope, from, floor uint64) (*prot
 		} else {
 			r, positions, err := record.ParseState(row.State, row.ID)
 			if err != nil {
-				return nil, fmt.Errorf("record %v: %w", row.ID, err)
+				return nil, epoch.Token, fmt.Errorf("record %v: %w", row.ID, err)
 			}
-			j := 0
-			for k, f := range r.All() {
-				if positions[j] > floor && ClassOf(def, k.ID) == scope.Class {
-					d.Fields = append(d.Fields, conflict.Entry{Key: k, Field: f})
-				}
-				j++
-			}
+			d.Fields = changed(r, positions, floor, def, scope.Class)
 		}
 		p.Records = append(p.Records, d)
 		p.To = position(row)
@@ -80,12 +109,25 @@ func (l *Ledger) Page(t Tables, scope protocol.Scope, from, floor uint64) (*prot
 	if n == len(rows) {
 		p.To = max(p.To, head)
 	}
-	if l.cfg.Key != nil {
-		epoch, err := t.Epoch()
-		if err != nil {
-			return nil, err
+	return p, epoch.Token, nil
+}
+
+// changed returns the fields of a class that changed after position floor.
+func changed(r conflict.Record, positions []uint64, floor uint64, def *register.Definition, class protocol.Class) []conflict.Entry {
+	n := 0
+	for i, at := range positions {
+		if at > floor && ClassOf(def, r.At(i).Key.ID) == class {
+			n++
 		}
-		protocol.SignPage(l.cfg.Key, epoch.Token, p)
 	}
-	return p, nil
+	if n == 0 {
+		return nil
+	}
+	fields := make([]conflict.Entry, 0, n)
+	for i, at := range positions {
+		if at > floor && ClassOf(def, r.At(i).Key.ID) == class {
+			fields = append(fields, r.At(i))
+		}
+	}
+	return fields
 }

@@ -27,18 +27,12 @@ func (s *Server) Exchange(w http.ResponseWriter, r *http.Request) {
 	var answer []byte
 	over := false
 	h := host{s: s, machine: session.NewServer(s.cfg.Now()), pages: exchangePages,
-		send: func(m protocol.Message) {
-			if p, ok := m.(*protocol.Page); ok {
-				answer = protocol.AppendFrame(answer, s.pages.bytesOf(p))
-				return
-			}
-			answer = protocol.AppendFrame(answer, protocol.Encode(nil, m))
-		},
 		hangUp:  func() { over = true },
 		wake:    func(int64) {},
 		settled: func(string, conflict.ReplicaID) error { return nil },
 		follow:  func(map[string]bool) {},
 	}
+	h.send = func(m protocol.Message) { answer = protocol.AppendFrame(answer, h.bytesOf(m)) }
 	for _, frame := range frames {
 		if over {
 			break

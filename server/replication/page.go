@@ -32,9 +32,9 @@ type sharedPage struct {
 
 const pageCacheBytes = 16 << 20
 
-// load returns the page after from, made by fill if nobody has it. Pages of a
+// load returns the page after from and its bytes, made by fill if nobody has it. Pages of a
 // scope that is limited to neighbourhoods are not shared.
-func (c *pageCache) load(scope protocol.Scope, from, floor uint64, fill func() (*protocol.Page, error)) (*protocol.Page, error) {
+func (c *pageCache) load(scope protocol.Scope, from, floor uint64, fill func() (*protocol.Page, []byte, error)) (*protocol.Page, []byte, error) {
 	if len(scope.Neighbourhoods) > 0 {
 		return fill()
 	}
@@ -53,9 +53,7 @@ func (c *pageCache) load(scope protocol.Scope, from, floor uint64, fill func() (
 	shared := el.Value.(*sharedPage)
 	c.mu.Unlock()
 	shared.once.Do(func() {
-		if shared.page, shared.err = fill(); shared.err == nil {
-			shared.bytes = protocol.Encode(nil, shared.page)
-		}
+		shared.page, shared.bytes, shared.err = fill()
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if shared.err != nil || shared.page.To == from {
@@ -68,7 +66,7 @@ func (c *pageCache) load(scope protocol.Scope, from, floor uint64, fill func() (
 			c.drop(c.recent.Back())
 		}
 	})
-	return shared.page, shared.err
+	return shared.page, shared.bytes, shared.err
 }
 
 // forget drops the pages of the streams, whose newest page has become short.
@@ -96,18 +94,4 @@ func (c *pageCache) drop(el *list.Element) {
 	delete(c.pages, shared.key)
 	c.recent.Remove(el)
 	c.bytes -= len(shared.bytes)
-}
-
-// bytesOf returns the shared bytes of p, or encodes it.
-func (c *pageCache) bytesOf(p *protocol.Page) []byte {
-	c.mu.Lock()
-	el, ok := c.pages[pageKey{p.Stream, p.From, p.Floor}]
-	if ok {
-		if shared := el.Value.(*sharedPage); shared.page == p && shared.bytes != nil {
-			c.mu.Unlock()
-			return shared.bytes
-		}
-	}
-	c.mu.Unlock()
-	return protocol.Encode(nil, p)
 }

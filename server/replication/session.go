@@ -38,7 +38,19 @@ type host struct {
 	wake    func(at int64)
 	settled func(account string, replica conflict.ReplicaID) error
 	follow  func(units map[string]bool)
-	pages   int // pages still allowed; below 0 means any number
+	pages   int            // pages still allowed; below 0 means any number
+	page    *protocol.Page // the one loaded last
+	packed  []byte         // its bytes, which other sessions may share
+}
+
+// bytesOf returns the bytes of a message. Nobody may change them.
+func (h *host) bytesOf(m protocol.Message) []byte {
+	if p, ok := m.(*protocol.Page); ok && p == h.page {
+		packed := h.packed
+		h.page, h.packed = nil, nil // it is sent once
+		return packed
+	}
+	return protocol.Encode(nil, m)
 }
 
 // step gives the machine an event and performs what it answers, and what
@@ -348,13 +360,12 @@ func (h *host) loadPage(ctx context.Context, f session.LoadPage) (session.Event,
 	if err := h.noteRead(ctx, f.Scope.Stream, f.From); err != nil {
 		return nil, err
 	}
-	page, err := h.s.pages.load(f.Scope, f.From, f.Floor, func() (*protocol.Page, error) {
-		var page *protocol.Page
-		err := h.s.cfg.Store.View(ctx, func(tx *sqlite.Tx) (err error) {
-			page, err = h.s.cfg.Ledger.Page(sqlite.LedgerOf(tx), f.Scope, f.From, f.Floor)
+	page, packed, err := h.s.pages.load(f.Scope, f.From, f.Floor, func() (page *protocol.Page, bytes []byte, err error) {
+		err = h.s.cfg.Store.View(ctx, func(tx *sqlite.Tx) (err error) {
+			page, bytes, err = h.s.cfg.Ledger.SealedPage(sqlite.LedgerOf(tx), f.Scope, f.From, f.Floor)
 			return err
 		})
-		return page, err
+		return page, bytes, err
 	})
 	if err == nil && !h.s.hasTurn(h.caller.Name, h.replica, h.turn) {
 		// The page may hold writes of another copy of the store, under dots
@@ -364,5 +375,6 @@ func (h *host) loadPage(ctx context.Context, f session.LoadPage) (session.Event,
 	if err != nil {
 		return h.rejected(err)
 	}
+	h.page, h.packed = page, packed
 	return session.PageLoaded{Now: h.s.cfg.Now(), Page: page}, nil
 }

@@ -166,12 +166,7 @@ func (c *socket) wake(at int64) {
 
 // enqueue hands a message to the writer, and starts it if none runs.
 func (c *socket) enqueue(m protocol.Message) {
-	var body []byte
-	if p, ok := m.(*protocol.Page); ok {
-		body = c.s.pages.bytesOf(p)
-	} else {
-		body = protocol.Encode(nil, m)
-	}
+	body := c.host.bytesOf(m)
 	c.out.Lock()
 	defer c.out.Unlock()
 	if c.closing {

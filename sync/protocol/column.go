@@ -347,18 +347,21 @@ func (c *columns) putValues(length, value int) {
 	}
 }
 
-// append appends the columns, packed if pack is set, and gives c up.
-func (c *columns) append(dst []byte, pack bool) []byte {
+// finish fills the columns of the tables: nothing is put after it.
+func (c *columns) finish() {
 	for i := range c.replicas.list {
 		c.cols[colReplicas] = append(c.cols[colReplicas], c.replicas.list[i].id[:]...)
 	}
 	for _, s := range c.texts.list {
 		c.cols[colTexts] = appendText(c.cols[colTexts], s)
 	}
+}
+
+// append appends the finished columns, packed if pack is set.
+func (c *columns) append(dst []byte, pack bool) []byte {
 	for _, b := range c.cols {
 		dst = appendColumn(dst, b, pack)
 	}
-	c.release()
 	return dst
 }
 

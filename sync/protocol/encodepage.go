@@ -88,13 +88,21 @@ type pageWriter struct {
 	stamps   stamps
 	at       uint64 // device time of the last new stamp
 	received uint64 // server time of the last new stamp that had one
+	fields   uint64
 	siblings uint64
 	vectors  uint64
 }
 
 func (p *Page) append(dst []byte, pack bool) []byte {
-	w := pageWriter{columns: newColumns(pageColumns)}
-	fields := 0
+	w := p.write()
+	defer w.release()
+	return w.append(dst, p, pack)
+}
+
+// write fills the columns of p, which append appends in any form. Their owner
+// gives them up by release.
+func (p *Page) write() *pageWriter {
+	w := &pageWriter{columns: newColumns(pageColumns)}
 	for i := range p.Records {
 		d := &p.Records[i]
 		place := w.replicas.place(d.Record.Replica)
@@ -107,24 +115,30 @@ func (p *Page) append(dst []byte, pack bool) []byte {
 			continue
 		}
 		w.put(pageFields, uint64(len(d.Fields))+1)
-		fields += len(d.Fields)
+		w.fields += uint64(len(d.Fields))
 		w.stamps.record = w.stamps.record[:0]
 		var id conflict.FieldID
 		a := newAnchor(d.Record)
-		for _, e := range d.Fields {
+		for j := range d.Fields {
+			e := &d.Fields[j]
 			w.key(pageKey, pageElem, id, e.Key)
 			id = e.Key.ID
 			w.field(e.Field, &a, place, id)
 		}
 	}
 	w.putValues(pageLength, pageValue)
+	w.finish()
+	return w
+}
+
+func (w *pageWriter) append(dst []byte, p *Page, pack bool) []byte {
 	dst = appendStream(dst, p.Stream)
 	dst = appendNumber(dst, p.Floor)
 	dst = appendNumber(dst, p.From)
 	dst = appendNumber(dst, p.To)
 	dst = appendNumber(dst, p.Head)
 	dst = appendNumber(dst, uint64(len(p.Records)))
-	dst = appendNumber(dst, uint64(fields))
+	dst = appendNumber(dst, w.fields)
 	dst = appendNumber(dst, w.siblings)
 	dst = appendNumber(dst, w.vectors)
 	return w.columns.append(dst, pack)

@@ -43,11 +43,12 @@ const (
 )
 
 func (p *Push) append(dst []byte, pack bool) []byte {
+	c := newColumns(pushColumns)
+	defer c.release()
 	if len(p.Changesets) == 0 {
-		return newColumns(pushColumns).append(append(dst, 0, 0, 0, 0, 0), pack)
+		return c.append(append(dst, 0, 0, 0, 0, 0), pack)
 	}
 	first := p.Changesets[0].Dot
-	c := newColumns(pushColumns)
 	c.replicas.place(first.Replica)
 	expected := first.Counter
 	var at int64
@@ -98,6 +99,7 @@ func (p *Push) append(dst []byte, pack bool) []byte {
 		expected = counter
 	}
 	c.putValues(pushLength, pushValue)
+	c.finish()
 	dst = appendNumber(dst, first.Counter)
 	dst = appendNumber(dst, expected-first.Counter)
 	dst = appendNumber(dst, uint64(len(p.Changesets)))

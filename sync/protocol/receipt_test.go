@@ -23,6 +23,10 @@ func TestSignPage(t *testing.T) {
 		t.Error("a page without a signature was accepted")
 	}
 	SignPage(private, epoch, p)
+	alike := *p
+	if sealed := SealPage(private, epoch, &alike); !bytes.Equal(sealed, Encode(nil, p)) || !bytes.Equal(alike.Signature, p.Signature) {
+		t.Error("sealing a page gives other bytes than signing and encoding it")
+	}
 	m, err := Decode(Encode(nil, p))
 	if err != nil {
 		t.Fatal(err)
