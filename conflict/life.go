@@ -200,6 +200,9 @@ func (s LifeState) String() string {
 // life value that cannot be read counts as a deletion that has seen nothing,
 // so that a person looks at it.
 func (r Record) Life() LifeState {
+	if len(r.entries) == 0 || r.entries[0].Key.ID != FieldLife {
+		return Alive // nobody ever wrote it
+	}
 	f := r.Field(Key(FieldLife))
 	var deletions []Seen
 	alive := false

@@ -1,7 +1,7 @@
 package replica
 
 import (
-	"strings"
+	"bytes"
 	"sync"
 	"unicode/utf8"
 
@@ -20,7 +20,13 @@ var toneMarks = []string{"", "\u0300", "\u0309", "\u0303", "\u0301", "\u0323"}
 // letter is how a letter sorts.
 type letter struct{ weight, tone byte }
 
-var letters = sync.OnceValue(func() map[rune]letter {
+// letterTable holds those of ASCII by their number; a weight of 0 is no letter.
+type letterTable struct {
+	ascii [utf8.RuneSelf]letter
+	more  map[rune]letter
+}
+
+var letters = sync.OnceValue(func() *letterTable {
 	m := map[rune]letter{}
 	weight := byte('A')
 	for _, c := range alphabet {
@@ -32,7 +38,13 @@ var letters = sync.OnceValue(func() map[rune]letter {
 		}
 		weight++
 	}
-	return m
+	t := &letterTable{more: m}
+	for c, l := range m {
+		if c < utf8.RuneSelf {
+			t.ascii[c] = l
+		}
+	}
+	return t
 })
 
 // collate returns a key whose bytes sort as Vietnamese dictionaries do: by
@@ -40,17 +52,22 @@ var letters = sync.OnceValue(func() map[rune]letter {
 // It orders lists that are longer than a page; the page itself may refine.
 func collate(s string) string {
 	table := letters()
-	var key, tones []byte
+	key, tones := make([]byte, 0, 64), make([]byte, 0, 64)
 	for _, c := range register.K0(s) {
-		l, ok := table[c]
-		switch {
+		if c < utf8.RuneSelf {
+			if l := table.ascii[c]; l.weight != 0 {
+				key, tones = append(key, l.weight), append(tones, l.tone)
+			} else {
+				key = append(key, byte(c)) // spaces and digits come before letters
+			}
+			continue
+		}
+		switch l, ok := table.more[c]; {
 		case ok:
 			key, tones = append(key, l.weight), append(tones, l.tone)
-		case c < utf8.RuneSelf:
-			key = append(key, byte(c)) // spaces and digits come before letters
 		default:
 			key = utf8.AppendRune(append(key, 0xfe), c)
 		}
 	}
-	return string(key) + "\x00" + strings.TrimRight(string(tones), "0")
+	return string(append(append(key, 0), bytes.TrimRight(tones, "0")...))
 }

@@ -176,14 +176,17 @@ func (r *Replica) index(n *reading, before *conflict.Record) Index {
 	if n.def == nil {
 		return x
 	}
-	if n.values == nil {
-		n.show()
+	clear(r.values)
+	for _, f := range r.foundBy(n.def) {
+		if v := shown(n.head, f); v != "" {
+			r.values[f.Name] = v
+		}
 	}
-	x.Sort = collate(string(n.values[n.def.TitleField])) + "\x00" + x.Sort
-	x.Search = register.SearchText(n.def, n.values)
+	x.Sort = collate(string(r.values[n.def.TitleField])) + "\x00" + x.Sort
+	x.Search = register.SearchText(n.def, r.values)
 	for i := range n.def.Rules {
 		for _, names := range lookedUp(&n.def.Rules[i]) {
-			if key, ok := lookupKey(n.Register, n.Unit, names, n.values); ok {
+			if key, ok := lookupKey(n.Register, n.Unit, names, r.values); ok {
 				x.Keys = append(x.Keys, key)
 			}
 		}
@@ -193,9 +196,8 @@ func (r *Replica) index(n *reading, before *conflict.Record) Index {
 	return x
 }
 
-// sameFound reports whether nothing differs between two heads that sorting,
-// searching and looking up rest on.
-func (r *Replica) sameFound(def *register.Definition, a, b conflict.Record) bool {
+// foundBy returns the fields that sorting, searching and looking up rest on.
+func (r *Replica) foundBy(def *register.Definition) []*register.Field {
 	fields, ok := r.found[def]
 	if !ok {
 		names := map[string]bool{def.TitleField: true}
@@ -213,7 +215,12 @@ func (r *Replica) sameFound(def *register.Definition, a, b conflict.Record) bool
 		}
 		r.found[def] = fields
 	}
-	for _, f := range fields {
+	return fields
+}
+
+// sameFound reports whether nothing of that differs between two heads.
+func (r *Replica) sameFound(def *register.Definition, a, b conflict.Record) bool {
+	for _, f := range r.foundBy(def) {
 		if shown(a, f) != shown(b, f) {
 			return false
 		}

@@ -57,6 +57,7 @@ type Replica struct {
 	defs    map[string][]*register.Definition          // by register; ascending versions
 	hub     map[protocol.HubMark]uint64                // by unit and register, Revision left zero
 	found   map[*register.Definition][]*register.Field // what records of it are found by
+	values  map[string]conflict.Value                  // scratch of index
 	counts  Counts
 	scopes  uint64         // rises when streams or definitions to ask for change
 	told    session.Status // what the session last said
@@ -71,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 	}
 	r := &Replica{store: cfg.Store, now: cfg.Now, rand: cfg.Rand, changed: cfg.Changed, lang: cfg.Lang,
 		wake: make(chan struct{}, 1), defs: map[string][]*register.Definition{}, hub: map[protocol.HubMark]uint64{},
-		found: map[*register.Definition][]*register.Field{}}
+		found: map[*register.Definition][]*register.Field{}, values: map[string]conflict.Value{}}
 	if r.parse = cfg.Parse; r.parse == nil {
 		r.parse = register.ParseDefinition
 	}

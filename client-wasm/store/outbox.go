@@ -146,6 +146,8 @@ func (s *Store) Unsent(ctx context.Context, of conflict.ReplicaID, acked uint64)
 	return count, oldest, nil
 }
 
+var intoTouches = newInsertion(`INSERT INTO touches (id, no) VALUES `, 2, ``)
+
 func (w *writer) outbox(b *replica.Batch) error {
 	for _, no := range b.Remove {
 		if err := w.exec(`DELETE FROM touches WHERE no = ?`, int64(no)); err != nil {
@@ -181,7 +183,7 @@ func (w *writer) outbox(b *replica.Batch) error {
 		for _, edit := range c.Edits {
 			touches = append(touches, idKey(edit.Record), int64(e.No))
 		}
-		if err := w.rows(`INSERT INTO touches (id, no) VALUES `, `(?,?)`, ``, 2, touches); err != nil {
+		if err := w.rows(intoTouches, touches); err != nil {
 			return err
 		}
 	}

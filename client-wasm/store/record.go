@@ -222,7 +222,9 @@ func (w *writer) records(b *replica.Batch) error {
 			return err
 		}
 	}
-	var rows, lookups []any
+	rows := make([]any, 0, intoRecords.width*len(b.Put))
+	var lookups []any
+	var states []byte // of all; rows point into it
 	for i := range b.Put {
 		h := &b.Put[i]
 		key := idKey(h.ID)
@@ -233,26 +235,33 @@ func (w *writer) records(b *replica.Batch) error {
 				}
 			}
 		}
-		keys := []byte{}
+		keys := make([]byte, 0, 8*len(h.Index.Keys))
 		for _, k := range h.Index.Keys {
 			keys = binary.BigEndian.AppendUint64(keys, k)
 			if !slices.Contains(h.Known, k) {
 				lookups = append(lookups, int64(k), key)
 			}
 		}
+		from := len(states)
+		states = record.AppendState(states, h.Base, h.ID, nil)
 		rows = append(rows, key, h.Register, h.Unit, number(h.Left), int64(h.Index.Flags), []byte(h.Index.Sort), h.Index.Search, keys,
-			record.AppendState(nil, h.Base, h.ID, nil))
+			states[from:len(states):len(states)])
 	}
-	if err := w.rows(`INSERT INTO records (id, register, unit, leaving, flags, sort, search, keys, base) VALUES `, `(?,?,?,?,?,?,?,?,?)`,
-		` ON CONFLICT (id) DO UPDATE SET register = excluded.register, unit = excluded.unit, leaving = excluded.leaving, flags = excluded.flags,
-			sort = excluded.sort, search = excluded.search, keys = excluded.keys, base = excluded.base`, 9, rows); err != nil {
+	if err := w.rows(intoRecords, rows); err != nil {
 		return err
 	}
-	if err := w.rows(`INSERT OR IGNORE INTO lookups (key, id) VALUES `, `(?,?)`, ``, 2, lookups); err != nil {
+	if err := w.rows(intoLookups, lookups); err != nil {
 		return err
 	}
 	return w.rebase(b.Rebase)
 }
+
+var (
+	intoRecords = newInsertion(`INSERT INTO records (id, register, unit, leaving, flags, sort, search, keys, base) VALUES `, 9,
+		` ON CONFLICT (id) DO UPDATE SET register = excluded.register, unit = excluded.unit, leaving = excluded.leaving, flags = excluded.flags,
+			sort = excluded.sort, search = excluded.search, keys = excluded.keys, base = excluded.base`)
+	intoLookups = newInsertion(`INSERT OR IGNORE INTO lookups (key, id) VALUES `, 2, ``)
+)
 
 // rebase writes bases only, which leaves every index alone.
 func (w *writer) rebase(holdings []replica.Holding) error {

@@ -130,21 +130,31 @@ func (w *writer) execCount(text string, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// rows runs a statement over many rows of width arguments each, up to perExec
-// at a time: each crossing into the browser's SQLite costs as much as several
-// rows.
-func (w *writer) rows(before, row, after string, width int, args []any) error {
-	n := len(args) / width
-	for n > 0 {
-		take := perExec
-		if n < take {
-			take = 1
+// insertion is an INSERT of rows of equal width.
+type insertion struct {
+	width     int
+	many, one string // the statement for perExec rows, and for one
+}
+
+// newInsertion returns the INSERT that begins with before, up to VALUES, and
+// ends with after, such as ON CONFLICT.
+func newInsertion(before string, width int, after string) *insertion {
+	row := "(" + marks(width) + ")"
+	return &insertion{width, before + row + strings.Repeat(","+row, perExec-1) + after, before + row + after}
+}
+
+// rows inserts many rows, up to perExec at a time: each crossing into SQLite
+// costs as much as several rows.
+func (w *writer) rows(of *insertion, args []any) error {
+	for len(args) > 0 {
+		text, n := of.one, of.width
+		if len(args) >= perExec*of.width {
+			text, n = of.many, perExec*of.width
 		}
-		text := before + strings.TrimSuffix(strings.Repeat(row+",", take), ",") + after
-		if err := w.exec(text, args[:take*width]...); err != nil {
+		if err := w.run(text, args[:n]...); err != nil {
 			return err
 		}
-		args, n = args[take*width:], n-take
+		args = args[n:]
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"wardbook/conflict"
 )
@@ -165,6 +166,9 @@ type Standing struct {
 // StandingOf derives the standing of r. A review or submission value that
 // cannot be read counts as absent, so that the record waits for a person.
 func StandingOf(r conflict.Record) Standing {
+	if r.Len() == 0 || r.At(0).Key.ID >= conflict.FirstUserField {
+		return draftOf(r)
+	}
 	var s Standing
 	var submitted conflict.Vector
 	f := r.Field(conflict.Key(conflict.FieldReview))
@@ -231,6 +235,19 @@ func StandingOf(r conflict.Record) Standing {
 		s.Stage = StageDraft
 	}
 	return s
+}
+
+// draftOf is StandingOf for a record that nobody ever handed in, looked at or
+// deleted, as most that arrive on a device at first.
+func draftOf(r conflict.Record) Standing {
+	keys := make([]conflict.FieldKey, 0, r.Len())
+	for i := range r.Len() {
+		if e := r.At(i); e.Field.Len() > 0 {
+			keys = append(keys, e.Key)
+		}
+	}
+	keys = slices.Clip(keys)
+	return Standing{Stage: StageDraft, Waiting: keys, Drafts: keys}
 }
 
 // resubmitted reports whether somebody who had seen the last return has

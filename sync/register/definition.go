@@ -45,6 +45,7 @@ type Definition struct {
 	CodeLists   []CodeList `json:"code_lists,omitempty" yaml:"code_lists"` // beside the built-in ones
 
 	byID     map[conflict.FieldID]int
+	near     [nearIDs]uint16 // 1 + the place of the field whose id is FirstUserField + n, else 0
 	byName   map[string]int
 	lists    map[string]*CodeList
 	patterns map[string]*pattern
@@ -173,9 +174,19 @@ func New(d Definition) (*Definition, error) {
 	return &d, nil
 }
 
+// nearIDs is how many field ids are found without a map: each write of each
+// record is looked at by its field's class and policy.
+const nearIDs = 128
+
 // FieldByID returns the field with the given id, or nil. A record may hold
 // fields of a newer version: they are kept and relayed, and nobody shows them.
 func (d *Definition) FieldByID(id conflict.FieldID) *Field {
+	if n := int(id) - int(conflict.FirstUserField); n >= 0 && n < nearIDs {
+		if i := d.near[n]; i > 0 {
+			return &d.Fields[i-1]
+		}
+		return nil
+	}
 	if i, ok := d.byID[id]; ok {
 		return &d.Fields[i]
 	}
@@ -271,7 +282,7 @@ func (d *Definition) prepare() error {
 		}
 		sections[s.ID] = true
 	}
-	d.byID = make(map[conflict.FieldID]int, len(d.Fields))
+	d.byID, d.near = make(map[conflict.FieldID]int, len(d.Fields)), [nearIDs]uint16{}
 	d.byName = make(map[string]int, len(d.Fields))
 	d.patterns = map[string]*pattern{}
 	for i := range d.Fields {
@@ -283,6 +294,9 @@ func (d *Definition) prepare() error {
 			return fmt.Errorf("field %s: name used twice", f.Name)
 		}
 		d.byID[f.ID], d.byName[f.Name] = i, i
+		if n := int(f.ID) - int(conflict.FirstUserField); n >= 0 && n < nearIDs {
+			d.near[n] = uint16(i + 1)
+		}
 	}
 	for i := range d.Fields {
 		f := &d.Fields[i]

@@ -15,8 +15,26 @@ import (
 // K0 ignores case, outer and repeated spaces, invisible characters and the
 // choice of NFC or NFD.
 func K0(s string) string {
+	if tidy(s) {
+		return strings.ToLower(s)
+	}
 	s = strings.Join(strings.Fields(strip(norm.NFC.String(s), unicode.Cf)), " ")
 	return norm.NFC.String(strings.ToLower(s))
+}
+
+// tidy reports whether s is of ASCII alone, with single spaces between words
+// and none around them: keys of it differ by case only.
+func tidy(s string) bool {
+	space := true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= utf8.RuneSelf || c < ' ' || c == ' ' && space:
+			return false
+		default:
+			space = c == ' '
+		}
+	}
+	return !space || s == ""
 }
 
 // K1 is K0 with the tone lifted out of each syllable and put behind it as a
@@ -31,6 +49,9 @@ func K2(s string) string { return foldY(K1(s)) }
 // K3 keeps the letters without any diacritic, đ as d. For searching and for
 // finding candidates only: Thanh An and Thạnh An are two communes.
 func K3(s string) string {
+	if tidy(s) {
+		return strings.ToLower(s)
+	}
 	s = strip(norm.NFD.String(K0(s)), unicode.Mn)
 	s = norm.NFC.String(strings.ReplaceAll(s, "đ", "d"))
 	return strings.Join(strings.Fields(s), " ") // a mark alone leaves a space behind

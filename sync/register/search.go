@@ -19,7 +19,8 @@ func SearchText(def *Definition, values map[string]conflict.Value) string {
 			continue
 		}
 		for _, word := range searchWords(searchable(f, v)) {
-			b.WriteString(" " + word)
+			b.WriteByte(' ')
+			b.WriteString(word)
 		}
 	}
 	return b.String()
