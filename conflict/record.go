@@ -18,6 +18,7 @@ const (
 	FieldSubmission FieldID = 1 // what its author handed in for approval
 	FieldReview     FieldID = 2 // what the supervisor last did; written by the server alone
 	FieldAnswer     FieldID = 3 // the author's answer to a returned record
+	FieldHome       FieldID = 4 // the unit in which the record is to live; absent: where it was created
 
 	// FirstUserField is the lowest id that a register's definition may use.
 	FirstUserField FieldID = 16

@@ -95,13 +95,16 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	if a.auth, err = auth.New(a.store, keys, auth.Options{AccountOptions: auth.AccountOptions{IsUnit: isUnit}, Enrolment: cfg.enrolment, Log: cfg.log}); err != nil {
 		return nil, err
 	}
-	a.ledger = ledger.New(ledger.Config{Allow: mayWrite, Definition: a.definition, Registers: a.registers(), Now: nowMillis, Key: keys.Receipt()})
+	a.ledger = ledger.New(ledger.Config{Allow: mayWrite, IsUnit: isUnit, Definition: a.definition, Registers: a.registers(), Now: nowMillis, Key: keys.Receipt(),
+		Moved: func(t ledger.Tables, m ledger.Move) ([]protocol.StreamMark, error) {
+			return review.Moved(a.ledger, t, m)
+		}})
 	metrics := prometheus.NewRegistry()
 	if a.replication, err = replication.NewServer(replication.Config{Store: a.store, Ledger: a.ledger, Auth: a.auth, Bus: a.bus,
 		Origins: cfg.origins, Now: nowMillis, Log: cfg.log, Registerer: metrics}); err != nil {
 		return nil, err
 	}
-	if a.review, err = review.New(ctx, review.Config{Store: a.store, Ledger: a.ledger, Definition: a.definition,
+	if a.review, err = review.New(ctx, review.Config{Store: a.store, Ledger: a.ledger, Definition: a.definition, IsUnit: isUnit,
 		Notify: a.bus.Grew, Settled: a.replication.Tell}); err != nil {
 		return nil, err
 	}

@@ -24,7 +24,9 @@ type Item struct {
 	WardCode        string                `json:"ward_code"`
 	UnitListVersion string                `json:"unit_list_version"`
 	Revision        uint64                `json:"revision"`   // contiguous from 1 per dataset and ward
-	Supersedes      *uint64               `json:"supersedes"` // the revision of this record that this one replaces
+	Supersedes      *uint64               `json:"supersedes"` // the revision of this record in this ward that this one replaces
+	MovedTo         *string               `json:"moved_to"`   // of a delete: the ward where the record goes on, under its id
+	MovedFrom       *string               `json:"moved_from"` // of an upsert: the ward where it was, and is deleted
 	ContentSHA256   *string               `json:"content_sha256"`
 	CapturedAt      *string               `json:"captured_at"` // the latest device time among the values
 	ApprovedAt      *string               `json:"approved_at"`
@@ -85,6 +87,13 @@ func (f *Feed) item(t review.Tables, a store.Approval, previous uint64) (Item, e
 		Provenance: map[string]Provenance{}, Data: json.RawMessage("null")}
 	if previous > 0 {
 		it.Supersedes = &previous
+	}
+	if a.Decision == store.MovedDecision {
+		if a.Op == store.OpDelete {
+			it.MovedTo = &a.Other
+		} else {
+			it.MovedFrom = &a.Other
+		}
 	}
 	if a.Op != store.OpUpsert {
 		return it, nil

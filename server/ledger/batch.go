@@ -25,7 +25,8 @@ type batch struct {
 	quarantined []Quarantine                  // of r, read once
 	readTrouble bool
 	brakes      map[string]*brake // by unit, of units that this push empties something of
-	body, state []byte            // memory for what is handed to Tables
+	moves       []Move
+	body, state []byte // memory for what is handed to Tables
 }
 
 // prefetcher is a Tables that can read many records at once, for which
@@ -180,9 +181,16 @@ func (b *batch) judgeRecord(c record.Changeset, i int) (*Row, *protocol.Error, e
 		return nil, nil, err
 	}
 	if ok {
+		if row.Unit != c.Unit {
+			late, err := b.late(&c, &row)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !late {
+				return nil, &protocol.Error{Code: protocol.WrongUnit, Detail: e.Record.String()}, nil
+			}
+		}
 		switch {
-		case row.Unit != c.Unit:
-			return nil, &protocol.Error{Code: protocol.WrongUnit, Detail: e.Record.String()}, nil
 		case row.Register != e.Register:
 			return nil, &protocol.Error{Code: protocol.UnknownRecord, Detail: e.Record.String()}, nil
 		}
@@ -216,6 +224,16 @@ func (b *batch) judgeWrite(c record.Changeset, def *register.Definition, w recor
 		}
 		if life.Deleted && hasSensitive(def) && !b.l.cfg.Allow(b.a, c.Unit, protocol.Sensitive) {
 			return protocol.Partial, nil
+		}
+	}
+	if w.Key.ID == conflict.FieldHome {
+		switch h, err := record.ParseHome(w.Value); {
+		case err != nil:
+			return protocol.Malformed, nil
+		case h.Accepted || h.Returned: // a supervisor's word, through the API
+			return protocol.Forbidden, nil
+		case b.l.cfg.IsUnit != nil && !b.l.cfg.IsUnit(h.Unit):
+			return protocol.WrongUnit, nil
 		}
 	}
 	for d := range w.Context.All() {
@@ -293,16 +311,44 @@ func holds(list []Quarantine, d conflict.Dot) bool {
 	})
 }
 
-// apply merges a judged changeset into its records and moves the unit on by
-// one position.
+// apply merges a judged changeset into its records and moves each unit in which
+// one of them lives on by one position.
 func (b *batch) apply(c record.Changeset, rows []*Row) error {
-	position, err := b.nextPosition(c.Unit)
+	unit, several := rows[0].Unit, false
+	for i, row := range rows {
+		several = several || row.Unit != unit || asksHome(&c, i)
+	}
+	if several {
+		// Positions are what an engine locks units by: in the order of their codes.
+		for _, unit := range unitsOf(&c, rows) {
+			if _, ok := b.positions[unit]; !ok {
+				if _, err := b.t.Position(unit); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	at := map[string]uint64(nil)
+	position, err := b.nextPosition(unit)
 	if err != nil {
 		return err
 	}
 	for i, row := range rows {
+		p := position
+		if row.Unit != unit {
+			var ok bool
+			if p, ok = at[row.Unit]; !ok {
+				if p, err = b.nextPosition(row.Unit); err != nil {
+					return err
+				}
+				if at == nil {
+					at = map[string]uint64{}
+				}
+				at[row.Unit] = p
+			}
+		}
 		def, _ := b.l.cfg.Definition(row.Register)
-		if err := b.applyEdit(c, i, row, def, position); err != nil {
+		if err := b.applyEdit(c, i, row, def, p); err != nil {
 			return err
 		}
 	}
@@ -359,6 +405,9 @@ func (b *batch) applyEdit(c record.Changeset, i int, row *Row, def *register.Def
 		row.Sensitive = position
 		b.touch(protocol.Stream{Unit: row.Unit, Register: row.Register, Class: protocol.Sensitive}, position)
 	}
+	if asksHome(&c, i) {
+		return b.settleHome(row, merged, position)
+	}
 	return b.t.PutRecord(row)
 }
 
@@ -381,7 +430,7 @@ func (b *batch) touch(s protocol.Stream, position uint64) {
 	if b.heads == nil {
 		b.heads = map[protocol.Stream]uint64{}
 	}
-	b.heads[s] = position
+	b.heads[s] = max(b.heads[s], position)
 }
 
 func (b *batch) marks() []protocol.StreamMark {
@@ -401,5 +450,8 @@ func (b *batch) finish() error {
 		}
 	}
 	b.out.Grew = b.marks()
-	return nil
+	if len(b.moves) == 0 {
+		return nil
+	}
+	return b.followMoves()
 }

@@ -25,7 +25,7 @@ func dayOf(now int64) int64 { return (now + 7*60*60*1000) / dayMillis }
 // Emptied is how much an author deleted and blanked in a unit on a day, what
 // the brake held included.
 type Emptied struct {
-	Records uint64 // deleted
+	Records uint64 // deleted, or sent away
 	Fields  uint64 // blanked
 }
 
@@ -47,6 +47,10 @@ func emptiedBy(c *record.Changeset) Emptied {
 			case w.Key.ID == conflict.FieldLife:
 				if life, err := conflict.ParseLife(w.Value); err == nil && life.Deleted {
 					e.Records++
+				}
+			case w.Key.ID == conflict.FieldHome:
+				if h, err := record.ParseHome(w.Value); err == nil && h.Unit != c.Unit {
+					e.Records++ // sent away
 				}
 			case w.Key.ID >= conflict.FirstUserField && w.Value == "" && w.Context.Len() > 0:
 				e.Fields++

@@ -26,6 +26,11 @@ type Config struct {
 	Allow func(a Author, unit string, class protocol.Class) bool
 	// Definition returns the newest definition of a register.
 	Definition func(id string) (*register.Definition, bool)
+	// IsUnit reports whether records may be sent to a unit. Nil takes any.
+	IsUnit func(code string) bool
+	// Moved, if set, does in the same transaction what follows elsewhere from a
+	// record's move, and returns how far streams moved by it.
+	Moved func(t Tables, m Move) ([]protocol.StreamMark, error)
 	// Registers lists the registers, in the order in which they are offered.
 	Registers []string
 	// PageRecords is how many records a page holds; 0 means the constant of
@@ -97,11 +102,8 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 	if r.Current != h.Next {
 		r.Previous, r.Current = h.Current, h.Next
 	}
-	if err := t.PutReplica(&r); err != nil {
-		return nil, nil, err
-	}
-	w.Acked, w.BackedUp = r.Acked, r.BackedUp
 	units := map[string]bool{}
+	holds := told{Last: h.Last}
 	for _, s := range h.Scopes {
 		g, err := l.grant(t, a, h, epoch, s)
 		if err != nil {
@@ -110,8 +112,18 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 		w.Grants = append(w.Grants, g)
 		if g.Code == protocol.OK {
 			units[s.Unit] = true
+			if s.Class == protocol.Basic && g.From > 0 {
+				holds.Marks = append(holds.Marks, mark{s.Unit, s.Register, g.From})
+			}
 		}
 	}
+	if r.Told, err = addTold(r.Told, r.Acked, holds); err != nil {
+		return nil, nil, err
+	}
+	if err := t.PutReplica(&r); err != nil {
+		return nil, nil, err
+	}
+	w.Acked, w.BackedUp = r.Acked, r.BackedUp
 	more, err := l.firstNews(t, h, r, units)
 	return w, more, err
 }
@@ -218,6 +230,7 @@ type Outcome struct {
 	Forked   *protocol.Welcome   // set in the place of Ack when a dot came with two contents
 	Grew     []protocol.StreamMark
 	Applied  int // changesets applied
+	Moved    int // records that went to another unit
 	Repeats  int
 }
 

@@ -94,7 +94,7 @@ func (l *Ledger) page(t Tables, scope protocol.Scope, from, floor uint64) (*prot
 	for i := range rows[:n] {
 		row := &rows[i]
 		d := protocol.RecordDelta{Record: row.ID}
-		if len(scope.Neighbourhoods) > 0 && !slices.Contains(scope.Neighbourhoods, row.Neighbourhood) {
+		if row.Left || len(scope.Neighbourhoods) > 0 && !slices.Contains(scope.Neighbourhoods, row.Neighbourhood) {
 			d.Left = true
 		} else {
 			r, positions, err := record.ParseState(row.State, row.ID)

@@ -20,7 +20,13 @@ func (l *Ledger) Release(t Tables, unit, author string, at int64, edits []record
 			return record.Changeset{}, nil, err
 		}
 		if ok {
-			if row.Unit != unit || row.Register != e.Register {
+			home := row.Unit == unit
+			if !home { // it moved while its changeset waited
+				if _, home, err = t.Departed(e.Record, unit); err != nil {
+					return record.Changeset{}, nil, err
+				}
+			}
+			if !home || row.Register != e.Register {
 				return record.Changeset{}, nil, fmt.Errorf("record %v: %w", e.Record, &protocol.Error{Code: protocol.WrongUnit})
 			}
 			continue
@@ -30,5 +36,5 @@ func (l *Ledger) Release(t Tables, unit, author string, at int64, edits []record
 			return record.Changeset{}, nil, err
 		}
 	}
-	return l.write(t, unit, author, at, edits)
+	return l.write(t, unit, author, at, edits, true)
 }

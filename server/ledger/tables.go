@@ -46,10 +46,22 @@ type Tables interface {
 	Record(id conflict.RecordID) (Row, bool, error)
 	// PutRecord creates or replaces a record's row.
 	PutRecord(r *Row) error
+	// PutMove keeps that a record left a unit, in the place of an earlier leaving
+	// of it, and forgets that it ever left the unit where it is now.
+	PutMove(m *Move) error
+	// Departed returns the position in a unit's feed at which a record left it;
+	// ok is false if it never did, or came back.
+	Departed(id conflict.RecordID, unit string) (position uint64, ok bool, err error)
+	// PutArrival keeps that a record waits for its unit's word.
+	PutArrival(a *Arrival) error
+	// DropArrival forgets it.
+	DropArrival(id conflict.RecordID) error
 	// Changed lists the rows of a stream whose position in it lies after from,
-	// in order of position, at most limit of them.
+	// in order of position, at most limit of them. Records that left the unit
+	// are among them, with nothing but ID, Register, Unit, positions, and Left.
 	Changed(stream protocol.Stream, from uint64, limit int) ([]Row, error)
-	// StreamHead returns the last position that touched a stream.
+	// StreamHead returns the last position that touched a stream, by a record that
+	// is there or by one that left.
 	StreamHead(stream protocol.Stream) (uint64, error)
 	// StreamCount returns the number of a stream's records.
 	StreamCount(stream protocol.Stream) (uint64, error)
@@ -84,6 +96,7 @@ type Replica struct {
 	BackedUp uint64         // every counter up to here is in a backup
 	SeenAt   int64          // server clock, Unix milliseconds
 	Trouble  bool           // has entries in quarantine
+	Told     string         // what the device is known to have held; the ledger's own
 }
 
 // Intake is a stored changeset.
@@ -125,6 +138,7 @@ type Row struct {
 	WaitingSince  int64  // server clock when Kind last became something to do, else 0
 	Revision      uint64 // hub revision of the approved version, 0 for none
 	State         []byte // record.AppendState
+	Left          bool   // by Changed alone: the record is in the unit no more
 }
 
 // Kind is what a supervisor would do with a record; greater comes first.

@@ -14,10 +14,12 @@ import (
 // and given a position like any device's changeset. The edits must not create
 // records.
 func (l *Ledger) Write(t Tables, unit, author string, edits []record.Edit) (record.Changeset, []protocol.StreamMark, error) {
-	return l.write(t, unit, author, l.cfg.Now(), edits)
+	return l.write(t, unit, author, l.cfg.Now(), edits, false)
 }
 
-func (l *Ledger) write(t Tables, unit, author string, at int64, edits []record.Edit) (record.Changeset, []protocol.StreamMark, error) {
+// write makes the server's own write for unit; a record that left the unit is
+// written to where it lives now if routed is set.
+func (l *Ledger) write(t Tables, unit, author string, at int64, edits []record.Edit, routed bool) (record.Changeset, []protocol.StreamMark, error) {
 	epoch, err := t.Epoch()
 	if err != nil {
 		return record.Changeset{}, nil, err
@@ -43,7 +45,12 @@ func (l *Ledger) write(t Tables, unit, author string, at int64, edits []record.E
 		if err != nil {
 			return c, nil, err
 		}
-		if !ok || row.Unit != unit {
+		if ok && routed && row.Unit != unit {
+			if _, routed, err = t.Departed(e.Record, unit); err != nil {
+				return c, nil, err
+			}
+		}
+		if !ok || row.Unit != unit && !routed {
 			return c, nil, fmt.Errorf("record %v: %w", e.Record, &protocol.Error{Code: protocol.UnknownRecord})
 		}
 		rows[i] = &row
@@ -64,5 +71,6 @@ func (l *Ledger) write(t Tables, unit, author string, at int64, edits []record.E
 	if err := b.apply(c, rows); err != nil {
 		return c, nil, err
 	}
-	return c, b.marks(), b.finish()
+	err = b.finish()
+	return c, out.Grew, err
 }

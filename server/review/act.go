@@ -131,7 +131,7 @@ func (k *desk) perform(d *dossier, a act) (store.Approval, error) {
 		Op: d.publication(a, next, d.complete(next, k.now)), Decision: a.decision, Definition: d.def.Version, At: k.now.UnixMilli(), By: k.p.Name,
 		Fields: a.fields, Comment: a.comment}
 	row.Dots, row.Explicit = k.pin(d, next)
-	shown := d.standing.Review.Revision // of the hub's revision that carries what is approved
+	shown := d.row.Revision // the hub's revision that carries what is approved
 	if row.Op != store.OpNone {
 		if row.Revision, err = k.l.NextRevision(row.Unit, row.Register); err != nil {
 			return row, err
@@ -149,7 +149,7 @@ func (k *desk) perform(d *dossier, a act) (store.Approval, error) {
 	}
 	for i := range writes {
 		if writes[i].Key == review {
-			writes[i].Value = record.Review{Decision: a.decision, Dots: row.Dots, Revision: shown, Question: row.Question,
+			writes[i].Value = record.Review{Decision: a.decision, Dots: row.Dots, Revision: shown, Unit: d.row.Unit, Question: row.Question,
 				Fields: a.fields, Comment: a.comment, By: row.By, At: row.At}.Value()
 		}
 	}

@@ -108,6 +108,13 @@ func (e *index) follow(l *sqlite.Ledger) error {
 // for one that is deleted.
 func (e *index) changed(l *sqlite.Ledger, yield func(conflict.RecordID, map[string]conflict.Value)) error {
 	const page = 500
+	left, err := l.LeftSince(e.unit, e.register, e.position)
+	if err != nil {
+		return err
+	}
+	for _, id := range left {
+		yield(id, nil)
+	}
 	var after *ledger.Row
 	for {
 		rows, err := l.ChangedSince(e.unit, e.register, e.position, after, page)

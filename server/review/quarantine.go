@@ -197,8 +197,15 @@ func (k *desk) releasableEdit(c record.Changeset, i int) error {
 	switch {
 	case err != nil:
 		return err
-	case ok && (row.Unit != c.Unit || row.Register != e.Register):
-		return ErrNotReleasable.Because(errors.New("the record is another unit's or register's"))
+	case ok && row.Unit != c.Unit:
+		// One that moved while its changeset waited is written to where it is.
+		if _, ok, err = k.l.Departed(e.Record, c.Unit); err != nil {
+			return err
+		} else if !ok {
+			return ErrNotReleasable.Because(errors.New("the record is another unit's"))
+		}
+	case ok && row.Register != e.Register:
+		return ErrNotReleasable.Because(errors.New("the record is another register's"))
 	case !ok && !c.Creates(i):
 		return ErrNotReleasable.Because(errors.New("no such record"))
 	}

@@ -26,6 +26,8 @@ type Config struct {
 	// Definition returns the newest definition of a register. It must return the
 	// same pointer until the definition changes.
 	Definition func(id string) (*register.Definition, bool)
+	// IsUnit reports whether records may be sent to a unit. Nil takes any.
+	IsUnit func(code string) bool
 	// Notify is told, once they are durable, how far streams have moved. It must
 	// be quick. Nil tells nobody.
 	Notify func([]protocol.StreamMark)

@@ -25,6 +25,10 @@ func (s *Service) Routes() []rpc.Route {
 		rpc.New(http.MethodGet, "/api/v1/quarantine", "Changesets kept aside in the unit", s.Quarantine, rpc.Options{}).For(supervisor),
 		rpc.New(http.MethodPost, "/api/v1/quarantine/{id}/release", "Apply a changeset out of quarantine", s.Release, rpc.Options{}).For(supervisor),
 		rpc.New(http.MethodPost, "/api/v1/quarantine/{id}/reject", "Settle an entry without applying it", s.Reject, rpc.Options{}).For(supervisor),
+		rpc.New(http.MethodPost, "/api/v1/records/move", "Send records, or a household, to another unit", s.Move, rpc.Options{}).For(string(store.RoleOfficer), supervisor),
+		rpc.New(http.MethodGet, "/api/v1/moves", "Records that were sent to the unit and wait to be taken over", s.Arrivals, rpc.Options{}).For(supervisor),
+		rpc.New(http.MethodPost, "/api/v1/moves/accept", "Take over records that were sent to the unit", s.Accept, rpc.Options{}).For(supervisor),
+		rpc.New(http.MethodPost, "/api/v1/moves/return", "Send records back to the units that they came from", s.GiveBack, rpc.Options{}).For(supervisor),
 		rpc.New(http.MethodGet, "/api/v1/unit/day", "The unit's day in small numbers", s.Day, rpc.Options{}).For(supervisor),
 	}
 }

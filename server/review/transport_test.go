@@ -196,8 +196,11 @@ func TestEveryRouteGuardsItsUnit(t *testing.T) {
 		"/api/v1/records/{id}/reveal":     jsonOf(map[string]any{"field": "phone"}),
 		"/api/v1/quarantine/{id}/release": jsonOf(map[string]any{"reason": "x"}),
 		"/api/v1/quarantine/{id}/reject":  jsonOf(map[string]any{"reason": "x"}),
+		"/api/v1/records/move":            jsonOf(map[string]any{"records": []string{"ID"}, "to": ward, "reason": "x"}),
+		"/api/v1/moves/accept":            jsonOf(map[string]any{"records": []string{"ID"}}),
+		"/api/v1/moves/return":            jsonOf(map[string]any{"records": []string{"ID"}, "reason": "x"}),
 	}
-	forOfficers := []string{"/api/v1/records/{id}/history", "/api/v1/records/{id}/reveal"}
+	forOfficers := []string{"/api/v1/records/{id}/history", "/api/v1/records/{id}/reveal", "/api/v1/records/move"}
 	for _, route := range s.desk.Routes() {
 		body, known := bodies[route.Path]
 		if route.Method == "POST" && !known {

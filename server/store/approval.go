@@ -21,6 +21,10 @@ const (
 // package record.
 const Settled record.Decision = "settled"
 
+// MovedDecision is the decision of an approval row that lets what stands approved
+// follow a record to another unit. By and At are those of the approval itself.
+const MovedDecision record.Decision = "moved"
+
 // Approval is one decision of a supervisor about a record, with all that
 // stands approved after it.
 type Approval struct {
@@ -44,6 +48,7 @@ type Approval struct {
 	Fields   []string // names of the fields that the decision is about
 	Comment  string
 	Question string // id of a return, that an answer names
+	Other    string // of MovedDecision: the unit that the record went to, or came from
 }
 
 // Release tells where the writes of a released changeset went, in order.

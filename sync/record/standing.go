@@ -27,6 +27,7 @@ type Review struct {
 	// Revision is the hub's revision that carries the approved version, 0 if
 	// the hub has none.
 	Revision uint64   `json:"rev,omitempty"`
+	Unit     string   `json:"unit,omitempty"`     // in whose feed of the hub that revision is
 	Question string   `json:"question,omitempty"` // id of the return, so that an answer can name it
 	Fields   []string `json:"fields,omitempty"`   // names of the fields returned or refused
 	Comment  string   `json:"comment,omitempty"`

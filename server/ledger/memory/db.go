@@ -25,6 +25,8 @@ type DB struct {
 	positions  map[string]uint64
 	hub        map[registerKey]uint64
 	emptied    map[emptiedKey]ledger.Emptied
+	departed   map[registerKey]map[conflict.RecordID]ledger.Row // by where from; maps are replaced, never written to
+	arrivals   map[conflict.RecordID]ledger.Arrival
 
 	open bool
 }
@@ -46,7 +48,8 @@ type emptiedKey struct {
 func New(random io.Reader) (*DB, error) {
 	d := &DB{forks: map[forkKey]uint64{}, numbers: map[conflict.ReplicaID]int64{}, history: map[conflict.RecordID][]conflict.Dot{},
 		rows: map[conflict.RecordID]*ledger.Row{}, registers: map[registerKey][]conflict.RecordID{},
-		positions: map[string]uint64{}, hub: map[registerKey]uint64{}, emptied: map[emptiedKey]ledger.Emptied{}}
+		positions: map[string]uint64{}, hub: map[registerKey]uint64{}, emptied: map[emptiedKey]ledger.Emptied{},
+		departed: map[registerKey]map[conflict.RecordID]ledger.Row{}, arrivals: map[conflict.RecordID]ledger.Arrival{}}
 	if err := d.begin(random); err != nil {
 		return nil, err
 	}
@@ -69,7 +72,7 @@ func (d *DB) begin(random io.Reader) error {
 func (d *DB) Clone() *DB {
 	c := &DB{epochs: slices.Clone(d.epochs), forks: maps.Clone(d.forks), replicas: slices.Clone(d.replicas), numbers: maps.Clone(d.numbers),
 		rows: maps.Clone(d.rows), positions: maps.Clone(d.positions), hub: maps.Clone(d.hub),
-		emptied: maps.Clone(d.emptied)}
+		emptied: maps.Clone(d.emptied), departed: maps.Clone(d.departed), arrivals: maps.Clone(d.arrivals)}
 	c.intake = make([][]ledger.Intake, len(d.intake))
 	for i, list := range d.intake {
 		c.intake[i] = slices.Clip(list) // only ever appended to
@@ -167,6 +170,13 @@ func (d *DB) Rows(yield func(*ledger.Row) bool) {
 			}
 		}
 	}
+}
+
+// Arrivals returns the records that wait for their unit's word, by id.
+func (d *DB) Arrivals() []ledger.Arrival {
+	list := slices.Collect(maps.Values(d.arrivals))
+	slices.SortFunc(list, func(a, b ledger.Arrival) int { return a.Record.Compare(b.Record) })
+	return list
 }
 
 // Row returns a record's row, nil if there is none. It is not to be written to,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"wardbook/conflict"
@@ -334,6 +335,12 @@ func (t *Tx) Changed(stream protocol.Stream, from uint64, limit int) ([]ledger.R
 			found = append(found, r)
 		}
 	}
+	left := t.db.departed[registerKey{stream.Unit, stream.Register}]
+	for _, id := range slices.SortedFunc(maps.Keys(left), conflict.RecordID.Compare) {
+		if r := left[id]; positionOf(stream.Class, &r) > from {
+			found = append(found, &r)
+		}
+	}
 	slices.SortStableFunc(found, func(a, b *ledger.Row) int {
 		return cmp.Compare(positionOf(stream.Class, a), positionOf(stream.Class, b))
 	})
@@ -351,6 +358,9 @@ func (t *Tx) StreamHead(stream protocol.Stream) (head uint64, err error) {
 	}
 	for _, id := range t.db.registers[registerKey{stream.Unit, stream.Register}] {
 		head = max(head, positionOf(stream.Class, t.db.rows[id]))
+	}
+	for _, r := range t.db.departed[registerKey{stream.Unit, stream.Register}] {
+		head = max(head, positionOf(stream.Class, &r))
 	}
 	return head, nil
 }

@@ -43,6 +43,8 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 		{"changed lists a stream by position", testChanged},
 		{"heads and counts are of one stream", testStream},
 		{"positions are kept by unit", testPosition},
+		{"a record that left is told where it was", testMove},
+		{"an arrival waits until it is dropped", testArrival},
 		{"what was emptied is kept by author, unit and day", testEmptied},
 		{"work that fails leaves nothing", testRollback},
 		{"what is handed out is the caller's", testOwnership},
@@ -123,7 +125,7 @@ func testServerCounter(t *testing.T, e Engine) {
 
 func testReplica(t *testing.T, e Engine) {
 	want := ledger.Replica{ID: randomReplica(), Account: "officer.a", Device: "phone", Epoch: randomToken(), Current: randomToken(),
-		Previous: randomToken(), Acked: 1 << 40, BackedUp: 3, SeenAt: 1_700_000_000_000, Trouble: true}
+		Previous: randomToken(), Acked: 1 << 40, BackedUp: 3, SeenAt: 1_700_000_000_000, Trouble: true, Told: `[{"n":3}]`}
 	view(t, e, func(tb ledger.Tables) error {
 		got, ok, err := tb.Replica(want.ID)
 		same(t, "an unknown replica", []any{ok, got.No, got.Acked}, []any{false, int64(0), uint64(0)})
@@ -407,6 +409,93 @@ func testPosition(t *testing.T, e Engine) {
 	setPosition(t, e, unitA, 4)
 	a, b = positionsOf(t, e)
 	same(t, "positions", []uint64{a, b}, []uint64{4, 0})
+}
+
+func testMove(t *testing.T, e Engine) {
+	id, other := conflict.RecordID{Replica: randomReplica(), Counter: 1}, conflict.RecordID{Replica: randomReplica(), Counter: 2}
+	r := row(id, "residents", unitA, 3, 2)
+	basic := protocol.Stream{Unit: unitA, Register: "residents"}
+	sensitive := protocol.Stream{Unit: unitA, Register: "residents", Class: protocol.Sensitive}
+	update(t, e, func(tb ledger.Tables) error {
+		return errors.Join(tb.PutRecord(r), tb.PutRecord(row(other, "residents", unitA, 4, 0)))
+	})
+	move := func(from, to string, left, position uint64, sensitive bool) {
+		r.Unit, r.Position, r.Sensitive = to, position, position
+		update(t, e, func(tb ledger.Tables) error {
+			return errors.Join(tb.PutRecord(r), tb.PutMove(&ledger.Move{Record: id, Register: "residents", From: from, To: to, Position: left, Sensitive: sensitive}))
+		})
+	}
+	check := func(stream protocol.Stream, from uint64, limit int, want ...ledger.Row) {
+		t.Helper()
+		view(t, e, func(tb ledger.Tables) error {
+			got, err := tb.Changed(stream, from, limit)
+			same(t, stream.String(), got, want)
+			return err
+		})
+	}
+	departed := func(unit string, want uint64, wantOK bool) {
+		t.Helper()
+		view(t, e, func(tb ledger.Tables) error {
+			p, ok, err := tb.Departed(id, unit)
+			same(t, "departed from "+unit, []any{p, ok}, []any{want, wantOK})
+			return err
+		})
+	}
+	departed(unitA, 0, false)
+	move(unitA, unitB, 5, 1, true)
+	departed(unitA, 5, true)
+	departed(unitB, 0, false)
+	left := ledger.Row{ID: id, Register: "residents", Unit: unitA, Position: 5, Sensitive: 5, Left: true}
+	check(basic, 0, 10, *row(other, "residents", unitA, 4, 0), left)
+	check(basic, 4, 10, left)
+	check(basic, 5, 10)
+	check(basic, 0, 1, *row(other, "residents", unitA, 4, 0))
+	check(sensitive, 0, 10, left)
+	view(t, e, func(tb ledger.Tables) error {
+		for _, s := range []protocol.Stream{basic, sensitive} {
+			head, err := tb.StreamHead(s)
+			same(t, "head of "+s.String(), head, uint64(5))
+			if err != nil {
+				return err
+			}
+		}
+		n, err := tb.StreamCount(basic)
+		same(t, "count", n, uint64(1))
+		return err
+	})
+	move(unitB, unitA, 2, 6, true) // back again
+	departed(unitA, 0, false)
+	departed(unitB, 2, true)
+	check(basic, 4, 10, *r)
+	move(unitA, unitB, 7, 3, false) // and away, having no sensitive field any more
+	check(basic, 4, 10, ledger.Row{ID: id, Register: "residents", Unit: unitA, Position: 7, Left: true})
+	check(sensitive, 0, 10)
+	cause := errors.New("the work fails")
+	if err := e.Update(func(tb ledger.Tables) error {
+		return errors.Join(tb.PutMove(&ledger.Move{Record: id, Register: "residents", From: unitB, To: unitA, Position: 9}), cause)
+	}); !errors.Is(err, cause) {
+		t.Errorf("got %v", err)
+	}
+	departed(unitA, 7, true)
+	departed(unitB, 0, false)
+	back := e.Restored(t)
+	view(t, back, func(tb ledger.Tables) error {
+		_, ok, err := tb.Departed(id, unitA)
+		same(t, "departed, in a restored database", ok, true)
+		return err
+	})
+}
+
+func testArrival(t *testing.T, e Engine) {
+	id := conflict.RecordID{Replica: randomReplica(), Counter: 1}
+	cause := errors.New("the work fails")
+	arrived := ledger.Arrival{Record: id, Unit: unitB, From: unitA, At: 7}
+	update(t, e, func(tb ledger.Tables) error { return tb.PutArrival(&arrived) })
+	for _, err := range []error{cause, nil} {
+		if got := e.Update(func(tb ledger.Tables) error { return errors.Join(tb.DropArrival(id), tb.DropArrival(id), err) }); !errors.Is(got, err) {
+			t.Errorf("got %v, want %v", got, err)
+		}
+	}
 }
 
 func testEmptied(t *testing.T, e Engine) {

@@ -126,7 +126,12 @@ func (l *Ledger) Changed(stream protocol.Stream, from uint64, limit int) ([]ledg
 	if stream.Class == protocol.Sensitive {
 		query = `SELECT ` + recordColumns + ` FROM records WHERE unit = ? AND register = ? AND sensitive > 0 AND sensitive > ? ORDER BY sensitive LIMIT ?`
 	}
-	return l.rows(query, stream.Unit, register, from, limit)
+	rows, err := l.rows(query, stream.Unit, register, from, limit)
+	if err != nil {
+		return nil, err
+	}
+	left, err := l.left(stream, from, limit)
+	return withLeft(stream.Class, rows, left, limit), err
 }
 
 // Waiting lists the rows of a unit that wait for a supervisor, the greatest
@@ -199,8 +204,10 @@ func (l *Ledger) rows(query string, args ...any) ([]ledger.Row, error) {
 
 // StreamHead returns the last position that touched a stream.
 func (l *Ledger) StreamHead(stream protocol.Stream) (uint64, error) {
-	return l.ofStream(stream, `SELECT coalesce(max(position), 0) FROM records WHERE unit = ? AND register = ?`,
-		`SELECT coalesce(max(sensitive), 0) FROM records WHERE unit = ? AND register = ? AND sensitive > 0`)
+	return l.ofStream(stream, `SELECT max((SELECT coalesce(max(position), 0) FROM records WHERE unit = ?1 AND register = ?2),
+			(SELECT coalesce(max(position), 0) FROM departed WHERE unit = ?1 AND register = ?2))`,
+		`SELECT max((SELECT coalesce(max(sensitive), 0) FROM records WHERE unit = ?1 AND register = ?2 AND sensitive > 0),
+			(SELECT coalesce(max(sensitive), 0) FROM departed WHERE unit = ?1 AND register = ?2))`)
 }
 
 // StreamCount returns the number of a stream's records.

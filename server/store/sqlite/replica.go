@@ -76,9 +76,9 @@ func (l *Ledger) Fork(epoch protocol.Token, unit string) (uint64, bool, error) {
 func (l *Ledger) Replica(id conflict.ReplicaID) (ledger.Replica, bool, error) {
 	r := ledger.Replica{ID: id}
 	var epoch, current, previous []byte
-	err := l.tx.QueryRow(`SELECT no, account, device, epoch, current, previous, acked, backed_up, seen_at, trouble
+	err := l.tx.QueryRow(`SELECT no, account, device, epoch, current, previous, acked, backed_up, seen_at, trouble, told
 		FROM replicas WHERE id = ?`, id[:]).
-		Scan(&r.No, &r.Account, &r.Device, &epoch, &current, &previous, &r.Acked, &r.BackedUp, &r.SeenAt, &r.Trouble)
+		Scan(&r.No, &r.Account, &r.Device, &epoch, &current, &previous, &r.Acked, &r.BackedUp, &r.SeenAt, &r.Trouble, &r.Told)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return r, false, nil
@@ -94,13 +94,13 @@ func (l *Ledger) Replica(id conflict.ReplicaID) (ledger.Replica, bool, error) {
 
 // PutReplica creates or replaces a replica.
 func (l *Ledger) PutReplica(r *ledger.Replica) error {
-	err := l.tx.QueryRow(`INSERT INTO replicas (id, account, device, epoch, current, previous, acked, backed_up, seen_at, trouble)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	err := l.tx.QueryRow(`INSERT INTO replicas (id, account, device, epoch, current, previous, acked, backed_up, seen_at, trouble, told)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET account = excluded.account, device = excluded.device, epoch = excluded.epoch,
 			current = excluded.current, previous = excluded.previous, acked = excluded.acked,
-			backed_up = excluded.backed_up, seen_at = excluded.seen_at, trouble = excluded.trouble
+			backed_up = excluded.backed_up, seen_at = excluded.seen_at, trouble = excluded.trouble, told = excluded.told
 		RETURNING no`,
-		r.ID[:], r.Account, r.Device, r.Epoch[:], r.Current[:], r.Previous[:], r.Acked, r.BackedUp, r.SeenAt, r.Trouble).Scan(&r.No)
+		r.ID[:], r.Account, r.Device, r.Epoch[:], r.Current[:], r.Previous[:], r.Acked, r.BackedUp, r.SeenAt, r.Trouble, r.Told).Scan(&r.No)
 	if err != nil {
 		return fmt.Errorf("keep replica: %w", err)
 	}

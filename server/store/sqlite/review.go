@@ -13,7 +13,7 @@ import (
 	"wardbook/sync/record"
 )
 
-const approvalColumns = `seq, register, unit, revision, op, decision, definition, at, decider, dots, hash, explicit, fields, comment, question`
+const approvalColumns = `seq, register, unit, revision, op, decision, definition, at, decider, dots, hash, explicit, fields, comment, question, other`
 
 // Approvals lists the decisions about a record, oldest first.
 func (l *Ledger) Approvals(id conflict.RecordID) ([]store.Approval, error) {
@@ -50,7 +50,7 @@ func (l *Ledger) approvals(query string, args ...any) ([]store.Approval, error) 
 		var dots, explicit, fields string
 		var hash []byte
 		if err := rows.Scan(&n.replica, &a.Record.Counter, &a.Seq, &n.register, &a.Unit, &a.Revision, &a.Op, &a.Decision,
-			&a.Definition, &a.At, &a.By, &dots, &hash, &explicit, &fields, &a.Comment, &a.Question); err != nil {
+			&a.Definition, &a.At, &a.By, &dots, &hash, &explicit, &fields, &a.Comment, &a.Question, &a.Other); err != nil {
 			return nil, fmt.Errorf("read approvals: %w", err)
 		}
 		if a.Dots, err = record.ParseDotSet(dots); err != nil {
@@ -101,9 +101,9 @@ func (l *Ledger) AppendApproval(a *store.Approval) error {
 		explicit = string(b)
 	}
 	_, err = l.tx.Exec(`INSERT INTO approvals (replica, counter, `+approvalColumns+`)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		no, a.Record.Counter, a.Seq, register, a.Unit, a.Revision, a.Op, a.Decision, a.Definition, a.At, a.By,
-		a.Dots.String(), a.Hash[:], explicit, strings.Join(a.Fields, ","), a.Comment, a.Question)
+		a.Dots.String(), a.Hash[:], explicit, strings.Join(a.Fields, ","), a.Comment, a.Question, a.Other)
 	if err != nil {
 		return fmt.Errorf("append approval: %w", err)
 	}
