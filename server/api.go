@@ -1,6 +1,9 @@
 package main
 
-import "wardbook/server/rpc"
+import (
+	"wardbook/server/people"
+	"wardbook/server/rpc"
+)
 
 // apiRoutes is the table of every request and response service.
 func (a *app) apiRoutes() []rpc.Route {
@@ -8,6 +11,7 @@ func (a *app) apiRoutes() []rpc.Route {
 	table = append(table, a.auth.Routes()...)
 	table = append(table, a.replication.Routes(a.definitions)...)
 	table = append(table, a.review.Routes()...)
+	table = append(table, people.New(a.store).Routes()...)
 	table = append(table, a.hub.Routes()...)
 	return table
 }

@@ -35,19 +35,21 @@ type account struct {
 	revealed chan struct{} // capacity 1: there is a reveal to report
 
 	mu      sync.Mutex // guards what follows
+	learned time.Time  // when the directory was last asked for
 	kept    kept
 	reached bool // the last request was answered
 	asked   bool // some request was made
 }
 
 // kept is what an account's store holds for the bridge: how to come back to
-// the server.
+// the server, and who is who.
 type kept struct {
 	Device    string   `json:"device,omitempty"`
 	Refresh   string   `json:"refresh,omitempty"` // "" when the server has ended the sign-in
 	Borrowed  bool     `json:"borrowed,omitempty"`
 	ServerKey []byte   `json:"serverKey,omitempty"` // verifies receipts and pages
 	Ended     *Failure `json:"ended,omitempty"`     // why this device may no longer open the account without signing in
+	People    []Person `json:"people,omitempty"`    // the directory as the server last told it; never changed in place
 }
 
 func parseKept(data []byte) (kept, error) {
@@ -96,6 +98,9 @@ func (a *account) start(access string) {
 	a.tasks.Go(a.tellChanges)
 	if a.replicates() {
 		a.tasks.Go(a.synchronise)
+		if access != "" {
+			a.tasks.Go(func() { a.learnOrLater() })
+		}
 	} else {
 		a.tasks.Go(a.lookForServer)
 	}

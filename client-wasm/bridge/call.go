@@ -54,6 +54,7 @@ var calls = map[string]call{
 	"reveal":    on((*account).reveal),
 	"conflicts": on(func(a *account, ctx context.Context, _ none) ([]replica.Row, error) { return a.r.Conflicts(ctx) }),
 	"status":    on(func(a *account, ctx context.Context, _ none) (replica.Status, error) { return a.status(ctx) }),
+	"people":    on((*account).people),
 	"syncNow":   on(func(a *account, _ context.Context, _ none) (any, error) { a.wake(); return nil, nil }),
 	"lang":      of((*Bridge).setLang),
 	"units":     on(func(_ *account, _ context.Context, q unitsRequest) ([]Unit, error) { return findUnits(q.Search), nil }),

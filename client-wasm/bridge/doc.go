@@ -16,6 +16,9 @@
 // When the server says that the device or the account is closed, the account
 // is closed here too, with its unsent work sealed in the store.
 //
+// Beside its records an account keeps the directory of the people whom they
+// name, so that the page can show names without a network.
+//
 // While a store is young (see package driver), what it commits is copied into
 // a Mirror before the commit counts; opening puts back what the store lost.
 //

@@ -176,7 +176,7 @@ func (b *Bridge) signIn(ctx context.Context, o *Opened, q loginRequest) (*accoun
 		return nil, "", err
 	}
 	err = a.keep(ctx, who, func(k *kept) {
-		*k = kept{Device: g.Device.ID, Refresh: g.Refresh, Borrowed: q.Borrowed, ServerKey: g.ServerKey}
+		*k = kept{Device: g.Device.ID, Refresh: g.Refresh, Borrowed: q.Borrowed, ServerKey: g.ServerKey, People: k.People}
 	})
 	if err != nil {
 		return nil, "", err

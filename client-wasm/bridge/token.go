@@ -99,6 +99,7 @@ func (a *account) equipAgain(before replica.Account) {
 	if a.r.Account() != before || a.versions() != versions {
 		a.b.emit("session", a.told())
 	}
+	a.learnOrLater()
 }
 
 // forget has the next token fetch everything again.

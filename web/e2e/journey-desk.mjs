@@ -121,7 +121,7 @@ await journey(async ({ demo, network, browser }) => {
   await dialog(desk).locator('#f-other_name').fill('Cô Chín');
   await dialog(desk).locator('button.main').click();
   await row(desk, 'Tên gọi khác').getByText('Cô Chín').waitFor();
-  assert.match(await row(desk, 'Tên gọi khác').innerText(), /supervisor/, 'the desk is its author');
+  assert.match(await row(desk, 'Tên gọi khác').innerText(), /Phạm Minh Sơn/, 'the desk is its author');
   assert.equal(await row(desk, 'Tên gọi khác').locator('input[type=checkbox]').isEnabled(), false, 'no one approves their own value');
   const other = await enter('supervisor.b');
   await open(other, id);

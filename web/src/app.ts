@@ -13,6 +13,7 @@ import { Part } from './parts/part'
 import './parts/say'
 import { say, sayFailure } from './parts/say'
 import './parts/status'
+import { readPeople } from './people'
 import { hrefOf, onRoute, type Route, route } from './route'
 import { lang, t } from './text'
 import { number } from './text/format'
@@ -75,6 +76,7 @@ export class App extends Part {
     }
     const first = !this.session
     this.session = session
+    void readPeople().catch(() => {}) // names of accounts have to do
     if (first) this.status = await bridge.call('status').catch(() => null)
   }
 

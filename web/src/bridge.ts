@@ -24,6 +24,9 @@ export interface Boot {
   unlocked?: string // account whose store another tab of this browser has open
 }
 
+/** Whom a record names by its account's name. */
+export interface Person { name: string; display: string; role: Account['role'] }
+
 export interface Session { account: Account; borrowed: boolean; registers: Definition[]; leader: boolean; version: string }
 
 // The JSON form of sync/register's Definition, the part that the page reads.
@@ -110,6 +113,8 @@ export interface Calls {
   reveal(a: { id: string; field: string }): { display: string } // audited
   conflicts(): Row[]
   status(): Status
+  /** The directory, as this device knows it; a name that it lacks has it fetched again when there is a network. */
+  people(a: { unknown?: string }): Person[]
   syncNow(): null
   lang(a: { lang: Lang }): null // of the display texts from now on, in every tab
   units(a: { search: string }): { code: string; name: string }[]
@@ -121,6 +126,7 @@ export interface Calls {
 export interface Events {
   status: Status
   changed: { registers: string[]; ids: string[] } // ids is empty when too many to name
+  people: Person[] // the directory is another now
   session: Session | null // signed in, signed out or revoked, in any tab
   update: { version: string; blockedBy: 'form' | null } // a new version of the app waits
   failure: Failure

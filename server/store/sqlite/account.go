@@ -49,22 +49,44 @@ func (tx *Tx) AccountByName(name string) (store.Account, error) {
 // name.
 func (tx *Tx) Accounts(after string, limit int) ([]store.Account, error) {
 	rows, err := tx.Query(`SELECT `+accountColumns+` FROM accounts WHERE name > ? ORDER BY name LIMIT ?`, after, limit)
+	return accounts(rows, err, "list accounts")
+}
+
+// accounts reads what a query for doing found, or passes on why it failed.
+func accounts(rows *sql.Rows, err error, doing string) ([]store.Account, error) {
 	if err != nil {
-		return nil, fmt.Errorf("list accounts: %w", err)
+		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	defer rows.Close()
 	var all []store.Account
 	for rows.Next() {
 		a, err := scanAccount(rows)
 		if err != nil {
-			return nil, fmt.Errorf("list accounts: %w", err)
+			return nil, fmt.Errorf("%s: %w", doing, err)
 		}
 		all = append(all, a)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list accounts: %w", err)
+		return nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	return all, nil
+}
+
+// KnownIn returns, by name, up to limit accounts that belong to the unit or
+// whose names its records carry: they wrote in one of the records that the unit
+// holds now, decided about one, or sent or settled a change in its quarantine.
+// What a change in quarantine says of its author is not believed: it may be
+// anybody.
+func (tx *Tx) KnownIn(unit string, limit int) ([]store.Account, error) {
+	rows, err := tx.Query(`WITH held AS (SELECT replica, counter FROM records WHERE unit = ?1)
+		SELECT `+accountColumns+` FROM accounts WHERE unit = ?1 OR name IN (
+			SELECT account FROM replicas WHERE no IN (
+				SELECT h.replica FROM held r JOIN history h ON h.record_replica = r.replica AND h.record_counter = r.counter)
+			UNION SELECT d.decider FROM held r JOIN approvals d ON d.replica = r.replica AND d.counter = r.counter
+			UNION SELECT s.account FROM quarantine q JOIN replicas s ON s.no = q.replica WHERE q.unit = ?1
+			UNION SELECT settled_by FROM quarantine WHERE unit = ?1
+		) ORDER BY name LIMIT ?2`, unit, limit)
+	return accounts(rows, err, "list who is known in a unit")
 }
 
 // CountAccounts returns how many accounts have the role and are not disabled.

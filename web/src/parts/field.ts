@@ -3,6 +3,7 @@ import { customElement, property, state } from 'lit/decorators.js'
 import type { Definition, FieldView, Finding } from '../bridge'
 import { type Code, codesOf, type Field, inLang, type Part as GroupPart } from '../definition'
 import { bridge } from '../link'
+import { nameOf } from '../people'
 import { lang, t } from '../text'
 import { when } from '../text/format'
 import { fromCodes, fromParts, toCodes, toParts, toStored, toTyped } from '../value'
@@ -375,7 +376,7 @@ export class FieldPart extends Part {
       <ul>
         ${view.conflict.map(
           (sibling) => html`<li>
-            <div><strong class="data">${sibling.display || t('value.empty')}</strong><span class="sub">${sibling.mine ? t('conflict.you', { by: sibling.by }) : sibling.by} · ${t('time.device', { at: when(sibling.at) })}${sibling.received ? html` · ${t('time.server', { at: when(sibling.received) })}` : nothing}</span></div>
+            <div><strong class="data">${sibling.display || t('value.empty')}</strong><span class="sub">${sibling.mine ? t('conflict.you', { by: nameOf(sibling.by) }) : nameOf(sibling.by)} · ${t('time.device', { at: when(sibling.at) })}${sibling.received ? html` · ${t('time.server', { at: when(sibling.received) })}` : nothing}</span></div>
             ${this.readonly ? nothing : html`<button type="button" class="small" @click=${() => settle({ dot: sibling.dot })}>${t('conflict.take')}<span class="away">: ${sibling.display || t('value.empty')}</span></button>`}
           </li>`,
         )}

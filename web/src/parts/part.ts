@@ -1,12 +1,13 @@
 import { LitElement } from 'lit'
 import type { Events } from '../bridge'
 import { bridge } from '../link'
+import { onPeople } from '../people'
 import { onLang } from '../text'
 
 /**
  * The base of every component: rendered into the page itself, so that one style
  * sheet, labels and form controls work across components, and rendered again
- * when the language changes.
+ * when the language, or what people are called, changes.
  */
 export class Part extends LitElement {
   private ends: (() => void)[] = []
@@ -18,6 +19,7 @@ export class Part extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback()
     this.until(onLang(() => this.requestUpdate()))
+    this.until(onPeople(() => this.requestUpdate()))
     this.connected()
   }
 

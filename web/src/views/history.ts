@@ -4,6 +4,7 @@ import type { Calls, Definition } from '../bridge'
 import { labelOf } from '../definition'
 import { bridge, failureOf } from '../link'
 import { Part } from '../parts/part'
+import { nameOf } from '../people'
 import * as review from '../review'
 import { lang, t, tCode } from '../text'
 import { soon, when } from '../text/format'
@@ -49,7 +50,7 @@ export class History extends Part {
           (step) => html`<li class=${step.current ? 'now' : ''}>
             <span class="history-when figures">${soon(step.at)}</span>
             <span><strong>${labelOf(this.definition, step.field)}</strong> <span class="data">${step.display || t('value.empty')}</span>
-              <span class="sub">${step.by} · ${t('time.device', { at: when(step.at) })}${step.received ? ` · ${t('time.server', { at: when(step.received) })}` : ` · ${t('place.local')}`}${step.current ? ` · ${t('history.current')}` : step.state ? ` · ${tCode('history', step.state)}` : ''}</span></span>
+              <span class="sub">${nameOf(step.by)} · ${t('time.device', { at: when(step.at) })}${step.received ? ` · ${t('time.server', { at: when(step.received) })}` : ` · ${t('place.local')}`}${step.current ? ` · ${t('history.current')}` : step.state ? ` · ${tCode('history', step.state)}` : ''}</span></span>
           </li>`,
         )}
       </ol>

@@ -11,6 +11,7 @@ import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
 import { stage, tag, way } from '../parts/state'
+import { nameOf } from '../people'
 import { go, hrefOf, setGuard } from '../route'
 import { lang, t } from '../text'
 import { when } from '../text/format'
@@ -330,10 +331,10 @@ export class RecordForm extends Part {
         ? html`<section class="note ${record.stage === 'refused' ? 'note-red' : 'note-amber'}" aria-label=${t('review.question')}>
             ${icon('undo')}
             <div>
-              <p><strong>${record.stage === 'refused' ? t('review.refused_by', { by: review.by }) : t('review.returned_by', { by: review.by })}</strong> <span class="sub">${when(review.at)}</span></p>
+              <p><strong>${record.stage === 'refused' ? t('review.refused_by', { by: nameOf(review.by) }) : t('review.returned_by', { by: nameOf(review.by) })}</strong> <span class="sub">${when(review.at)}</span></p>
               ${review.comment ? html`<blockquote class="data">${review.comment}</blockquote>` : nothing}
               ${review.fields?.length ? html`<p class="sub">${t('review.fields', { fields: review.fields.map((name) => labelOf(this.definition, name)).join(', ') })}</p>` : nothing}
-              ${review.answers.map((answer) => html`<p class="answer"><span class="data">${answer.text}</span> <span class="sub">${answer.by} · ${when(answer.at)}</span></p>`)}
+              ${review.answers.map((answer) => html`<p class="answer"><span class="data">${answer.text}</span> <span class="sub">${nameOf(answer.by)} · ${when(answer.at)}</span></p>`)}
               ${record.stage === 'returned' && review.question
                 ? html`<label class="field"><span class="label">${t('review.answer')}</span><textarea rows="2" maxlength="1000" .value=${this.answer} @input=${(event: Event) => (this.answer = (event.target as HTMLTextAreaElement).value)}></textarea></label>
                     <div class="actions"><button class="small" ?disabled=${!this.answer.trim() || this.busy} @click=${this.sendAnswer}>${t('review.answer.send')}</button><span class="sub">${t('review.answer.hint')}</span></div>`

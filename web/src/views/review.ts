@@ -10,6 +10,7 @@ import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
 import { tag } from '../parts/state'
+import { nameOf } from '../people'
 import * as review from '../review'
 import type { ReviewField, ReviewRecord, Side } from '../review'
 import { hrefOf } from '../route'
@@ -213,7 +214,7 @@ export class Review extends Part {
   private side(side: Side | null, name: string, current: boolean) {
     if (!side) return html`<span class="sub">${t('value.none_yet')}</span>`
     return html`<span class="data value">${(current && this.shown[name]) || side.display || t('value.empty')}</span>
-      <span class="sub">${side.by}${side.source ? ` · ${tCode('source', side.source)}` : ''} · ${t('time.device', { at: when(side.at) })}${side.received ? ` · ${t('time.server', { at: when(side.received) })}` : ''}</span>`
+      <span class="sub">${nameOf(side.by)}${side.source ? ` · ${tCode('source', side.source)}` : ''} · ${t('time.device', { at: when(side.at) })}${side.received ? ` · ${t('time.server', { at: when(side.received) })}` : ''}</span>`
   }
 
   private field(field: ReviewField) {
@@ -249,7 +250,7 @@ export class Review extends Part {
     if (!torn && !record.life.waiting) return nothing
     return html`<div class="note note-red">
       ${icon(torn ? 'warning' : 'bin')}<span
-        ><strong>${torn ? t('state.edited_and_deleted') : life.state === 'deleted' ? t('kind.deletion') : t('review.restoring')}.</strong> ${torn ? t('record.life.why') : life.state === 'deleted' ? t('review.deletion') : ''} ${life.by ? html`<span class="sub">${life.by} · ${life.at ? when(life.at) : ''}</span>` : nothing}
+        ><strong>${torn ? t('state.edited_and_deleted') : life.state === 'deleted' ? t('kind.deletion') : t('review.restoring')}.</strong> ${torn ? t('record.life.why') : life.state === 'deleted' ? t('review.deletion') : ''} ${life.by ? html`<span class="sub">${nameOf(life.by)} · ${life.at ? when(life.at) : ''}</span>` : nothing}
         ${torn ? html`<span class="actions"><button class="small" @click=${() => void this.settle('life', { value: 'alive' })}>${t('record.life.keep')}</button><button class="small danger" @click=${() => void this.settle('life', { value: 'deleted' })}>${t('record.life.delete')}</button></span>` : nothing}</span
       >
     </div>`
@@ -275,10 +276,10 @@ export class Review extends Part {
           (question) => html`<section class="note note-amber" aria-label=${t('review.question')}>
             ${icon('undo')}
             <div class="qa">
-              <div><p class="sub">${t('review.asked', { by: question.by, at: when(question.at) })} · ${this.labels(question.fields)}</p><blockquote class="data">${question.comment}</blockquote></div>
+              <div><p class="sub">${t('review.asked', { by: nameOf(question.by), at: when(question.at) })} · ${this.labels(question.fields)}</p><blockquote class="data">${question.comment}</blockquote></div>
               <div>
                 ${question.answers.length
-                  ? question.answers.map((answer) => html`<p class="sub">${t('review.answered', { by: answer.by, at: when(answer.at) })}</p><blockquote class="data">${answer.text}</blockquote>`)
+                  ? question.answers.map((answer) => html`<p class="sub">${t('review.answered', { by: nameOf(answer.by), at: when(answer.at) })}</p><blockquote class="data">${answer.text}</blockquote>`)
                   : html`<p class="sub">${t('review.no_answer')}</p>`}
               </div>
             </div>
@@ -299,7 +300,7 @@ export class Review extends Part {
         ${record.decisions.length
           ? html`<details class="quiet">
               <summary>${t('review.decisions', { n: record.decisions.length })}</summary>
-              <ol class="decisions">${record.decisions.map((one) => html`<li><span class="figures">${when(one.at)}</span> <strong>${tCode('decision', one.decision)}</strong> ${one.by} <span class="sub">${one.fields?.length ? this.labels(one.fields) : ''}</span>${one.comment ? html`<blockquote class="data">${one.comment}</blockquote>` : nothing}</li>`)}</ol>
+              <ol class="decisions">${record.decisions.map((one) => html`<li><span class="figures">${when(one.at)}</span> <strong>${tCode('decision', one.decision)}</strong> ${nameOf(one.by)} <span class="sub">${one.fields?.length ? this.labels(one.fields) : ''}</span>${one.comment ? html`<blockquote class="data">${one.comment}</blockquote>` : nothing}</li>`)}</ol>
             </details>`
           : nothing}
         ${record.fields.some((field) => field.approved) ? html`<p class="record-end"><button class="plain danger-text" ?disabled=${this.busy} @click=${() => void this.withdraw()}>${icon('undo')}${t('review.withdraw')}</button></p>` : nothing}
