@@ -204,7 +204,7 @@ func deviceLabel(label string) string {
 		}
 		return r
 	}, label)
-	const most = 80
+	const most = 200 // a browser names itself in up to some 180
 	if utf8.RuneCountInString(label) > most {
 		label = string([]rune(label)[:most])
 	}

@@ -410,6 +410,8 @@ export const en: Texts = {
   'devices.account': 'Account, device',
   'devices.enrolled': 'Enrolled',
   'devices.seen': 'Last heard',
+  'device.on': '{app} on {system}',
+  'device.browser': 'Browser',
   'devices.never': 'never',
   'devices.revoke': 'Revoke',
   'devices.revoke.title': 'Revoke the device of {who}?',

@@ -409,6 +409,8 @@ export const vi = {
   'devices.account': 'Tài khoản, thiết bị',
   'devices.enrolled': 'Ghi danh',
   'devices.seen': 'Liên lạc cuối',
+  'device.on': '{app} trên {system}',
+  'device.browser': 'Trình duyệt',
   'devices.never': 'chưa lần nào',
   'devices.revoke': 'Thu hồi',
   'devices.revoke.title': 'Thu hồi thiết bị của {who}?',

@@ -2,6 +2,7 @@ import { html, nothing } from 'lit'
 import { customElement, state } from 'lit/decorators.js'
 import * as admin from '../admin'
 import { failureOf } from '../link'
+import { deviceName } from '../parts/device'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { lang, t } from '../text'
@@ -12,7 +13,8 @@ import { number, when } from '../text/format'
 export class Audit extends Part {
   @state() private entries: admin.AuditEntry[] | null = null
   @state() private failure = ''
-  private names = new Map<string, string>()
+  private accounts = new Map<string, admin.AdminAccount>()
+  private devices = new Map<string, admin.AdminDevice>()
 
   protected override connected(): void {
     void this.load()
@@ -22,12 +24,27 @@ export class Audit extends Part {
 
   private async load(): Promise<void> {
     try {
-      if (!this.names.size) this.names = new Map((await admin.accounts()).map((account) => [account.id, account.name]))
-      this.entries = (await admin.audit()).entries
+      const { entries } = await admin.audit()
+      const strange = entries.some(({ actor, subject }) => [actor, subject].some((id) => /^[a-z2-7]{26}$/.test(id) && !this.accounts.has(id) && !this.devices.has(id)))
+      if (strange) {
+        const [accounts, devices] = await Promise.all([admin.accounts(), admin.devices()])
+        this.accounts = new Map(accounts.map((account) => [account.id, account]))
+        this.devices = new Map(devices.map((device) => [device.id, device]))
+      }
+      this.entries = entries
       this.failure = ''
     } catch (cause) {
       this.failure = failureOf(cause)[lang()]
     }
+  }
+
+  /** An account by its display name, a device by what it is; what else stands in the log as it is. */
+  private called(id: string) {
+    const account = this.accounts.get(id)
+    const device = this.devices.get(id)
+    if (account) return html`<span title=${account.name}>${account.display_name}</span>`
+    if (device?.label) return html`<span title=${device.label}>${deviceName(device.label)}</span><span class="sub">${this.accounts.get(device.account)?.display_name ?? device.account}</span>`
+    return html`<code>${id}</code>`
   }
 
   override render() {
@@ -39,7 +56,7 @@ export class Audit extends Part {
         <table class="log">
           <thead><tr><th scope="col" class="figures">${t('audit.seq')}</th><th scope="col">${t('audit.at')}</th><th scope="col">${t('audit.actor')}</th><th scope="col">${t('audit.action')}</th><th scope="col">${t('audit.subject')}</th></tr></thead>
           <tbody>
-            ${(this.entries ?? []).map((entry) => html`<tr><td class="figures">${number(entry.seq)}</td><td class="figures">${when(Date.parse(entry.at))}</td><td>${entry.actor ? (this.names.get(entry.actor) ?? entry.actor) : t('audit.server')}</td><td><code>${entry.action}</code></td><td class="data"><code>${this.names.get(entry.subject) ?? entry.subject}</code>${entry.unit ? html`<span class="sub">${entry.unit}</span>` : nothing}</td></tr>`)}
+            ${(this.entries ?? []).map((entry) => html`<tr><td class="figures">${number(entry.seq)}</td><td class="figures">${when(Date.parse(entry.at))}</td><td>${entry.actor ? this.called(entry.actor) : t('audit.server')}</td><td><code>${entry.action}</code></td><td class="data">${this.called(entry.subject)}${entry.unit ? html`<span class="sub">${entry.unit}</span>` : nothing}</td></tr>`)}
           </tbody>
         </table>
       </div>

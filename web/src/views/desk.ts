@@ -4,10 +4,12 @@ import type { Session } from '../bridge'
 import { inLang, labelOf } from '../definition'
 import { failureOf } from '../link'
 import { ask } from '../parts/ask'
+import { device as deviceLine } from '../parts/device'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
 import { tag } from '../parts/state'
+import { nameOf } from '../people'
 import * as review from '../review'
 import type { Item, Kind, Queue } from '../review'
 import { go, hrefOf } from '../route'
@@ -164,7 +166,7 @@ export class Desk extends Part {
         <span class="row-title data">${item.title || t('record.untitled')}</span>
         <span class="row-tags">${this.tagOf(item.kind)}</span>
         <span class="row-cells">${fields.slice(0, 4).join(', ')}${fields.length > 4 ? ` +${fields.length - 4}` : ''}</span>
-        <span class="sub row-when"><span>${item.authors.join(', ')} · ${ago(item.oldest_at)}</span>${item.warnings ? tag('amber', t('desk.warnings', { n: item.warnings })) : nothing}${item.high_risk ? tag('red', t('field.high_risk')) : nothing}${item.new ? tag('green', t('desk.new')) : nothing}</span>
+        <span class="sub row-when"><span>${item.authors.map(nameOf).join(', ')} · ${ago(item.oldest_at)}</span>${item.warnings ? tag('amber', t('desk.warnings', { n: item.warnings })) : nothing}${item.high_risk ? tag('red', t('field.high_risk')) : nothing}${item.new ? tag('green', t('desk.new')) : nothing}</span>
       </a>
     </li>`
   }
@@ -177,7 +179,7 @@ export class Desk extends Part {
       <summary>${t('day.line', { waiting: number(day.waiting), approved: number(day.approved_today), hub: number(day.at_hub) })}</summary>
       ${silent.length
         ? html`<table><thead><tr><th scope="col">${t('day.device')}</th><th scope="col" class="figures">${t('day.unsent')}</th><th scope="col">${t('day.oldest')}</th><th scope="col">${t('day.seen')}</th></tr></thead>
-          <tbody>${silent.map((device) => html`<tr><th scope="row">${device.account} <span class="sub">${device.label}</span></th><td class="figures">${number(device.unsent)}</td><td>${device.oldest_unsent ? ago(device.oldest_unsent) : ''}</td><td>${ago(device.last_seen_at)}</td></tr>`)}</tbody></table>`
+          <tbody>${silent.map((device) => html`<tr><th scope="row">${nameOf(device.account)} ${deviceLine(device.label)}</th><td class="figures">${number(device.unsent)}</td><td>${device.oldest_unsent ? ago(device.oldest_unsent) : ''}</td><td>${ago(device.last_seen_at)}</td></tr>`)}</tbody></table>`
         : html`<p class="sub">${t('day.all_sent')}</p>`}
     </details>`
   }

@@ -3,6 +3,7 @@ import { customElement, state } from 'lit/decorators.js'
 import * as admin from '../admin'
 import { failureOf } from '../link'
 import { ask } from '../parts/ask'
+import { device as deviceLine } from '../parts/device'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
@@ -10,22 +11,12 @@ import { tag } from '../parts/state'
 import { lang, t } from '../text'
 import { ago, day, when } from '../text/format'
 
-/** What a browser says of itself, in few words; anything else as it is. */
-function told(label: string): string {
-  const browser = /(Edg|OPR|coc_coc_browser|SamsungBrowser|Firefox|Chrome|Safari)\/[\d.]+/.exec(label)?.[1]
-  const system = /Android|iPhone|iPad|Windows|Mac OS X|Linux/.exec(label)?.[0]
-  if (!system) return label
-  if (!browser) return system
-  const names: Record<string, string> = { Edg: 'Edge', OPR: 'Opera', coc_coc_browser: 'Cốc Cốc', SamsungBrowser: 'Samsung Internet' }
-  return `${names[browser] ?? browser}, ${system}`
-}
-
 /** Every device that may speak to the server, the latest first, and how to shut one out. */
 @customElement('wb-devices')
 export class Devices extends Part {
   @state() private devices: admin.AdminDevice[] | null = null
   @state() private failure = ''
-  private names = new Map<string, string>()
+  private owners = new Map<string, admin.AdminAccount>()
 
   protected override connected(): void {
     void this.load()
@@ -34,7 +25,7 @@ export class Devices extends Part {
   private async load(): Promise<void> {
     try {
       const [devices, accounts] = await Promise.all([admin.devices(), admin.accounts()])
-      this.names = new Map(accounts.map((account) => [account.id, account.name]))
+      this.owners = new Map(accounts.map((account) => [account.id, account]))
       this.devices = devices.sort((a, b) => Date.parse(b.last_seen_at) - Date.parse(a.last_seen_at))
       this.failure = ''
     } catch (cause) {
@@ -44,7 +35,7 @@ export class Devices extends Part {
 
   private async revoke(device: admin.AdminDevice): Promise<void> {
     const reply = await ask({
-      title: t('devices.revoke.title', { who: this.names.get(device.account) ?? device.account }),
+      title: t('devices.revoke.title', { who: this.owners.get(device.account)?.display_name ?? device.account }),
       body: t('devices.revoke.body'),
       reason: { label: t('review.reason'), required: true, options: admin.revocations.map((value) => ({ value, label: t(`devices.because.${value}`) })) },
       choices: [{ value: 'revoke', label: t('devices.revoke'), tone: 'danger' }],
@@ -70,9 +61,10 @@ export class Devices extends Part {
             ${(this.devices ?? []).map((device) => {
               const revoked = device.revoked_at !== null
               const seen = Date.parse(device.last_seen_at)
-              const name = this.names.get(device.account) ?? device.account
+              const owner = this.owners.get(device.account)
+              const name = owner?.display_name ?? device.account
               return html`<tr class=${revoked ? 'off' : ''}>
-                <th scope="row"><strong>${name}</strong><span class="sub">${told(device.label) || device.id.slice(0, 8)}</span></th>
+                <th scope="row"><strong>${name}</strong>${owner ? html`<span class="sub">${owner.name}</span>` : nothing}${device.label ? deviceLine(device.label) : html`<span class="sub">${device.id.slice(0, 8)}</span>`}</th>
                 <td>${day(Date.parse(device.enrolled_at))}</td>
                 <td>${seen > 0 ? html`${ago(seen)}<span class="sub">${when(seen)}</span>` : t('devices.never')}</td>
                 <td class="table-actions">${revoked ? tag('grey', device.lost ? t('devices.was_lost') : t('devices.revoked')) : html`<button class="small danger" @click=${() => void this.revoke(device)}>${t('devices.revoke')}<span class="away">: ${name}</span></button>`}</td>
