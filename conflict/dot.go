@@ -22,7 +22,11 @@ var replicaText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 const replicaTextLen = 26
 
 // String returns the canonical text of r: 26 characters of lower-case base32.
-func (r ReplicaID) String() string { return replicaText.EncodeToString(r[:]) }
+func (r ReplicaID) String() string {
+	var text [replicaTextLen]byte
+	replicaText.Encode(text[:], r[:])
+	return string(text[:])
+}
 
 // IsZero reports whether r is the zero id, which names no replica.
 func (r ReplicaID) IsZero() bool { return r == ReplicaID{} }
@@ -36,12 +40,12 @@ func ParseReplicaID(s string) (ReplicaID, error) {
 	if len(s) != replicaTextLen {
 		return r, fmt.Errorf("replica id %q: want %d characters", s, replicaTextLen)
 	}
-	b, err := replicaText.DecodeString(s)
-	if err != nil {
-		return r, fmt.Errorf("replica id %q: %w", s, err)
+	var text [replicaTextLen]byte
+	copy(text[:], s)
+	if _, err := replicaText.Decode(r[:], text[:]); err != nil {
+		return ReplicaID{}, fmt.Errorf("replica id %q: %w", s, err)
 	}
-	copy(r[:], b)
-	if r.String() != s {
+	if replicaText.Encode(text[:], r[:]); string(text[:]) != s {
 		return ReplicaID{}, fmt.Errorf("replica id %q: not canonical", s)
 	}
 	return r, nil
@@ -70,7 +74,10 @@ func (d Dot) Compare(o Dot) int {
 
 // String returns the canonical text of d: replica, hyphen, decimal counter.
 func (d Dot) String() string {
-	return d.Replica.String() + "-" + strconv.FormatUint(d.Counter, 10)
+	var text [replicaTextLen + 1 + 20]byte
+	replicaText.Encode(text[:], d.Replica[:])
+	text[replicaTextLen] = '-'
+	return string(strconv.AppendUint(text[:replicaTextLen+1], d.Counter, 10))
 }
 
 var errDot = errors.New("want REPLICA-COUNTER, such as abcdefghijklmnopqrstuvwxya-12")

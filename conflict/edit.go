@@ -20,12 +20,27 @@ func (r Record) WriteAll(edits []Edit) Record {
 			return r
 		}
 	}
+	fresh, absorbed := 0, true
+	i := 0
+	for _, e := range edits {
+		for i < len(r.entries) && r.entries[i].Key.Compare(e.Key) < 0 {
+			i++
+		}
+		if i == len(r.entries) || r.entries[i].Key != e.Key {
+			fresh, absorbed = fresh+1, false
+		} else if !r.entries[i].Field.vector.Covers(e.Sibling.Dot) {
+			absorbed = false
+		}
+	}
+	if absorbed { // as an outbox is, again and again, by what came back
+		return r
+	}
 	// New fields share two arrays; each is cut off at its own length, so that
 	// nobody can write into another's.
-	entries := make([]Entry, 0, len(r.entries)+len(edits))
-	siblings := make([]Sibling, 0, len(edits))
-	dots := make([]Dot, 0, len(edits))
-	i := 0
+	entries := make([]Entry, 0, len(r.entries)+fresh)
+	siblings := make([]Sibling, 0, fresh)
+	dots := make([]Dot, 0, fresh)
+	i = 0
 	for _, e := range edits {
 		for i < len(r.entries) && r.entries[i].Key.Compare(e.Key) < 0 {
 			entries = append(entries, r.entries[i])

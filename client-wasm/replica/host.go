@@ -18,7 +18,8 @@ type Host struct {
 	r      *Replica
 	cfg    session.ClientConfig
 	client *session.Client
-	queue  []session.Effect
+	queue  []session.Effect // from done on
+	done   int
 	scopes uint64 // the replica's, as the client knows them
 	last   uint64 // highest counter that the client was told of
 	id     conflict.ReplicaID
@@ -40,20 +41,20 @@ func (h *Host) renew(token string) {
 	h.r.mu.Unlock()
 	h.last, h.id = local.Last, local.Replica
 	h.client = session.NewClient(h.cfg, local, token)
-	h.queue, h.wakeAt = nil, 0
+	h.queue, h.done, h.wakeAt = nil, 0, 0
 }
 
 // Step gives the client an event and queues what follows.
 func (h *Host) Step(e session.Event) { h.queue = append(h.queue, h.client.Step(e)...) }
 
 // Pending returns how many effects are queued.
-func (h *Host) Pending() int { return len(h.queue) }
+func (h *Host) Pending() int { return len(h.queue) - h.done }
 
 // Status returns what the client says of itself.
 func (h *Host) Status() session.Status { return h.client.Status() }
 
 // Idle reports whether everything is acknowledged, received and performed.
-func (h *Host) Idle() bool { return len(h.queue) == 0 && h.client.Idle() }
+func (h *Host) Idle() bool { return h.Pending() == 0 && h.client.Idle() }
 
 // WakeAt returns when the owner should deliver session.Tick, 0 for never.
 func (h *Host) WakeAt() int64 { return h.wakeAt }
@@ -86,11 +87,14 @@ func (h *Host) Refresh() {
 // After an error nothing more is queued: the connection must be hung up, and
 // Reset makes the host new from what is durable.
 func (h *Host) Perform(ctx context.Context) (session.Effect, error) {
-	if len(h.queue) == 0 {
+	if h.Pending() == 0 {
 		return nil, nil
 	}
-	e := h.queue[0]
-	h.queue = h.queue[1:]
+	e := h.queue[h.done]
+	h.queue[h.done] = nil
+	if h.done++; h.done == len(h.queue) {
+		h.queue, h.done = h.queue[:0], 0
+	}
 	switch e := e.(type) {
 	case session.Dial, session.Send, session.HangUp, session.RefreshToken:
 		return e, nil
@@ -101,7 +105,7 @@ func (h *Host) Perform(ctx context.Context) (session.Effect, error) {
 	default:
 		follow, changed, err := h.store(ctx, e)
 		if err != nil {
-			h.queue = nil
+			h.queue, h.done = nil, 0
 			return nil, fmt.Errorf("%T: %w", e, err)
 		}
 		h.r.tell(changed.done())

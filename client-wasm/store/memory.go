@@ -88,6 +88,12 @@ func (m *Memory) State(context.Context) (replica.State, error) {
 
 // find returns where the entry with that number stands.
 func (m *Memory) find(no uint64) (int, bool) {
+	if n := len(m.entries); n > 0 && m.entries[n-1].No <= no {
+		if m.entries[n-1].No == no {
+			return n - 1, true
+		}
+		return n, false
+	}
 	return slices.BinarySearchFunc(m.entries, no, func(e replica.Entry, no uint64) int { return cmp.Compare(e.No, no) })
 }
 
@@ -101,14 +107,55 @@ func (m *Memory) Holdings(_ context.Context, ids []conflict.RecordID) ([]replica
 		if !ok {
 			continue
 		}
-		for _, no := range m.touches[id] {
-			if i, ok := m.find(no); ok {
-				h.Entries = append(h.Entries, m.entries[i])
-			}
-		}
+		m.join(&h)
 		found = append(found, h)
 	}
 	return found, nil
+}
+
+// join adds the entries that touch a record.
+func (m *Memory) join(h *replica.Holding) {
+	touching := m.touches[h.ID]
+	if len(touching) == 0 {
+		return
+	}
+	h.Entries = make([]replica.Entry, 0, len(touching))
+	for _, no := range touching {
+		if i, ok := m.find(no); ok {
+			h.Entries = append(h.Entries, m.entries[i])
+		}
+	}
+}
+
+// Holding returns what is held of one record.
+func (m *Memory) Holding(id conflict.RecordID) (replica.Holding, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	h, ok := m.records[id]
+	if ok {
+		m.join(&h)
+	}
+	return h, ok
+}
+
+// Base returns what the server said of one record.
+func (m *Memory) Base(id conflict.RecordID) conflict.Record {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.records[id].Base
+}
+
+// EachEntry yields the whole outbox, by No. The entries are not to be written
+// to.
+func (m *Memory) EachEntry(yield func(*replica.Entry) bool) {
+	m.mu.RLock()
+	entries := m.entries // only ever appended to in place
+	m.mu.RUnlock()
+	for i := range entries {
+		if !yield(&entries[i]) {
+			return
+		}
+	}
 }
 
 // Find implements replica.Store.

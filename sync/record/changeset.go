@@ -153,10 +153,18 @@ func (c Changeset) FirstDot(i int) conflict.Dot {
 // Apply returns r after edit i of c. received is the server's clock in Unix
 // milliseconds, 0 on a device that applies its own pending change.
 func (c Changeset) Apply(r conflict.Record, i int, received int64) conflict.Record {
-	e, dot := c.Edits[i], c.FirstDot(i)
+	if len(c.Edits[i].Writes) <= 4 {
+		var few [4]conflict.Edit
+		return c.apply(r, i, received, few[:0])
+	}
+	var many [32]conflict.Edit
+	return c.apply(r, i, received, many[:0])
+}
+
+// apply does it, in memory that the caller has.
+func (c *Changeset) apply(r conflict.Record, i int, received int64, edits []conflict.Edit) conflict.Record {
+	e, dot := &c.Edits[i], c.FirstDot(i)
 	origin := conflict.Origin{Author: c.Author, At: c.At, Received: received, Definition: e.Definition, Source: e.Source}
-	var few [32]conflict.Edit
-	edits := few[:0]
 	for _, w := range e.Writes {
 		edits = append(edits, conflict.Edit{Key: w.Key, Sibling: conflict.Sibling{Dot: dot, Value: w.Value, Origin: origin}, Context: w.Context})
 		dot.Counter++

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"wardbook/conflict"
 )
@@ -97,15 +98,28 @@ func ParseSubmission(value conflict.Value) (Submission, error) {
 		return s, nil
 	}
 	var j submissionJSON
-	if err := json.Unmarshal([]byte(value), &j); err != nil {
+	var err error
+	if covers, ok := plainSubmission(string(value)); ok {
+		j.Covers = covers
+	} else if err := json.Unmarshal([]byte(value), &j); err != nil {
 		return s, fmt.Errorf("submission value: %w", err)
 	}
-	var err error
 	if s.Covers, err = conflict.ParseVector(j.Covers); err != nil {
 		return s, fmt.Errorf("submission value: %w", err)
 	}
 	s.Reasons = j.Reasons
 	return s, nil
+}
+
+// plainSubmission reads a submission without reasons, which nearly all are,
+// where a page of thousands is looked at.
+func plainSubmission(text string) (covers string, ok bool) {
+	covers, ok = strings.CutPrefix(text, `{"covers":"`)
+	if !ok {
+		return "", false
+	}
+	covers, ok = strings.CutSuffix(covers, `"}`)
+	return covers, ok && !strings.ContainsAny(covers, `"\`)
 }
 
 // Answer is the value of the answer field: what the author says to a return.

@@ -109,6 +109,7 @@ type Client struct {
 	asking     bool // a new token was asked for
 	single     bool // one changeset a push, so that the server can keep a bad one aside alone
 	streams    []StreamStatus
+	told       []StreamStatus             // a copy of streams that was handed out and never changes
 	target     map[protocol.Stream]uint64 // positions that own receipts point at
 }
 
@@ -138,10 +139,14 @@ func (c *Client) endSession() {
 	}
 }
 
-// Status returns what may be told to the user now.
+// Status returns what may be told to the user now. Its Streams are shared and
+// not to be written to.
 func (c *Client) Status() Status {
 	s := Status{Link: c.link, Acked: c.local.Acked, Last: c.local.Last, Sent: c.sent, Failure: c.failure}
-	s.Streams = append(s.Streams, c.streams...)
+	if !slices.Equal(c.told, c.streams) {
+		c.told = slices.Clone(c.streams)
+	}
+	s.Streams = c.told
 	s.Synced = c.welcomed && c.local.Acked >= c.local.Last
 	for _, t := range c.streams {
 		if t.Granted && t.Cursor < max(t.Head, c.target[t.Stream]) {
@@ -157,7 +162,7 @@ func (c *Client) Idle() bool { return c.Status().Synced && len(c.inflight) == 0 
 
 // Step takes one event and returns the effects to perform, in order.
 func (c *Client) Step(e Event) []Effect {
-	var out effects
+	out := make(effects, 0, 4)
 	switch e := e.(type) {
 	case Start:
 		c.at(e.Now)

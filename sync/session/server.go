@@ -83,10 +83,10 @@ func (s *Server) Idle() bool {
 
 // Step takes one event and returns the effects to perform, in order.
 func (s *Server) Step(e Event) []Effect {
-	var out effects
 	if s.phase == ended {
 		return nil
 	}
+	out := make(effects, 0, 4)
 	switch e := e.(type) {
 	case Received:
 		s.now, s.heard = e.Now, e.Now

@@ -39,7 +39,7 @@ type device struct {
 
 	forms  []form
 	done   []string // keys of saved forms
-	screen map[conflict.FieldKey]set
+	screen screen
 	saving bool
 
 	remembered
@@ -56,7 +56,7 @@ type remembered struct {
 	made     set // changesets that were made or taken over in this store
 	refused  set // of those, seen in quarantine
 	stranded set // of those, acknowledged under a replica id that was given up
-	shown    map[conflict.RecordID]map[conflict.FieldKey]set
+	shown    map[conflict.RecordID]shown
 	at       map[int]conflict.RecordID // where a changeset of this store stands
 	dots     map[int]conflict.Dot      // under which dot
 	nos      map[uint64]int            // changesets by outbox entry
@@ -64,12 +64,15 @@ type remembered struct {
 }
 
 func (m *remembered) clone() remembered {
-	c := remembered{made: m.made.clone(), refused: m.refused.clone(), stranded: m.stranded.clone(), at: maps.Clone(m.at), dots: maps.Clone(m.dots), nos: maps.Clone(m.nos), streams: maps.Clone(m.streams),
-		shown: make(map[conflict.RecordID]map[conflict.FieldKey]set, len(m.shown))}
-	for id, fields := range m.shown {
-		c.shown[id] = maps.Clone(fields)
-	}
+	c := remembered{made: m.made, refused: m.refused, stranded: m.stranded, at: maps.Clone(m.at), dots: maps.Clone(m.dots), nos: maps.Clone(m.nos), streams: maps.Clone(m.streams),
+		shown: maps.Clone(m.shown)}
 	return c
+}
+
+// shown is what a device last showed of a record.
+type shown struct {
+	head   conflict.Record
+	fields screen
 }
 
 // copied is a store that was put aside.
@@ -85,8 +88,8 @@ type copied struct {
 type form struct {
 	key      string
 	isNew    bool
-	screen   map[conflict.FieldKey]set
-	conflict map[conflict.FieldKey]bool
+	screen   screen
+	conflict set // ids of the fields that it showed in conflict
 }
 
 // Read gives the device its randomness.
@@ -237,7 +240,7 @@ func (d *device) tick() bool {
 
 // act runs something that a person does, and remembers what was on the screen.
 // It reports whether the device lived to see the answer.
-func (d *device) act(screen map[conflict.FieldKey]set, do func() error) bool {
+func (d *device) act(screen screen, do func() error) bool {
 	first := len(d.w.truth.sets)
 	d.screen, d.saving = screen, true
 	err := do()
@@ -271,7 +274,7 @@ func (d *device) pick(bits uint32) (conflict.RecordID, conflict.Record, bool) {
 	return id, d.head(&h), ok
 }
 
-func (d *device) look(head conflict.Record) map[conflict.FieldKey]set {
+func (d *device) look(head conflict.Record) screen {
 	screen, err := d.w.truth.screen(head)
 	if err != nil {
 		d.w.fail(oracleOrigin, fmt.Sprintf("device %d: %v", d.no, err))
@@ -292,9 +295,11 @@ func (d *device) open(fresh bool, bits uint32) (form, bool) {
 			return f, false
 		}
 		id, head = rec.String(), now
-		f.screen, f.conflict = d.look(head), map[conflict.FieldKey]bool{}
+		f.screen = d.look(head)
 		for k, field := range head.All() {
-			f.conflict[k] = field.Len() > 1
+			if field.Len() > 1 {
+				f.conflict = f.conflict.with(int(k.ID))
+			}
 		}
 	}
 	got, err := d.rep.OpenForm(ctx, id, registerID)
@@ -320,7 +325,7 @@ func (d *device) open(fresh bool, bits uint32) (form, bool) {
 func (d *device) save(f *form, bits uint32) {
 	values := map[string]string{}
 	for i, name := range fieldNames {
-		if bits&(1<<i) == 0 && !(f.isNew && i == 0) || f.conflict[fieldKeys[i]] {
+		if bits&(1<<i) == 0 && !(f.isNew && i == 0) || f.conflict.has(int(fieldKeys[i].ID)) {
 			continue
 		}
 		d.w.values++

@@ -28,7 +28,12 @@ func (k disk) Commit(ctx context.Context, b *replica.Batch) error {
 	if k.d.burn() {
 		return errCrash
 	}
-	for i, b := range k.d.w.bugBatch(k.d, b) {
+	batches := [1]*replica.Batch{b}
+	parts := batches[:]
+	if k.d.w.bug != NoBug {
+		parts = k.d.w.bugBatch(k.d, b)
+	}
+	for i, b := range parts {
 		if i > 0 && k.d.burn() {
 			return errCrash
 		}
@@ -67,11 +72,7 @@ func (k disk) Holdings(ctx context.Context, ids []conflict.RecordID) ([]replica.
 
 // holding returns what the device holds of a record.
 func (d *device) holding(id conflict.RecordID) (replica.Holding, bool) {
-	hs, err := d.mem.Holdings(ctx, []conflict.RecordID{id})
-	if err != nil || len(hs) == 0 {
-		return replica.Holding{}, false
-	}
-	return hs[0], true
+	return d.mem.Holding(id)
 }
 
 // head says what people see of a record, independently of the replica: what the

@@ -13,6 +13,16 @@
 // to the steps that are needed and printed as a transcript, which goes to
 // testdata and is played again for ever.
 //
+// There are four mixes. A plain schedule, of which as many as possible are to be
+// played, has 24 steps at 3 devices of three officers in two units: on average
+// 10 things that people do (new, edit, open, save, delete, settle, submit), 8
+// parts of traffic of up to 24 messages each, a supervisor's decision, and cut,
+// repeated, reordered, lost and half-open links and crashes of either side
+// between any two effects; then everything is healed, every device connects
+// again, and all is exchanged and compared. The others have 40 steps at 4
+// devices, two of one officer: identity adds cloned, rolled-back and wiped
+// stores, restores a server that comes back from a backup, everything has it all.
+//
 // The oracles are tested as well: each of the seeded bugs in bug.go must be
 // caught, and every oracle must catch one.
 //

@@ -54,7 +54,9 @@ func (w *world) deliverUp(l *link) bool {
 	if len(l.up) > 0 {
 		m := l.up[0]
 		l.up = l.up[1:]
-		w.logf("  -> %s", brief(m))
+		if w.log != nil {
+			w.logf("  -> %s", brief(m))
+		}
 		w.sessionHears(l.s, m)
 		return true
 	}
@@ -75,7 +77,9 @@ func (w *world) deliverDown(l *link) bool {
 	if len(l.dn) > 0 {
 		m := l.dn[0]
 		l.dn = l.dn[1:]
-		w.logf("  <- %s", brief(m))
+		if w.log != nil {
+			w.logf("  <- %s", brief(m))
+		}
 		l.d.hears(m)
 		return true
 	}

@@ -227,7 +227,7 @@ func (d *device) committed(b *replica.Batch, before replica.Meta) {
 	}
 	for i := range b.Mark {
 		if n, ok := d.nos[b.Mark[i].No]; ok && b.Mark[i].Refusal != nil {
-			d.refused = d.refused.clone().with(n)
+			d.refused = d.refused.with(n)
 		}
 		touch(b.Mark[i].Changeset.Edits[0].Record)
 	}
@@ -241,7 +241,7 @@ func (d *device) committed(b *replica.Batch, before replica.Meta) {
 	}
 	if fresh >= 0 {
 		for _, sw := range d.w.truth.sets[fresh].writes {
-			if !d.shown[d.at[fresh]][sw.key].has(fresh) {
+			if !d.shown[d.at[fresh]].fields.of(sw.key).has(fresh) {
 				d.w.fail(oracleOwnWrites, fmt.Sprintf("device %d saved field %v of %v and does not show it", d.no, sw.key, d.at[fresh]))
 			}
 		}
@@ -259,7 +259,7 @@ func (d *device) committed(b *replica.Batch, before replica.Meta) {
 
 // rekeyed follows changesets to their new dots.
 func (d *device) rekeyed(b *replica.Batch) {
-	moved := set{}
+	var moved set
 	for i := range b.Append {
 		c := &b.Append[i].Changeset
 		n, ok := d.w.truth.number(c.At)
@@ -272,14 +272,12 @@ func (d *device) rekeyed(b *replica.Batch) {
 		}
 		from, to := d.at[n], c.Edits[0].Record
 		for _, w := range c.Edits[0].Writes {
-			if from == to || !d.shown[from][w.Key].has(n) {
+			there, here := d.shown[from].fields, d.shown[to].fields
+			if from == to || !there.of(w.Key).has(n) {
 				continue
 			}
-			d.shown[from][w.Key] = without(d.shown[from][w.Key], n)
-			if d.shown[to] == nil {
-				d.shown[to] = map[conflict.FieldKey]set{}
-			}
-			d.shown[to][w.Key] = d.shown[to][w.Key].clone().with(n)
+			d.shown[from] = shown{fields: there.with(w.Key, there.of(w.Key).without(n))}
+			d.shown[to] = shown{fields: here.with(w.Key, here.of(w.Key).with(n))}
 		}
 	}
 	for n := range d.made.all {
@@ -287,12 +285,6 @@ func (d *device) rekeyed(b *replica.Batch) {
 			d.stranded = d.stranded.with(n)
 		}
 	}
-}
-
-func without(s set, n int) set {
-	s = s.clone()
-	s[n>>6] &^= 1 << (n & 63)
-	return s
 }
 
 // checkAcked looks at what a device has come to take for received.
@@ -335,17 +327,25 @@ func (d *device) checkReads(id conflict.RecordID) {
 	if ok && d.w.bug == NoBug && (h.Base.Len() == 0) != (h.Index.Flags&replica.FlagGhost != 0) && head.Len() == 0 && len(h.Entries) > 0 {
 		d.w.fail(oracleScreen, fmt.Sprintf("device %d: record %v is a ghost and not marked as one", d.no, id))
 	}
-	now := map[conflict.FieldKey]set{}
-	for k, f := range head.All() {
-		s, err := d.w.truth.shown(f)
-		if err != nil {
-			d.w.fail(oracleOrigin, fmt.Sprintf("device %d, record %v: %v", d.no, id, err))
-			return
-		}
-		now[k] = s
+	before := d.shown[id]
+	if ok && before.head.Len() > 0 && head.Equal(before.head) {
+		return
 	}
-	for k, old := range d.shown[id] {
-		seen := now[k]
+	now := make(screen, 0, head.Len())
+	for k, f := range head.All() {
+		s := before.fields.of(k)
+		if !f.Equal(before.head.Field(k)) {
+			var err error
+			if s, err = d.w.truth.shown(f); err != nil {
+				d.w.fail(oracleOrigin, fmt.Sprintf("device %d, record %v: %v", d.no, id, err))
+				return
+			}
+		}
+		now = append(now, seenField{k, s})
+	}
+	for i := range before.fields {
+		k, old := before.fields[i].key, before.fields[i].set
+		seen := now.of(k)
 		if seen.covers(old) {
 			continue
 		}
@@ -364,7 +364,7 @@ func (d *device) checkReads(id conflict.RecordID) {
 		delete(d.shown, id)
 		return
 	}
-	d.shown[id] = now
+	d.shown[id] = shown{head, now}
 }
 
 func (d *device) refusedHere(h *replica.Holding, n int) bool {
@@ -384,14 +384,14 @@ func (d *device) checkCursor(s *replica.Stream, before uint64) {
 			return true
 		}
 		state := d.w.stateOf(row)
-		h, _ := d.holding(row.ID)
+		base := d.mem.Base(row.ID)
 		i := -1
 		whole := s.Floor
 		if at := max(row.Position, row.Sensitive); at <= s.Cursor {
 			whole = s.Cursor
 		}
 		for k, f := range state.record.All() {
-			if i++; classOf(k) != s.Class || state.positions[i] > whole || h.Base.Field(k).Equal(f) || d.w.haunted(h.Base.Field(k), f) {
+			if i++; classOf(k) != s.Class || state.positions[i] > whole || base.Field(k).Equal(f) || d.w.haunted(base.Field(k), f) {
 				continue
 			}
 			d.w.fail(oracleCursor, fmt.Sprintf("device %d has %v up to %d and not field %v of %v as of %d", d.no, s.Stream, s.Cursor, k, row.ID, state.positions[i]))
@@ -443,20 +443,16 @@ func (d *device) checkSynced() {
 			d.w.fail(oracleSynced, fmt.Sprintf("device %d says synced; the server does not hold changeset %d", d.no, n))
 		}
 	}
-	entries, err := d.mem.Entries(ctx, 0, 1<<30)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
+	for e := range d.mem.EachEntry {
 		n, _ := d.w.truth.number(e.Changeset.At)
 		if e.Refusal != nil || d.stranded.has(n) && d.w.restored {
 			continue
 		}
 		for i, edit := range e.Changeset.Edits {
-			h, _ := d.holding(edit.Record)
+			base := d.mem.Base(edit.Record)
 			dot := e.Changeset.FirstDot(i)
 			for _, w := range edit.Writes {
-				if d.granted(w.Key) && !h.Base.Field(w.Key).Vector().Covers(dot) {
+				if d.granted(w.Key) && !base.Field(w.Key).Vector().Covers(dot) {
 					d.w.fail(oracleSynced, fmt.Sprintf("device %d says synced; its own write %v has not come back", d.no, dot))
 				}
 				dot.Counter++
@@ -572,7 +568,7 @@ func (w *world) checkModel() {
 	}
 	w.server.db.Rows(func(row *ledger.Row) bool {
 		state := w.stateOf(row)
-		standing, unsure := map[conflict.FieldKey]set{}, false
+		standing, unsure := make(screen, 0, state.record.Len()), false
 		for k, f := range state.record.All() {
 			got, err := w.truth.shown(f)
 			if err != nil {
@@ -582,13 +578,13 @@ func (w *world) checkModel() {
 			p := place{row.ID, k}
 			want, maybe := w.truth.standing(k, applied[p])
 			delete(applied, p)
-			standing[k] = want
-			unsure = unsure || len(maybe) > 0
-			if !got.clone().union(maybe).covers(want) || !want.clone().union(w.twins).covers(got) {
+			standing = append(standing, seenField{k, want})
+			unsure = unsure || maybe != (set{})
+			if !got.union(maybe).covers(want) || !want.union(w.twins).covers(got) {
 				w.fail(oracleModel, fmt.Sprintf("field %v of %v: got changesets %s, want %s", k, row.ID, w.list(got), w.list(want)))
 			}
 		}
-		if got, want := state.record.Life(), w.truth.life(standing); got != want && len(w.twins) == 0 && !unsure {
+		if got, want := state.record.Life(), w.truth.life(standing); got != want && w.twins == (set{}) && !unsure {
 			w.fail(oracleModel, fmt.Sprintf("record %v is %v, want %v", row.ID, got, want))
 		}
 		return true

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -15,8 +16,8 @@ type Options struct {
 	From     uint64 // the first seed
 	Mix      Mix
 	AllMixes bool // every mix in turn, in the place of Mix
-	Devices  int  // 0 means 4
-	Steps    int  // of a schedule; 0 means 40
+	Devices  int  // 0 means what the mix has
+	Steps    int  // of a schedule; 0 means what the mix has
 	Bug      Bug  // a mistake made on purpose
 	Workers  int  // runs at a time; 0 means 2
 	Stop     int  // stop after so many violations; 0 means 1
@@ -26,12 +27,6 @@ type Options struct {
 func (o *Options) fill() {
 	if o.Seeds == 0 {
 		o.Seeds = 1000
-	}
-	if o.Devices == 0 {
-		o.Devices = 4
-	}
-	if o.Steps == 0 {
-		o.Steps = 40
 	}
 	if o.Workers == 0 {
 		o.Workers = 2
@@ -124,7 +119,9 @@ func (o Options) Case(seed uint64) Case {
 	if o.AllMixes {
 		mix = Mix(seed % uint64(mixes))
 	}
-	return Case{Seed: seed, Mix: mix, Devices: o.Devices, Bug: o.Bug, Steps: Schedule(seed, mix, o.Devices, o.Steps)}
+	devices, steps := mix.size()
+	devices, steps = cmp.Or(o.Devices, devices), cmp.Or(o.Steps, steps)
+	return Case{Seed: seed, Mix: mix, Devices: devices, Bug: o.Bug, Steps: Schedule(seed, mix, devices, steps)}
 }
 
 // Violation is a law that did not hold.

@@ -379,7 +379,7 @@ func (v *server) review(bits uint32) {
 	edits := []record.Edit{{Record: row.ID, Register: row.Register, Definition: 1,
 		Writes: []record.Write{{Key: k, Context: state.record.Field(k).Vector(), Value: value.Value()}}}}
 	c := record.Changeset{At: v.now(), Edits: edits}
-	v.w.truth.sets[v.w.truth.add(&c, "supervisor", screen, nil)].reported = true
+	v.w.truth.sets[v.w.truth.add(&c, "supervisor", screen, set{})].reported = true
 	var marks []protocol.StreamMark
 	err = v.update(func(t ledger.Tables) (err error) {
 		_, marks, err = v.led.Write(v.w.bugTables(t, nil, nil), row.Unit, "supervisor", edits)

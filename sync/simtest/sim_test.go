@@ -62,3 +62,18 @@ func TestMinimise(t *testing.T) {
 		t.Errorf("read back: got %q, %v", parsed.Transcript(), err)
 	}
 }
+
+// BenchmarkSchedules plays plain schedules, one after the other.
+func BenchmarkSchedules(b *testing.B) {
+	for m := range mixes {
+		b.Run(m.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := range b.N {
+				c := Options{Mix: m}.Case(uint64(i))
+				if v := c.Run(); v != nil {
+					b.Fatalf("seed %d: %s: %s", i, v.Oracle, v.Detail)
+				}
+			}
+		})
+	}
+}

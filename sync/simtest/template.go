@@ -119,7 +119,7 @@ func (w *world) newDevice(a *account) *device {
 
 // reset gives the device an empty store.
 func (d *device) reset() {
-	d.takeStore(&copied{mem: store.NewMemory(), remembered: remembered{shown: map[conflict.RecordID]map[conflict.FieldKey]set{},
+	d.takeStore(&copied{mem: store.NewMemory(), remembered: remembered{shown: map[conflict.RecordID]shown{},
 		at: map[int]conflict.RecordID{}, dots: map[int]conflict.Dot{}, nos: map[uint64]int{},
 		streams: map[protocol.Stream]replica.Stream{}}})
 }

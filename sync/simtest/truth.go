@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"fmt"
+	"slices"
 
 	"wardbook/conflict"
 	"wardbook/sync/record"
@@ -22,9 +23,41 @@ type saved struct {
 type savedWrite struct {
 	key     conflict.FieldKey
 	seen    set
-	refused set                       // shown beside it as being in quarantine
-	all     map[conflict.FieldKey]set // of a life write: what was seen of every other field
-	dead    bool                      // a life write that deletes
+	refused set    // shown beside it as being in quarantine
+	all     screen // of a life write: what was seen of every other field
+	dead    bool   // a life write that deletes
+}
+
+// screen is what somebody sees of a record: for each field the changesets that
+// are shown, and for some uses those that they replaced. Screens are never
+// written to once they are made.
+type screen []seenField
+
+type seenField struct {
+	key conflict.FieldKey
+	set set
+}
+
+// of returns what is seen of one field.
+func (s screen) of(k conflict.FieldKey) set {
+	for i := range s {
+		if s[i].key == k {
+			return s[i].set
+		}
+	}
+	return set{}
+}
+
+// with returns s with another set for a field.
+func (s screen) with(k conflict.FieldKey, of set) screen {
+	s = slices.Clone(s)
+	for i := range s {
+		if s[i].key == k {
+			s[i].set = of
+			return s
+		}
+	}
+	return append(s, seenField{k, of})
 }
 
 func (s *saved) write(k conflict.FieldKey) *savedWrite {
@@ -54,7 +87,7 @@ func (t *truth) shown(f conflict.Field) (s set, err error) {
 	for i := range f.Len() {
 		n, ok := t.number(f.At(i).Origin.At)
 		if !ok {
-			return nil, fmt.Errorf("sibling %v was never saved by anybody", f.At(i).Dot)
+			return set{}, fmt.Errorf("sibling %v was never saved by anybody", f.At(i).Dot)
 		}
 		s = s.with(n)
 	}
@@ -64,7 +97,7 @@ func (t *truth) shown(f conflict.Field) (s set, err error) {
 // history returns everything that somebody has seen who sees these changesets'
 // writes of a field.
 func (t *truth) history(k conflict.FieldKey, shown set) set {
-	h := shown.clone()
+	h := shown
 	for n := range shown.all {
 		if w := t.sets[n].write(k); w != nil {
 			h = h.union(w.seen)
@@ -74,25 +107,25 @@ func (t *truth) history(k conflict.FieldKey, shown set) set {
 }
 
 // screen returns what a person sees of a record, by field.
-func (t *truth) screen(r conflict.Record) (map[conflict.FieldKey]set, error) {
-	m := make(map[conflict.FieldKey]set, r.Len())
+func (t *truth) screen(r conflict.Record) (screen, error) {
+	all := make(screen, 0, r.Len())
 	for k, f := range r.All() {
 		s, err := t.shown(f)
 		if err != nil {
 			return nil, err
 		}
-		m[k] = t.history(k, s)
+		all = append(all, seenField{k, t.history(k, s)})
 	}
-	return m, nil
+	return all, nil
 }
 
 // add keeps a changeset that was made with that on the screen.
-func (t *truth) add(c *record.Changeset, by string, screen map[conflict.FieldKey]set, refused set) int {
+func (t *truth) add(c *record.Changeset, by string, seen screen, refused set) int {
 	s := &saved{at: c.At, by: by}
 	for _, w := range c.Edits[0].Writes {
-		sw := savedWrite{key: w.Key, seen: screen[w.Key].clone(), refused: refused}
+		sw := savedWrite{key: w.Key, seen: seen.of(w.Key), refused: refused}
 		if w.Key.ID == conflict.FieldLife {
-			sw.all = screen
+			sw.all = seen
 			if l, err := conflict.ParseLife(w.Value); err == nil {
 				sw.dead = l.Deleted
 			}
@@ -100,6 +133,9 @@ func (t *truth) add(c *record.Changeset, by string, screen map[conflict.FieldKey
 		s.writes = append(s.writes, sw)
 	}
 	n := len(t.sets)
+	if n >= setLimit {
+		panic("simtest: more changesets than a set can hold; shorten the schedule")
+	}
 	t.sets = append(t.sets, s)
 	t.byAt[c.At] = n
 	return n
@@ -128,19 +164,19 @@ func (t *truth) standing(k conflict.FieldKey, applied set) (standing, maybe set)
 }
 
 // life derives what must be said of a record's existence from what stands.
-func (t *truth) life(standing map[conflict.FieldKey]set) conflict.LifeState {
+func (t *truth) life(standing screen) conflict.LifeState {
 	k := conflict.Key(conflict.FieldLife)
 	alive, any := false, false
-	seen := map[conflict.FieldKey]set{}
-	for n := range standing[k].all {
+	var seen screen
+	for n := range standing.of(k).all {
 		w := t.sets[n].write(k)
 		if !w.dead {
 			alive = true
 			continue
 		}
 		any = true
-		for k, s := range w.all {
-			seen[k] = seen[k].clone().union(s)
+		for _, f := range w.all {
+			seen = seen.with(f.key, seen.of(f.key).union(f.set))
 		}
 	}
 	switch {
@@ -149,8 +185,8 @@ func (t *truth) life(standing map[conflict.FieldKey]set) conflict.LifeState {
 	case alive:
 		return conflict.EditedAndDeleted
 	}
-	for k, s := range standing {
-		if k.ID >= conflict.FirstUserField && !seen[k].covers(s) {
+	for _, f := range standing {
+		if f.key.ID >= conflict.FirstUserField && !seen.of(f.key).covers(f.set) {
 			return conflict.EditedAndDeleted
 		}
 	}

@@ -157,7 +157,11 @@ func (w *world) flow(d *device, n int) {
 	for n > 0 && w.violation == nil {
 		moved := false
 		d.drain(-1)
-		for _, l := range w.linksOf(d) {
+		for i := 0; i < len(w.links); i++ {
+			l := w.links[i]
+			if l.d != d {
+				continue
+			}
 			if w.deliverUp(l) {
 				moved = true
 				n--
@@ -181,7 +185,9 @@ const maxDevices = 12
 // play performs one step.
 func (w *world) play(s Step) {
 	w.now += 7
-	w.logf("%v", s)
+	if w.log != nil {
+		w.logf("%v", s)
+	}
 	d := w.devices[int(s.A)%len(w.devices)]
 	switch s.Op {
 	case opNew, opEdit, opOpen, opSave, opAgain, opDelete, opRevive, opSettle, opSubmit:

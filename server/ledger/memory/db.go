@@ -22,6 +22,7 @@ type DB struct {
 	history    map[conflict.RecordID][]conflict.Dot
 	rows       map[conflict.RecordID]*ledger.Row // rows are replaced, never written to
 	registers  map[registerKey][]conflict.RecordID
+	order      []registerKey // of registers, sorted, as far as Rows has read them
 	positions  map[string]uint64
 	hub        map[registerKey]uint64
 	emptied    map[emptiedKey]ledger.Emptied
@@ -163,7 +164,10 @@ func (d *DB) Intakes(replica int64) []ledger.Intake { return d.intake[replica-1]
 
 // Rows yields every record. The rows are not to be written to.
 func (d *DB) Rows(yield func(*ledger.Row) bool) {
-	for _, k := range slices.SortedFunc(maps.Keys(d.registers), registerKey.compare) {
+	if len(d.order) != len(d.registers) || slices.ContainsFunc(d.order, func(k registerKey) bool { _, ok := d.registers[k]; return !ok }) {
+		d.order = slices.SortedFunc(maps.Keys(d.registers), registerKey.compare)
+	}
+	for _, k := range d.order {
 		for _, id := range d.registers[k] {
 			if !yield(d.rows[id]) {
 				return
