@@ -44,6 +44,7 @@ tools: ## install what the tests need: a browser, strace, mkfs
 .PHONY: test
 test: tools build ## run every test: Go, WASM, simulator, browsers, faults
 	go test ./...
+	bin/wardbook sim -seeds 50000
 	GOOS=js GOARCH=wasm go test -exec='$(WASM_EXEC)' ./conflict ./sync/record ./sync/protocol ./sync/session ./client-wasm/replica
 	cd web && npm test --silent
 
@@ -66,6 +67,13 @@ check: $(NODE_STAMP) ## check format, vet, staticcheck, both targets and the pag
 .PHONY: bench
 bench: build ## print the figures of the budgets, each against its floor
 	bin/wardbook bench
+
+SEEDS ?= 200000
+FROM  ?= 0
+MIX   ?= all
+.PHONY: sim
+sim: server ## play SEEDS schedules of a simulated city from seed FROM, of MIX
+	bin/wardbook sim -seeds $(SEEDS) -from $(FROM) -mix $(MIX)
 
 .PHONY: clean
 clean: ## remove what was built

@@ -47,7 +47,12 @@
 // A refusal is taken to travel with the acknowledgement behind it: one alone is
 // never dropped or overtaken, as on a socket it cannot be.
 //
-// It is the one package beside tests that imports both the client and the
+// To play it: "make sim", or "wardbook sim -seeds N -from S -mix NAME", which
+// prints seed, commit and minimised transcript of a violation, and plays such a
+// transcript again with -play FILE. TestSeeds plays fixed seeds, "make test"
+// 50,000 fresh ones, TestSeededBugs every seeded bug.
+//
+// It and the benchmark are the only packages that import both the client and the
 // server. It does not test the codecs of stores and sockets, real storage
 // engines, or anything that takes wall time.
 package simtest

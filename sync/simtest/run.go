@@ -22,7 +22,16 @@ type Options struct {
 	Workers  int  // runs at a time; 0 means 2
 	Stop     int  // stop after so many violations; 0 means 1
 	Whole    bool // leave schedules as they are: do not minimise
+
+	// Progress, if set, is called now and then, one call at a time, with how
+	// many schedules were played and for how long.
+	Progress func(schedules int, elapsed time.Duration)
+	// Done, if set, ends the run early when it is closed.
+	Done <-chan struct{}
 }
+
+// progressEvery is how often Progress is called.
+const progressEvery = 10 * time.Second
 
 func (o *Options) fill() {
 	if o.Seeds == 0 {
@@ -72,7 +81,8 @@ func Run(o Options) Report {
 	// A run lives for a millisecond and leaves nothing but garbage.
 	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	began := time.Now()
-	var next, played, excused atomic.Int64
+	var next, played, excused, due atomic.Int64
+	due.Store(int64(progressEvery))
 	var failed []Failure
 	var mu sync.Mutex
 	var group sync.WaitGroup
@@ -85,9 +95,19 @@ func Run(o Options) Report {
 				if i >= int64(o.Seeds) {
 					return
 				}
+				select {
+				case <-o.Done:
+					return
+				default:
+				}
 				c := o.Case(o.From + uint64(i))
 				v, out := c.run(nil)
-				played.Add(1)
+				n := played.Add(1)
+				if at := isDue(&due, time.Since(began), progressEvery); at > 0 && o.Progress != nil {
+					mu.Lock()
+					o.Progress(int(n), at)
+					mu.Unlock()
+				}
 				if out {
 					excused.Add(1)
 				}
@@ -110,6 +130,15 @@ func Run(o Options) Report {
 	}
 	group.Wait()
 	return Report{Schedules: int(played.Load()), Excused: int(excused.Load()), Elapsed: time.Since(began), Failures: failed}
+}
+
+// isDue returns elapsed if that is what due waits for, and moves due on; else 0.
+func isDue(due *atomic.Int64, elapsed, every time.Duration) time.Duration {
+	at := due.Load()
+	if int64(elapsed) >= at && due.CompareAndSwap(at, int64(elapsed+every)) {
+		return elapsed
+	}
+	return 0
 }
 
 // Case returns the case of one seed.

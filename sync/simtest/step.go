@@ -83,6 +83,15 @@ const (
 
 var mixNames = [mixes]string{"plain", "identity", "restores", "everything"}
 
+// Mixes returns all mixes.
+func Mixes() []Mix {
+	all := make([]Mix, mixes)
+	for i := range all {
+		all[i] = Mix(i)
+	}
+	return all
+}
+
 // size says how many devices and steps a schedule of a mix has, unless the
 // caller says otherwise. What is rare needs more that it can meet with.
 func (m Mix) size() (devices, steps int) {
