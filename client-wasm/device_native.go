@@ -125,6 +125,10 @@ func (d *device) command(ctx context.Context) error {
 		return d.conflicts(ctx)
 	case "settle":
 		return d.settle(ctx, args[0], args[1], args[2])
+	case "household":
+		return d.household(ctx, args[0])
+	case "move":
+		return d.move(ctx, args[0], args[1:])
 	case "status":
 		return d.status(ctx)
 	case "sync":

@@ -320,3 +320,29 @@ func (d *device) settle(ctx context.Context, id, field, value string) error {
 	}
 	return d.show(ctx, id)
 }
+
+func (d *device) household(ctx context.Context, id string) error {
+	ids, err := d.replica.Household(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		fmt.Fprintln(d.stdout, id)
+	}
+	return nil
+}
+
+func (d *device) move(ctx context.Context, unit string, ids []string) error {
+	if !register.UnitCode(unit).Valid() {
+		return wrong("move: %q is no unit's code; it has five digits, such as 27169", unit)
+	}
+	if err := d.replica.Move(ctx, ids, unit, d.line.flags["reason"]); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := d.showLine(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -22,6 +22,8 @@ const usageText = `wardbook-device: the offline client of Wardbook without a scr
   delete ID                                    delete a record
   conflicts                                    records in which a person has to choose
   settle ID FIELD VALUE                        choose; of the field "life": alive or deleted
+  household ID                                 print the ids of the records that belong together
+  move UNIT -reason TEXT ID...                 send records to another unit, all or none
   status                                       what is on this device and what was received
   sync                                         send and receive everything; exit 0 only if that was done
   watch                                        stay connected and print what changes
@@ -62,6 +64,8 @@ var commands = []command{
 	{name: "delete", synopsis: "delete ID", min: 1, max: 1},
 	{name: "conflicts", synopsis: "conflicts"},
 	{name: "settle", synopsis: "settle ID FIELD VALUE", min: 3, max: 3, verbatim: 3},
+	{name: "household", synopsis: "household ID", min: 1, max: 1},
+	{name: "move", synopsis: "move UNIT -reason TEXT ID...", flags: []string{"reason"}, min: 2, max: -1},
 	{name: "status", synopsis: "status"},
 	{name: "sync", synopsis: "sync"},
 	{name: "watch", synopsis: "watch"},
@@ -158,5 +162,5 @@ func unknownFlag(name string, c command) error {
 			return wrong("%s has no flag -%s; use: wardbook-device -dir DIR %s", c.name, name, c.synopsis)
 		}
 	}
-	return wrong("unknown flag -%s; the flags are -dir, -server, -json, and -record, -search, -filter of some commands", name)
+	return wrong("unknown flag -%s; the flags are -dir, -server, -json, and -record, -search, -filter, -reason of some commands", name)
 }

@@ -199,7 +199,7 @@ func (r *Replica) covered(e *Entry, holdings map[conflict.RecordID]Holding) bool
 }
 
 // dropLeft forgets those of the records that left the scope and of which
-// nothing is in the outbox any more.
+// nothing in the outbox waits for the server any more.
 func (r *Replica) dropLeft(ctx context.Context, holdings map[conflict.RecordID]Holding) error {
 	var ids []conflict.RecordID
 	for id, h := range holdings {
@@ -218,7 +218,7 @@ func (r *Replica) dropLeft(ctx context.Context, holdings map[conflict.RecordID]H
 	b := &Batch{}
 	counts := r.counts
 	for _, h := range left {
-		if len(h.Entries) == 0 {
+		if h.Left && !r.keeps(&h) {
 			b.Drop = append(b.Drop, h.ID)
 			counts.move(h.Index.Flags, 0)
 		}
@@ -282,6 +282,13 @@ func (r *Replica) storeAck(ctx context.Context, a *protocol.Ack) (Changed, error
 		return Changed{}, err
 	}
 	r.counts = counts
+	holdings, err := r.touched(ctx, b.Mark)
+	if err != nil {
+		return Changed{}, err
+	}
+	if err := r.dropLeft(ctx, holdings); err != nil {
+		return Changed{}, err
+	}
 	return changed, r.sweep(ctx)
 }
 
@@ -479,8 +486,8 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 		}
 		had := r.inStream(&h, p.Stream)
 		switch {
-		case d.Left && !known:
-			continue
+		case d.Left && (!known || h.Unit != p.Stream.Unit):
+			continue // never held, or come back by another unit's stream already
 		case d.Left:
 			h.Base = r.without(h, p.Stream.Class)
 			h.Left = p.Stream.Class == protocol.Basic
@@ -490,7 +497,11 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 				return Changed{}, fmt.Errorf("page of %s %s: record %v: %w", p.Stream.Unit, p.Stream.Register, d.Record, err)
 			}
 			h.Base = h.Base.Merge(news)
-			if p.Stream.Class == protocol.Basic {
+			if p.Stream.Class == protocol.Basic && !r.goneOn(&h, p.Stream) {
+				if h.Unit != p.Stream.Unit {
+					r.leavesBehind(b, &h, p.Stream)
+					before = nil // more than the base changes
+				}
 				h.Left, h.Unit = false, p.Stream.Unit
 			}
 		}
@@ -501,7 +512,7 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 			after.Have--
 		}
 		changed.name(h.Register, h.ID)
-		if h.Left && len(h.Entries) == 0 {
+		if h.Left && !r.keeps(&h) {
 			b.Drop = append(b.Drop, h.ID)
 			counts.move(h.Index.Flags, 0)
 			continue
@@ -509,12 +520,45 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 		r.put(b, &counts, h, before)
 	}
 	after.Count = max(after.Count, after.Have)
-	b.Streams = []Stream{after}
+	b.Streams = append(b.Streams, after)
 	if err := r.commit(ctx, b); err != nil {
 		return Changed{}, err
 	}
 	r.counts = counts
 	return changed, nil
+}
+
+// keeps reports whether a record that left is kept for what this device still
+// has to hand in of it, or to show its author as held back.
+func (r *Replica) keeps(h *Holding) bool {
+	return slices.ContainsFunc(h.Entries, func(e Entry) bool { return e.Refusal != nil || !r.acked(&e) })
+}
+
+// goneOn reports whether h, which the page of a stream tells, is known from the
+// stream of the unit that it moved to: the two come in any order.
+func (r *Replica) goneOn(h *Holding, s protocol.Stream) bool {
+	home, ok := record.HomeOf(h.Base)
+	return ok && home.Unit != s.Unit && home.Unit == h.Unit && !h.Left && r.holds(protocol.Stream{Unit: h.Unit, Register: s.Register})
+}
+
+// leavesBehind lets the stream of the unit where h was count one record less, now
+// that h is told in another one.
+func (r *Replica) leavesBehind(b *Batch, h *Holding, s protocol.Stream) {
+	if h.Left || h.Base.Len() == 0 {
+		return
+	}
+	old := protocol.Stream{Unit: h.Unit, Register: s.Register}
+	at := slices.IndexFunc(b.Streams, func(t Stream) bool { return t.Stream == old })
+	if at < 0 {
+		t := r.stream(old)
+		if t == nil {
+			return
+		}
+		at, b.Streams = len(b.Streams), append(b.Streams, *t)
+	}
+	if b.Streams[at].Have > 0 {
+		b.Streams[at].Have--
+	}
 }
 
 // inStream reports whether the base of h holds a field of the stream's class.

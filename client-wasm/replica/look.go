@@ -149,7 +149,7 @@ func (r *Replica) Get(ctx context.Context, id string) (RecordView, error) {
 func (r *Replica) view(ctx context.Context, n *reading) RecordView {
 	v := RecordView{ID: n.ID.String(), Register: n.Register, Unit: n.Unit, Definition: n.def.Version, Fields: []FieldView{},
 		Findings: r.findings(ctx, n, n.values), Life: n.life.String(), Place: r.place(n), Stage: string(n.stage()),
-		Quarantine: []QuarantineView{}, MayDelete: r.mayDelete(n)}
+		Quarantine: []QuarantineView{}, MayDelete: r.mayDelete(n), Home: n.home()}
 	v.ReceivedAt, _ = times(n.head)
 	for i := range n.def.Fields {
 		f := &n.def.Fields[i]

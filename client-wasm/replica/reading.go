@@ -120,7 +120,9 @@ func (r *Replica) place(n *reading) Place {
 		return PlaceReceived
 	}
 	rev := n.standing.Review.Revision
-	if rev > 0 && rev <= r.hub[protocol.HubMark{Unit: n.Unit, Register: n.Register}] {
+	// A revision is one of its unit's: of a record that moved it must say whose.
+	moved := n.standing.Review.Unit != n.Unit && (n.standing.Review.Unit != "" || n.head.Field(conflict.Key(conflict.FieldHome)).Len() > 0)
+	if rev > 0 && !moved && rev <= r.hub[protocol.HubMark{Unit: n.Unit, Register: n.Register}] {
 		return PlaceHub
 	}
 	return PlaceApproved

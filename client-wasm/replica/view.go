@@ -157,6 +157,7 @@ type RecordView struct {
 	Review     *ReviewView        `json:"review,omitempty"`
 	Quarantine []QuarantineView   `json:"quarantine"`
 	MayDelete  bool               `json:"mayDelete"`
+	Home       *HomeView          `json:"home,omitempty"` // where somebody sent it, until that unit has taken it over
 }
 
 // Form is a record as it was when somebody opened it, kept until it is saved

@@ -68,6 +68,7 @@ export interface RecordView {
   review?: { decision: string; by: string; at: number; comment?: string; fields?: string[]; question?: string; answers: { text: string; by: string; at: number }[] }
   quarantine: { counter: number; code: string; vi: string; en: string; at: number; fields: { name: string; display: string }[] }[]
   mayDelete: boolean
+  home?: { unit: string; from: string; reason: string; by: string; at: number; returned: boolean; disputed: boolean } // sent to a unit that has not taken it over
 }
 
 /** A form: the record as it was when it was opened, kept until it is saved or given up. */
