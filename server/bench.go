@@ -43,6 +43,7 @@ func benchCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 			cfg.Rounds = 3
 		}
 	}
+	spareHeap() // as serve does
 	report, err := bench.Run(ctx, cfg)
 	if err == nil {
 		report.Print(out)

@@ -67,6 +67,7 @@ func serveCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 	if *withDemo {
 		cfg.enrolment = auth.EnrolByPassword
 	}
+	spareHeap()
 	// The port first: a second server on one folder is a likelier mistake than
 	// a bad folder, and costs nothing to find out.
 	ln, err := net.Listen("tcp", *listen)

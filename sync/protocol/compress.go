@@ -78,7 +78,29 @@ func (s *sliceWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-var deflaters = sync.Pool{New: func() any {
+// deflaters holds those that wait for their next use. A compressor is a
+// megabyte: a pool that is emptied at each collection of garbage would make
+// most of that garbage itself.
+var deflaters = make(chan *deflater, 2)
+
+// takeDeflater returns a deflater to work with; give it back when done.
+func takeDeflater() *deflater {
+	select {
+	case d := <-deflaters:
+		return d
+	default:
+		return newDeflater()
+	}
+}
+
+func (d *deflater) giveBack() {
+	select {
+	case deflaters <- d:
+	default:
+	}
+}
+
+func newDeflater() *deflater {
 	d := &deflater{}
 	for _, l := range []struct {
 		w     **flate.Writer
@@ -90,7 +112,7 @@ var deflaters = sync.Pool{New: func() any {
 		}
 	}
 	return d
-}}
+}
 
 // appendColumn appends the column with the given bytes, as short as it gets if
 // pack is set, else stored.
@@ -100,8 +122,8 @@ func appendColumn(dst, b []byte, pack bool) []byte {
 		return append(appendNumber(dst, n|packSame), b[0])
 	}
 	if pack && len(b) >= flateLeast {
-		d := deflaters.Get().(*deflater)
-		defer deflaters.Put(d)
+		d := takeDeflater()
+		defer d.giveBack()
 		d.deflate(d.writerFor(b), b)
 		if len(d.out.b)+3 < len(b) {
 			dst = appendNumber(appendNumber(dst, n|packFlate), uint64(len(d.out.b)))
