@@ -19,6 +19,8 @@ type socket struct {
 	s  *Server
 	ws *websocket.Conn
 
+	taking sync.Mutex // held from when a message was decoded until the session has taken it
+
 	mu    sync.Mutex // serialises the session
 	host  host
 	timer *time.Timer
@@ -76,8 +78,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, u *websocket.Upgr
 	go c.read()
 }
 
+// read reads until the connection ends. While the session commits a push, the
+// next message is read and decoded, and no further one.
 func (c *socket) read() {
-	defer c.end()
+	defer func() {
+		c.taking.Lock() // until the last message was taken: it arrived whole
+		defer c.taking.Unlock()
+		c.end()
+	}()
 	c.ws.SetReadDeadline(time.Now().Add(15 * time.Second)) // for the Hello
 	for {
 		kind, body, err := c.ws.ReadMessage()
@@ -86,24 +94,40 @@ func (c *socket) read() {
 		}
 		c.ws.SetReadDeadline(time.Now().Add(90 * time.Second)) // the machine gives up earlier
 		c.s.metrics.received.Add(float64(len(body)))
-		c.mu.Lock()
-		if c.ended {
-			c.mu.Unlock()
-			return
-		}
 		m, err := protocol.Decode(body)
-		switch {
-		case kind == websocket.BinaryMessage && err == nil:
-			c.host.step(session.Received{Now: c.s.cfg.Now(), Message: m})
-		default:
-			c.host.malformed(body)
+		if kind != websocket.BinaryMessage || err != nil {
+			m = nil
 		}
-		over := c.host.machine.Ended()
-		c.mu.Unlock()
+		c.taking.Lock()
+		if _, push := m.(*protocol.Push); push {
+			go func() {
+				defer c.taking.Unlock()
+				c.take(m, nil)
+			}()
+			continue
+		}
+		over := c.take(m, body)
+		c.taking.Unlock()
 		if over {
 			return
 		}
 	}
+}
+
+// take gives the session a message, or the body of one that cannot be read,
+// and reports whether it was the last.
+func (c *socket) take(m protocol.Message, body []byte) (over bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+		return true
+	case m != nil:
+		c.host.step(session.Received{Now: c.s.cfg.Now(), Message: m})
+	default:
+		c.host.malformed(body)
+	}
+	return c.host.machine.Ended()
 }
 
 // step runs an event that did not come from the device.
