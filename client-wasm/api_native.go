@@ -131,6 +131,7 @@ type grant struct {
 	Device struct {
 		ID string `json:"id"`
 	} `json:"device"`
+	ServerKey []byte `json:"server_public_key"`
 }
 
 func (g *grant) account() replica.Account {

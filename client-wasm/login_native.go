@@ -72,6 +72,9 @@ func (d *device) login(ctx context.Context, name string) error {
 	if err := d.take(ctx, server.String(), &g); err != nil {
 		return err
 	}
+	if err := d.replica.Trust(ctx, g.ServerKey); err != nil {
+		return err
+	}
 	if g.Account.MustChange {
 		return errors.New("the password must be changed first: sign in with a browser at " + server.String())
 	}

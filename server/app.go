@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"wardbook/conflict"
 	"wardbook/server/auth"
 	"wardbook/server/backup"
 	"wardbook/server/hub"
@@ -101,7 +102,9 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 		}})
 	metrics := prometheus.NewRegistry()
 	if a.replication, err = replication.NewServer(replication.Config{Store: a.store, Ledger: a.ledger, Auth: a.auth, Bus: a.bus,
-		Origins: cfg.origins, Now: nowMillis, Log: cfg.log, Registerer: metrics}); err != nil {
+		Reinstate: func(tx *sqlite.Tx, records []conflict.RecordID) ([]protocol.StreamMark, error) {
+			return a.review.Reinstate(tx, records) // made below, before the first session
+		}, Origins: cfg.origins, Now: nowMillis, Log: cfg.log, Registerer: metrics}); err != nil {
 		return nil, err
 	}
 	if a.review, err = review.New(ctx, review.Config{Store: a.store, Ledger: a.ledger, Definition: a.definition, IsUnit: isUnit,

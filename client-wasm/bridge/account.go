@@ -44,12 +44,11 @@ type account struct {
 // kept is what an account's store holds for the bridge: how to come back to
 // the server, and who is who.
 type kept struct {
-	Device    string   `json:"device,omitempty"`
-	Refresh   string   `json:"refresh,omitempty"` // "" when the server has ended the sign-in
-	Borrowed  bool     `json:"borrowed,omitempty"`
-	ServerKey []byte   `json:"serverKey,omitempty"` // verifies receipts and pages
-	Ended     *Failure `json:"ended,omitempty"`     // why this device may no longer open the account without signing in
-	People    []Person `json:"people,omitempty"`    // the directory as the server last told it; never changed in place
+	Device   string   `json:"device,omitempty"`
+	Refresh  string   `json:"refresh,omitempty"` // "" when the server has ended the sign-in
+	Borrowed bool     `json:"borrowed,omitempty"`
+	Ended    *Failure `json:"ended,omitempty"`  // why this device may no longer open the account without signing in
+	People   []Person `json:"people,omitempty"` // the directory as the server last told it; never changed in place
 }
 
 func parseKept(data []byte) (kept, error) {

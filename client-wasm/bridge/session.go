@@ -176,9 +176,12 @@ func (b *Bridge) signIn(ctx context.Context, o *Opened, q loginRequest) (*accoun
 		return nil, "", err
 	}
 	err = a.keep(ctx, who, func(k *kept) {
-		*k = kept{Device: g.Device.ID, Refresh: g.Refresh, Borrowed: q.Borrowed, ServerKey: g.ServerKey, People: k.People}
+		*k = kept{Device: g.Device.ID, Refresh: g.Refresh, Borrowed: q.Borrowed, People: k.People}
 	})
 	if err != nil {
+		return nil, "", err
+	}
+	if err := a.r.Trust(ctx, g.ServerKey); err != nil {
 		return nil, "", err
 	}
 	a.tokens.access = g.Access

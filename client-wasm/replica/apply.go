@@ -58,8 +58,9 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 	meta.BackedUp = min(meta.Acked, w.BackedUp)
 	meta.HeardAt = r.now()
 	meta.ClockOffset = meta.HeardAt - w.At
-	b := &Batch{Meta: &meta}
+	b := &Batch{Meta: &meta, DropKept: backedUp(w, e.Scopes)}
 	reborn := meta.Epoch != r.meta.Epoch
+	meta.Return = meta.Return || reborn && r.meta.Epoch != protocol.Token{}
 	for _, s := range r.streams {
 		if reborn && s.Withdrawn && s.Cursor > 0 {
 			s.Cursor, s.Floor = 0, 0 // it was not asked for, so nobody said how far it still holds
@@ -521,6 +522,9 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 	}
 	after.Count = max(after.Count, after.Have)
 	b.Streams = append(b.Streams, after)
+	if len(p.Records) > 0 {
+		b.Keep = []KeptPage{r.kept(p)}
+	}
 	if err := r.commit(ctx, b); err != nil {
 		return Changed{}, err
 	}

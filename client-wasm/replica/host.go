@@ -145,6 +145,11 @@ func (h *Host) store(ctx context.Context, e session.Effect) (session.Event, Chan
 		changed.Registers = []string{e.Definition.Register}
 	case session.StoreWithdraw:
 		changed, err = r.storeWithdraw(ctx, e.Withdraw)
+	case session.LoadKept:
+		pages, err := r.loadKept(ctx)
+		return session.KeptLoaded{Pages: pages}, Changed{}, err
+	case session.StoreReturned:
+		err = r.storeReturned(ctx, e)
 	case session.Rekey:
 		local, err := r.rekey(ctx, e.Stored)
 		if err != nil {

@@ -296,7 +296,10 @@ func (r *Replica) Local() session.Local {
 
 func (r *Replica) local() session.Local {
 	l := session.Local{Replica: r.meta.Replica, Epoch: r.meta.Epoch, Current: r.meta.Current, Next: r.meta.Next,
-		Acked: r.meta.Acked, Last: r.meta.Last}
+		Acked: r.meta.Acked, Last: r.meta.Last, Return: r.meta.Return}
+	if len(r.meta.ServerKey) > 0 {
+		l.Key = r.meta.ServerKey
+	}
 	for _, s := range r.streams {
 		if !s.Withdrawn {
 			l.Scopes = append(l.Scopes, s.Scope)

@@ -183,7 +183,8 @@ func sameStatus(a, b session.Status) bool {
 			return false
 		}
 	}
-	return a.Link == b.Link && a.Acked == b.Acked && a.Last == b.Last && a.Sent == b.Sent && a.Synced == b.Synced && a.Failure == b.Failure
+	return a.Link == b.Link && a.Acked == b.Acked && a.Last == b.Last && a.Sent == b.Sent && a.Synced == b.Synced && a.Failure == b.Failure &&
+		a.Returning == b.Returning
 }
 
 func (n *runner) arrived(a arrival) {
@@ -329,8 +330,9 @@ type exchange struct {
 // progress is a text that changes when anything moves.
 func (x *exchange) progress() string {
 	m := x.r.Meta()
-	text := fmt.Sprint(m.Replica, m.Acked, m.Last)
-	for _, s := range x.h.Status().Streams {
+	told := x.h.Status()
+	text := fmt.Sprint(m.Replica, m.Acked, m.Last, told.Returned, told.Returning)
+	for _, s := range told.Streams {
 		text += fmt.Sprint(" ", s.Cursor)
 	}
 	return text

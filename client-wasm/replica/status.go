@@ -82,6 +82,9 @@ func stopped(s session.Status) *Failure {
 	case s.Failure == protocol.Revoked:
 		return &Failure{Code: "revoked", VI: "Thiết bị hoặc tài khoản này đã bị khóa; việc chưa gửi vẫn còn trên thiết bị. Hãy báo quản trị viên.",
 			EN: "this device or account is closed; unsent work is still on the device. Tell an administrator"}
+	case s.Failure == protocol.BadSignature:
+		return &Failure{Code: s.Failure.String(), VI: "Dữ liệu nhận được không mang chữ ký của máy chủ mà thiết bị này biết; không có gì được ghi nhận. Hãy báo quản trị viên; đăng nhập lại nếu máy chủ đã đổi khóa.",
+			EN: "what came was not signed by the server that this device knows; nothing of it was stored. Tell an administrator; sign in again if the server's keys were replaced"}
 	case s.Failure == protocol.UnsupportedWire:
 		return &Failure{Code: "update", VI: "Cần cập nhật ứng dụng để đồng bộ; việc chưa gửi vẫn còn trên thiết bị.",
 			EN: "the app must be updated before it can synchronise; unsent work is still on the device"}

@@ -48,6 +48,10 @@ type Store interface {
 	SavedOf(ctx context.Context, replica conflict.ReplicaID) ([]Saved, error)
 	// Reveals returns the reveals that were not reported yet, oldest first.
 	Reveals(ctx context.Context) ([]Reveal, error)
+	// Kept returns pages by No, as long as their bytes stay within maxBytes (but
+	// at least one), that were signed in another epoch than this one and not
+	// given back in it.
+	Kept(ctx context.Context, epoch protocol.Token, maxBytes int) ([]KeptPage, error)
 	// Commit does all that b asks for, or nothing. When it returns nil, the
 	// batch survives a power cut.
 	Commit(ctx context.Context, b *Batch) error
@@ -77,6 +81,11 @@ type Meta struct {
 	HeardAt     int64  // device clock of that; 0 if the server was never heard
 	SyncedAt    int64  // device clock when a session last said "synced"; 0 for never
 	SyncedLast  uint64 // Last at that moment
+	// ServerKey verifies what the server signs; it was learnt when somebody last
+	// signed in. Empty: nothing is verified.
+	ServerKey []byte
+	// Return: pages of an earlier epoch may wait to be given back.
+	Return bool
 	// Session is the owner's own: what it needs to come back to the server.
 	// The replica only keeps it.
 	Session []byte
@@ -215,6 +224,32 @@ type Receipt struct {
 	Signature []byte
 }
 
+// KeptPage is a page that the server may lose and this device can give back.
+type KeptPage struct {
+	No     uint64         // given by the store, rising
+	Epoch  protocol.Token // in which it was signed
+	Stream protocol.Stream
+	To     uint64 // position of the unit's feed
+	Body   []byte // the message as it came
+}
+
+// GaveBack says that pages of a unit were given back in an epoch, whose feed
+// shows at a position what was believed of them.
+type GaveBack struct {
+	Nos   []uint64
+	Epoch protocol.Token
+	Unit  string // of those among them that are of this unit; "" for all
+	At    uint64
+}
+
+// DropKept forgets the pages of a unit that an epoch has in a backup: those that
+// were signed in it, or given back in it, up to a position.
+type DropKept struct {
+	Epoch   protocol.Token
+	Unit    string
+	Through uint64
+}
+
 // Reveal is a masked field that somebody asked to see, to be reported.
 type Reveal struct {
 	No     uint64 // given by the store
@@ -234,8 +269,8 @@ type Batch struct {
 	Append          []Entry             // new entries
 	Mark            []Entry             // entries whose Received or Refusal changed
 	Receive         []Received          // of many entries at once only Received changed
-	DropStreams     []protocol.Stream
-	Streams         []Stream // replace or add
+	DropStreams     []protocol.Stream   // and the pages that are kept of them
+	Streams         []Stream            // replace or add
 	Definitions     []Definition
 	DropDrafts      []string
 	Drafts          []Draft // replace or add
@@ -243,6 +278,9 @@ type Batch struct {
 	HubMarks        []protocol.HubMark
 	Receipts        []Receipt
 	Reveals         []Reveal
+	Keep            []KeptPage
+	GaveBack        []GaveBack // in this order
+	DropKept        []DropKept
 	ReportedReveals []uint64 // forget these, by No
 }
 
@@ -259,5 +297,5 @@ type Received struct {
 func (b *Batch) Empty() bool {
 	return b.Meta == nil && len(b.Drop)+len(b.Put)+len(b.Rebase)+len(b.Remove)+len(b.Append)+len(b.Mark)+len(b.Receive)+
 		len(b.DropStreams)+len(b.Streams)+len(b.Definitions)+len(b.DropDrafts)+len(b.Drafts)+len(b.Saved)+
-		len(b.HubMarks)+len(b.Receipts)+len(b.Reveals)+len(b.ReportedReveals) == 0
+		len(b.HubMarks)+len(b.Receipts)+len(b.Reveals)+len(b.ReportedReveals)+len(b.Keep)+len(b.GaveBack)+len(b.DropKept) == 0
 }

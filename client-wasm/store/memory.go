@@ -32,6 +32,15 @@ type Memory struct {
 	receipts []replica.Receipt
 	reveals  []replica.Reveal
 	revealed uint64
+	pages    []keptPage // by No; replaced, never changed in place
+	paged    uint64
+}
+
+// keptPage is a page and in which epoch it was given back.
+type keptPage struct {
+	replica.KeptPage
+	given   protocol.Token // zero for not
+	givenAt uint64
 }
 
 type defKey struct {
@@ -55,7 +64,7 @@ func (m *Memory) Clone() *Memory {
 	defer m.mu.RUnlock()
 	return &Memory{meta: m.meta, records: maps.Clone(m.records), entries: slices.Clone(m.entries), touches: maps.Clone(m.touches),
 		streams: maps.Clone(m.streams), defs: maps.Clone(m.defs), drafts: slices.Clone(m.drafts), saved: maps.Clone(m.saved),
-		marks: maps.Clone(m.marks), receipts: slices.Clone(m.receipts), reveals: slices.Clone(m.reveals), revealed: m.revealed}
+		marks: maps.Clone(m.marks), receipts: slices.Clone(m.receipts), reveals: slices.Clone(m.reveals), revealed: m.revealed, pages: m.pages, paged: m.paged}
 }
 
 // Receipts returns all receipts, oldest first.
@@ -339,6 +348,50 @@ func (m *Memory) SavedOf(_ context.Context, of conflict.ReplicaID) ([]replica.Sa
 	return all, nil
 }
 
+// Kept implements replica.Store.
+func (m *Memory) Kept(_ context.Context, epoch protocol.Token, maxBytes int) ([]replica.KeptPage, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var all []replica.KeptPage
+	size := 0
+	for i := range m.pages {
+		p := &m.pages[i]
+		if p.Epoch == epoch || p.given == epoch {
+			continue
+		}
+		if size += len(p.Body); len(all) > 0 && (size > maxBytes || len(all) == protocol.MaxReturned) {
+			break
+		}
+		all = append(all, p.KeptPage)
+	}
+	return all, nil
+}
+
+func (m *Memory) commitPages(b *replica.Batch) {
+	if len(b.DropStreams)+len(b.DropKept)+len(b.Keep)+len(b.GaveBack) == 0 {
+		return
+	}
+	pages := slices.DeleteFunc(slices.Clone(m.pages), func(p keptPage) bool { return slices.Contains(b.DropStreams, p.Stream) })
+	for _, d := range b.DropKept {
+		pages = slices.DeleteFunc(pages, func(p keptPage) bool {
+			return p.Stream.Unit == d.Unit && (p.Epoch == d.Epoch && p.To <= d.Through || p.given == d.Epoch && p.givenAt <= d.Through)
+		})
+	}
+	for _, p := range b.Keep {
+		m.paged++
+		p.No = m.paged
+		pages = append(pages, keptPage{KeptPage: p})
+	}
+	for _, g := range b.GaveBack {
+		for i := range pages {
+			if p := &pages[i]; (g.Unit == "" || g.Unit == p.Stream.Unit) && slices.Contains(g.Nos, p.No) {
+				p.given, p.givenAt = g.Epoch, g.At
+			}
+		}
+	}
+	m.pages = pages
+}
+
 // Reveals implements replica.Store.
 func (m *Memory) Reveals(context.Context) ([]replica.Reveal, error) {
 	m.mu.RLock()
@@ -411,6 +464,7 @@ func (m *Memory) Commit(ctx context.Context, b *replica.Batch) error {
 		m.defs[defKey{d.Register, d.Version}] = d
 	}
 	m.commitForms(b)
+	m.commitPages(b)
 	for _, mark := range b.HubMarks {
 		k := protocol.HubMark{Unit: mark.Unit, Register: mark.Register}
 		m.marks[k] = max(m.marks[k], mark.Revision)

@@ -157,7 +157,7 @@ func (s *Store) Commit(ctx context.Context, b *replica.Batch) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	w := &writer{s: s, ctx: ctx}
-	for _, write := range []func(*replica.Batch) error{w.records, w.outbox, w.state, w.forms} {
+	for _, write := range []func(*replica.Batch) error{w.records, w.outbox, w.state, w.forms, w.pages} {
 		if err := write(b); err != nil {
 			_ = tx.Rollback() // err says why
 			return fmt.Errorf("commit: %w", err)

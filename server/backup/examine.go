@@ -161,7 +161,11 @@ func (x *examination) content(tx *sqlite.Tx) error {
 	}
 	what := fmt.Sprintf("epoch %x: %d units, %d records, %d changesets; %d units have grown since the last backup", epoch.Token, len(units), records, changesets, behind)
 	if epoch.Restored {
-		what += "; restored from a backup"
+		writes, unsealed, err := l.GivenBackCount()
+		if err != nil {
+			return err
+		}
+		what += fmt.Sprintf("; restored from a backup, %d writes given back by devices, %d decisions wait for what they approved", writes, unsealed)
 	}
 	x.add(what, "", nil)
 	gaps, err := l.Gaps()
@@ -212,7 +216,7 @@ func (x *examination) tally(l *sqlite.Ledger) error {
 // approved version back.
 func (x *examination) heads(l *sqlite.Ledger) error {
 	var wrong, unread []string
-	records, versions := 0, 0
+	records, versions, moved := 0, 0, 0
 	for after := (conflict.RecordID{}); ; {
 		rows, err := l.RecordsAfter(after, 500)
 		if err != nil {
@@ -225,9 +229,14 @@ func (x *examination) heads(l *sqlite.Ledger) error {
 			row := &rows[i]
 			after = row.ID
 			records++
-			if why, err := compare(l, row); err != nil {
+			why, home, err := compare(l, row)
+			if err != nil {
 				return err
-			} else if why != "" {
+			}
+			if home {
+				moved++
+			}
+			if why != "" {
 				wrong = append(wrong, fmt.Sprintf("record %v of unit %s: %s", row.ID, row.Unit, why))
 			}
 			decisions, err := l.Approvals(row.ID)
@@ -243,29 +252,37 @@ func (x *examination) heads(l *sqlite.Ledger) error {
 		}
 	}
 	x.add(fmt.Sprintf("%d records rebuilt from their history", records), doTell, wrong)
+	if moved == 0 { // else a changeset may have taken a position in several units
+		uneven, err := l.Uneven()
+		if err != nil {
+			return err
+		}
+		x.add("as many feed positions as changesets", doTell, uneven)
+	}
 	x.add(fmt.Sprintf("%d decisions read back from the history", versions), doTell, unread)
 	return nil
 }
 
 // compare says how the head of row differs from what its history makes, "" if
-// it does not.
-func compare(l *sqlite.Ledger, row *ledger.Row) (string, error) {
+// it does not, and whether somebody once asked for another home of it.
+func compare(l *sqlite.Ledger, row *ledger.Row) (why string, home bool, err error) {
 	head, _, err := record.ParseState(row.State, row.ID)
 	if err != nil {
-		return err.Error(), nil
+		return err.Error(), true, nil
 	}
+	home = !head.Field(conflict.Key(conflict.FieldHome)).IsZero()
 	changesets, err := l.Changesets(row.ID)
 	if err != nil {
-		return "", err
+		return "", home, err
 	}
 	var made conflict.Record
 	for _, in := range changesets {
 		c, err := record.ParseOwn(in.Bytes)
 		if err != nil {
-			return "its history cannot be read: " + err.Error(), nil
+			return "its history cannot be read: " + err.Error(), home, nil
 		}
 		if record.HashOf(in.Bytes) != in.Hash {
-			return fmt.Sprintf("changeset %v is not the one that was stored", c.Dot), nil
+			return fmt.Sprintf("changeset %v is not the one that was stored", c.Dot), home, nil
 		}
 		for i := range c.Edits {
 			if c.Edits[i].Record == row.ID {
@@ -274,7 +291,7 @@ func compare(l *sqlite.Ledger, row *ledger.Row) (string, error) {
 		}
 	}
 	if made.Equal(head) {
-		return "", nil
+		return "", home, nil
 	}
 	var fields []string
 	for k, f := range head.All() {
@@ -287,5 +304,5 @@ func compare(l *sqlite.Ledger, row *ledger.Row) (string, error) {
 			fields = append(fields, k.String())
 		}
 	}
-	return "its head is not what its history says in field " + strings.Join(fields, ", "), nil
+	return "its head is not what its history says in field " + strings.Join(fields, ", "), home, nil
 }

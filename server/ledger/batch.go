@@ -61,7 +61,7 @@ func (b *batch) repeat(c record.Changeset) (forked bool, err error) {
 	}
 	if ok && in.Counter == c.Dot.Counter && in.Hash == c.Hash() {
 		b.out.Repeats++
-		return false, nil
+		return false, b.refuseAgain(in)
 	}
 	stored, err := b.t.Stored(b.r.No, 0, storedLimit)
 	if err != nil {
@@ -81,6 +81,24 @@ func (b *batch) repeat(c record.Changeset) (forked bool, err error) {
 	b.out.Forked = &protocol.Welcome{Version: protocol.Version, Verdict: protocol.Forked, Epoch: b.epoch.Token,
 		At: b.now, Stored: stored}
 	return true, nil
+}
+
+// refuseAgain tells again of a repeated changeset that it is in quarantine: its
+// device may have missed both refusal and receipt.
+func (b *batch) refuseAgain(in Intake) error {
+	if !b.r.Trouble {
+		return nil
+	}
+	entries, err := b.t.Quarantined(b.r.No)
+	if err != nil {
+		return err
+	}
+	for _, q := range entries {
+		if q.Counter == in.Counter {
+			b.out.Again = append(b.out.Again, refusalOf(q))
+		}
+	}
+	return nil
 }
 
 // take stores a changeset, then judges it, then applies it or keeps it aside.
@@ -370,7 +388,16 @@ func (b *batch) applyEdit(c record.Changeset, i int, row *Row, def *register.Def
 	if !slices.IsSortedFunc(writes, byKey) { // the server's own may come in any order
 		writes = slices.SortedFunc(slices.Values(writes), byKey)
 	}
+	return b.put(row, def, old, positions, merged, position, len(writes), func(w int) conflict.FieldKey { return writes[w].Key })
+}
+
+// put keeps merged as the state of row, whose fields stood at the given
+// positions before; written returns the n fields that were written at position,
+// in key order.
+func (b *batch) put(row *Row, def *register.Definition, old conflict.Record, positions []uint64, merged conflict.Record, position uint64,
+	n int, written func(int) conflict.FieldKey) error {
 	next := make([]uint64, 0, merged.Len())
+	home := false // somebody asked for another home
 	j, w := 0, 0
 	for k := range merged.All() {
 		var p uint64
@@ -378,9 +405,10 @@ func (b *batch) applyEdit(c record.Changeset, i int, row *Row, def *register.Def
 			p = positions[j]
 			j++
 		}
-		if w < len(writes) && writes[w].Key == k {
+		if w < n && written(w) == k {
 			w++
 			p = position
+			home = home || k.ID == conflict.FieldHome
 			if class := ClassOf(def, k.ID); class == protocol.Sensitive {
 				row.Sensitive = position
 				b.touch(protocol.Stream{Unit: row.Unit, Register: row.Register, Class: class}, position)
@@ -405,7 +433,7 @@ func (b *batch) applyEdit(c record.Changeset, i int, row *Row, def *register.Def
 		row.Sensitive = position
 		b.touch(protocol.Stream{Unit: row.Unit, Register: row.Register, Class: protocol.Sensitive}, position)
 	}
-	if asksHome(&c, i) {
+	if home {
 		return b.settleHome(row, merged, position)
 	}
 	return b.t.PutRecord(row)

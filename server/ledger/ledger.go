@@ -143,6 +143,9 @@ func (l *Ledger) grant(t Tables, a Author, h *protocol.Hello, epoch Epoch, s pro
 	if g.Count, err = t.StreamCount(s.Stream); err != nil {
 		return g, err
 	}
+	if g.BackedUp, err = t.BackedUp(s.Unit); err != nil {
+		return g, err
+	}
 	switch {
 	case s.Cursor == 0:
 	case h.Epoch == epoch.Token:
@@ -227,6 +230,7 @@ func refusalOf(q Quarantine) *protocol.Refusal {
 type Outcome struct {
 	Ack      *protocol.Ack       // nil if the push did not join on to what is stored
 	Refusals []*protocol.Refusal // with Forked, every one of the replica
+	Again    []*protocol.Refusal // of repeats, told before
 	Forked   *protocol.Welcome   // set in the place of Ack when a dot came with two contents
 	Grew     []protocol.StreamMark
 	Applied  int // changesets applied

@@ -71,6 +71,14 @@ type Tables interface {
 	// SetPosition keeps it.
 	SetPosition(unit string, position uint64) error
 
+	// BackedUp returns the position up to which a backup holds a unit's feed.
+	BackedUp(unit string) (uint64, error)
+
+	// GivenBack reports whether a write of a record was given back before.
+	GivenBack(record conflict.RecordID, write conflict.Dot) (bool, error)
+	// PutGivenBack stores a write that was given back, for ever.
+	PutGivenBack(g *GivenBack) error
+
 	// HubMarks lists how far the hub has acknowledged the registers of a unit.
 	HubMarks(unit string) ([]protocol.HubMark, error)
 }
@@ -124,6 +132,19 @@ type Quarantine struct {
 	SettledBy string
 	SettledAt int64
 	Reason    string
+}
+
+// GivenBack is one write that a restored server had lost and knows again from a
+// page that it once signed. It is no intake: of its changeset the rest may be
+// unknown, and its device may still hand all of it in.
+type GivenBack struct {
+	Record   conflict.RecordID
+	Write    conflict.Dot
+	Unit     string
+	Received int64  // server clock, as the page said
+	Position uint64 // of the unit's feed at which it was applied; 0: it was replaced already, or is aside
+	Aside    bool   // in quarantine
+	Bytes    []byte // as a changeset of this write alone
 }
 
 // Row is a record at rest.

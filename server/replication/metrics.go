@@ -8,6 +8,7 @@ import (
 
 type metrics struct {
 	changesets *prometheus.CounterVec
+	givenBack  *prometheus.CounterVec
 	admitted   *prometheus.CounterVec
 	received   prometheus.Counter
 	sent       prometheus.Counter
@@ -16,6 +17,8 @@ type metrics struct {
 func (m *metrics) register(r prometheus.Registerer, s *Server) error {
 	m.changesets = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "wardbook_changesets_total",
 		Help: "Changesets taken in, by what became of them."}, []string{"outcome"})
+	m.givenBack = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "wardbook_given_back_total",
+		Help: "Writes that devices gave back after a restore, by what became of them; unproven are pages that this server never signed."}, []string{"outcome"})
 	m.admitted = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "wardbook_sessions_total",
 		Help: "Sync sessions begun, by the verdict on their replica."}, []string{"verdict"})
 	m.received = prometheus.NewCounter(prometheus.CounterOpts{Name: "wardbook_sync_received_bytes_total", Help: "Bytes of sync messages received over sockets."})
@@ -28,7 +31,7 @@ func (m *metrics) register(r prometheus.Registerer, s *Server) error {
 		defer s.mu.Unlock()
 		return float64(len(s.sessions))
 	})
-	for _, c := range []prometheus.Collector{m.changesets, m.admitted, m.received, m.sent, open} {
+	for _, c := range []prometheus.Collector{m.changesets, m.givenBack, m.admitted, m.received, m.sent, open} {
 		if err := r.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
 		}

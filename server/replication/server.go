@@ -30,6 +30,10 @@ type Config struct {
 	// Origins are the exact origins (scheme, host, port) whose pages may open
 	// a socket, beside the origin that the request itself was sent to.
 	Origins []string
+	// Reinstate gives decisions on these records their place among the approvals
+	// again that came back with what devices gave back; it works in their
+	// transaction. Nil where there is no desk.
+	Reinstate func(tx *sqlite.Tx, records []conflict.RecordID) ([]protocol.StreamMark, error)
 	// MaxSessions bounds the open sockets; 0 means 20,000.
 	MaxSessions int
 	// PerAccount bounds the open sockets of one account; 0 means 32.

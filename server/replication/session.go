@@ -95,6 +95,8 @@ func (h *host) perform(f session.Effect) (next session.Event, err error) {
 		return h.reauthenticate(ctx, f.Token)
 	case session.Commit:
 		return h.commit(ctx, f.Changesets)
+	case session.TakeBack:
+		return h.takeBack(ctx, f.Return)
 	case session.LoadPage:
 		return h.loadPage(ctx, f)
 	case session.KeepReport:
@@ -261,7 +263,7 @@ func (h *host) reauthenticate(ctx context.Context, token string) (session.Event,
 }
 
 func (h *host) commit(ctx context.Context, changesets []record.Changeset) (session.Event, error) {
-	return h.taken(ctx, func(t ledger.Tables, a ledger.Author) (ledger.Outcome, error) {
+	return h.taken(ctx, changesets, func(t ledger.Tables, a ledger.Author) (ledger.Outcome, error) {
 		return h.s.cfg.Ledger.Commit(t, a, h.replica, changesets)
 	})
 }
@@ -269,7 +271,7 @@ func (h *host) commit(ctx context.Context, changesets []record.Changeset) (sessi
 // taken commits, then tells the other sessions, then reports. The caller's
 // rights are read in the same transaction, for they may have changed since the
 // session began.
-func (h *host) taken(ctx context.Context, work func(ledger.Tables, ledger.Author) (ledger.Outcome, error)) (session.Event, error) {
+func (h *host) taken(ctx context.Context, changesets []record.Changeset, work func(ledger.Tables, ledger.Author) (ledger.Outcome, error)) (session.Event, error) {
 	var out ledger.Outcome
 	err := h.s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) error {
 		// What is on the way in an old session must not come after the newer
@@ -284,6 +286,11 @@ func (h *host) taken(ctx context.Context, work func(ledger.Tables, ledger.Author
 		if out, err = work(sqlite.LedgerOf(tx), author); err != nil || out.Applied+len(out.Refusals) == 0 {
 			return err
 		}
+		if out.Applied > 0 {
+			if err := h.reinstate(tx, touched(changesets), &out.Grew); err != nil {
+				return err
+			}
+		}
 		return h.note(tx, "sync.push", author.Unit, map[string]string{"applied": fmt.Sprint(out.Applied), "quarantined": fmt.Sprint(len(out.Refusals))})
 	})
 	if err != nil {
@@ -293,7 +300,7 @@ func (h *host) taken(ctx context.Context, work func(ledger.Tables, ledger.Author
 	h.s.metrics.changesets.WithLabelValues("repeated").Add(float64(out.Repeats))
 	h.s.metrics.changesets.WithLabelValues("quarantined").Add(float64(len(out.Refusals)))
 	h.s.cfg.Bus.Grew(out.Grew)
-	return session.Committed{Now: h.s.cfg.Now(), Ack: out.Ack, Refusals: out.Refusals, Forked: out.Forked}, nil
+	return session.Committed{Now: h.s.cfg.Now(), Ack: out.Ack, Refusals: append(out.Refusals, out.Again...), Forked: out.Forked}, nil
 }
 
 // note writes what the device did to the audit log, in the transaction that
@@ -332,7 +339,7 @@ func (h *host) malformed(body []byte) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commitWithin)
 	defer cancel()
-	event, err := h.taken(ctx, func(t ledger.Tables, a ledger.Author) (ledger.Outcome, error) {
+	event, err := h.taken(ctx, nil, func(t ledger.Tables, a ledger.Author) (ledger.Outcome, error) {
 		return h.s.cfg.Ledger.CommitMalformed(t, a, h.replica, first, count, body)
 	})
 	if err != nil {

@@ -64,7 +64,9 @@ func (h *history) add(c record.Changeset, i int, received int64) {
 	e, dot := c.Edits[i], c.FirstDot(i)
 	origin := conflict.Origin{Author: c.Author, At: c.At, Received: received, Definition: e.Definition, Source: e.Source}
 	for _, w := range e.Writes {
-		h.fields[w.Key] = append(h.fields[w.Key], entry{dot: dot, key: w.Key, context: w.Context, value: w.Value, origin: origin})
+		if _, known := h.find(w.Key, dot); !known { // else it was given back, and its changeset came later
+			h.fields[w.Key] = append(h.fields[w.Key], entry{dot: dot, key: w.Key, context: w.Context, value: w.Value, origin: origin})
+		}
 		dot.Counter++
 	}
 }

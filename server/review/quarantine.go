@@ -121,8 +121,13 @@ func (k *desk) aside(q ledger.Quarantine) (Aside, error) {
 // read or it could never have been made.
 func (k *desk) stored(q ledger.Quarantine) (record.Changeset, bool, error) {
 	in, ok, err := k.l.Intake(q.Replica, q.Counter)
-	if err != nil || !ok {
+	if err != nil {
 		return record.Changeset{}, false, err
+	}
+	if !ok {
+		if in.Bytes, err = k.l.GivenBackAside(q.Replica, q.Counter); err != nil || in.Bytes == nil {
+			return record.Changeset{}, false, err
+		}
 	}
 	c, err := record.ParseChangeset(in.Bytes)
 	return c, err == nil, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"wardbook/conflict"
 	"wardbook/sync/record"
 )
 
@@ -50,6 +51,17 @@ func (r *reading) message(k Kind, s *source) Message {
 		return &Report{Unsent: s.number(), Oldest: moment(s), Headroom: s.number()}
 	case KindScope:
 		return &ScopeChange{Scopes: scopes(s)}
+	case KindReturn:
+		m := &Return{N: s.number()}
+		if n := count(s, MaxReturned, 17); n > 0 {
+			m.Pages = make([]SignedPage, n)
+			for i := range m.Pages {
+				m.Pages[i] = SignedPage{s.token(), []byte(s.text(MaxMessage))}
+			}
+		}
+		return m
+	case KindReturned:
+		return &Returned{N: s.number(), Marks: marks(s)}
 	case KindPing:
 		return &Ping{N: s.number()}
 	case KindPong:
@@ -63,11 +75,15 @@ func (r *reading) message(k Kind, s *source) Message {
 	case KindPage:
 		p := r.page(s)
 		if p != nil {
-			p.Signature = signature(s)
+			p.Signature, p.Wire = signature(s), s.b
 		}
 		return p
 	case KindRefusal:
-		return &Refusal{Counter: s.number(), Code: code(s), Detail: s.text(MaxDetail), At: moment(s)}
+		m := &Refusal{Counter: s.number(), Code: code(s), Detail: s.text(MaxDetail), At: moment(s), Settled: Settled(s.byte())}
+		if m.Settled == Released {
+			m.As = conflict.Dot{Replica: s.replica(), Counter: s.number()}
+		}
+		return m
 	case KindHubMark:
 		return &HubMark{Unit: s.text(record.MaxName), Register: s.text(record.MaxName), Revision: s.number()}
 	case KindDefinition:
@@ -176,10 +192,10 @@ func (r *reading) welcome(s *source) *Welcome {
 	m.Epoch = s.token()
 	m.Acked, m.BackedUp = s.number(), s.number()
 	m.At = moment(s)
-	if n := count(s, MaxScopes, 4); n > 0 {
+	if n := count(s, MaxScopes, 5); n > 0 {
 		m.Grants = make([]Grant, n)
 		for i := range m.Grants {
-			m.Grants[i] = Grant{Code: code(s), From: s.number(), Head: s.number(), Count: s.number()}
+			m.Grants[i] = Grant{Code: code(s), From: s.number(), Head: s.number(), Count: s.number(), BackedUp: s.number()}
 		}
 	}
 	if n := count(s, MaxStored, 17); n > 0 {
@@ -193,14 +209,19 @@ func (r *reading) welcome(s *source) *Welcome {
 }
 
 func ack(s *source) *Ack {
-	m := &Ack{Through: s.number(), Received: moment(s)}
-	if n := count(s, MaxMarks, 4); n > 0 {
-		m.Marks = make([]StreamMark, n)
-		for i := range m.Marks {
-			m.Marks[i] = StreamMark{stream(s), s.number()}
-		}
+	return &Ack{Through: s.number(), Received: moment(s), Marks: marks(s)}
+}
+
+func marks(s *source) []StreamMark {
+	n := count(s, MaxMarks, 4)
+	if n == 0 {
+		return nil
 	}
-	return m
+	all := make([]StreamMark, n)
+	for i := range all {
+		all[i] = StreamMark{stream(s), s.number()}
+	}
+	return all
 }
 
 // body reads a column that stands alone.

@@ -135,12 +135,22 @@ var drawMessage = map[Kind]func(*rapid.T) Message{
 		return &Report{number.Draw(t, "unsent"), moments.Draw(t, "oldest"), number.Draw(t, "headroom")}
 	},
 	KindScope: func(t *rapid.T) Message { return &ScopeChange{drawSlice(t, drawScope)} },
-	KindPing:  func(t *rapid.T) Message { return &Ping{number.Draw(t, "n")} },
-	KindPong:  func(t *rapid.T) Message { return &Pong{number.Draw(t, "n")} },
+	KindReturn: func(t *rapid.T) Message {
+		return &Return{number.Draw(t, "n"), drawSlice(t, func(t *rapid.T) SignedPage {
+			return SignedPage{drawToken(t), []byte(rapid.StringN(1, 300, -1).Draw(t, "page"))}
+		})}
+	},
+	KindReturned: func(t *rapid.T) Message {
+		return &Returned{number.Draw(t, "n"), drawSlice(t, func(t *rapid.T) StreamMark {
+			return StreamMark{drawStream(t), number.Draw(t, "position")}
+		})}
+	},
+	KindPing: func(t *rapid.T) Message { return &Ping{number.Draw(t, "n")} },
+	KindPong: func(t *rapid.T) Message { return &Pong{number.Draw(t, "n")} },
 	KindWelcome: func(t *rapid.T) Message {
 		return &Welcome{Version, Verdict(rapid.IntRange(0, 2).Draw(t, "verdict")), drawToken(t), number.Draw(t, "acked"), number.Draw(t, "backed up"),
 			moments.Draw(t, "at"), drawSlice(t, func(t *rapid.T) Grant {
-				return Grant{drawCode(t), number.Draw(t, "from"), number.Draw(t, "head"), number.Draw(t, "count")}
+				return Grant{drawCode(t), number.Draw(t, "from"), number.Draw(t, "head"), number.Draw(t, "count"), number.Draw(t, "backed up")}
 			}), drawSlice(t, func(t *rapid.T) Stored { return Stored{number.Draw(t, "counter"), record.Hash(drawToken(t))} })}
 	},
 	KindAck: func(t *rapid.T) Message {
@@ -150,7 +160,11 @@ var drawMessage = map[Kind]func(*rapid.T) Message{
 	},
 	KindPage: func(t *rapid.T) Message { return drawPage(t, recordtest.Draw(t)) },
 	KindRefusal: func(t *rapid.T) Message {
-		return &Refusal{number.Draw(t, "counter"), drawCode(t), text.Draw(t, "detail"), moments.Draw(t, "at")}
+		r := &Refusal{Counter: number.Draw(t, "counter"), Code: drawCode(t), Detail: text.Draw(t, "detail"), At: moments.Draw(t, "at"), Settled: Settled(rapid.IntRange(0, 2).Draw(t, "settled"))}
+		if r.Settled == Released {
+			r.As = conflict.Dot{Replica: conflict.ReplicaID(drawToken(t)), Counter: number.Draw(t, "as")}
+		}
+		return r
 	},
 	KindHubMark: func(t *rapid.T) Message {
 		return &HubMark{text.Draw(t, "unit"), text.Draw(t, "register"), number.Draw(t, "revision")}

@@ -29,6 +29,16 @@ func appendMessage(dst []byte, m Message, pack bool) []byte {
 		return appendNumber(dst, m.Headroom)
 	case *ScopeChange:
 		return appendScopes(dst, m.Scopes)
+	case *Return:
+		dst = appendNumber(dst, m.N)
+		dst = appendNumber(dst, uint64(len(m.Pages)))
+		for i := range m.Pages {
+			dst = append(dst, m.Pages[i].Epoch[:]...)
+			dst = append(appendNumber(dst, uint64(len(m.Pages[i].Body))), m.Pages[i].Body...)
+		}
+		return dst
+	case *Returned:
+		return appendMarks(appendNumber(dst, m.N), m.Marks)
 	case *Ping:
 		return appendNumber(dst, m.N)
 	case *Pong:
@@ -43,7 +53,11 @@ func appendMessage(dst []byte, m Message, pack bool) []byte {
 		dst = appendNumber(dst, m.Counter)
 		dst = appendNumber(dst, uint64(m.Code))
 		dst = appendText(dst, m.Detail)
-		return appendTime(dst, m.At)
+		dst = append(appendTime(dst, m.At), byte(m.Settled))
+		if m.Settled == Released {
+			dst = appendNumber(appendReplica(dst, m.As.Replica), m.As.Counter)
+		}
+		return dst
 	case *HubMark:
 		dst = appendText(dst, m.Unit)
 		dst = appendText(dst, m.Register)
@@ -133,6 +147,7 @@ func (m *Welcome) append(dst []byte) []byte {
 		dst = appendNumber(dst, g.From)
 		dst = appendNumber(dst, g.Head)
 		dst = appendNumber(dst, g.Count)
+		dst = appendNumber(dst, g.BackedUp)
 	}
 	dst = appendNumber(dst, uint64(len(m.Stored)))
 	for i := range m.Stored {
@@ -146,8 +161,12 @@ func (m *Welcome) append(dst []byte) []byte {
 func (m *Ack) append(dst []byte) []byte {
 	dst = appendNumber(dst, m.Through)
 	dst = appendTime(dst, m.Received)
-	dst = appendNumber(dst, uint64(len(m.Marks)))
-	for _, k := range m.Marks {
+	return appendMarks(dst, m.Marks)
+}
+
+func appendMarks(dst []byte, marks []StreamMark) []byte {
+	dst = appendNumber(dst, uint64(len(marks)))
+	for _, k := range marks {
 		dst = appendStream(dst, k.Stream)
 		dst = appendNumber(dst, k.Position)
 	}

@@ -19,6 +19,7 @@ const (
 	MaxDefs       = 1 << 10   // definitions that a device says it has
 	MaxStored     = 1 << 15   // stored changesets told to a forked replica
 	MaxMarks      = 1 << 12   // streams named by a receipt
+	MaxReturned   = 1 << 10   // pages given back in one message
 	MaxBody       = 512 << 10 // bytes of a definition
 	maxNear       = 1 << 10   // neighbourhoods of a scope
 )

@@ -25,6 +25,7 @@ const (
 	KindRenew   Kind = 4
 	KindReport  Kind = 5
 	KindScope   Kind = 6
+	KindReturn  Kind = 7
 
 	KindPing Kind = 32
 	KindPong Kind = 33
@@ -37,6 +38,7 @@ const (
 	KindDefinition Kind = 69
 	KindWithdraw   Kind = 70
 	KindError      Kind = 71
+	KindReturned   Kind = 72
 )
 
 // Message is one of the structs below.
@@ -118,6 +120,25 @@ type Report struct {
 	Headroom uint64 // bytes the browser still grants, 0 if unknown
 }
 
+// Return gives back pages of earlier epochs, as the server signed them: what
+// they show may be lost to a server that came back from a backup.
+type Return struct {
+	N     uint64 // the device's own number, which the answer repeats
+	Pages []SignedPage
+}
+
+// SignedPage is a page as it came, and the epoch that it was signed in.
+type SignedPage struct {
+	Epoch Token
+	Body  []byte // the message's bytes
+}
+
+// Returned answers Return: what was believed of it is durable.
+type Returned struct {
+	N     uint64
+	Marks []StreamMark // for each stream of its pages, a position of the unit's feed that shows them
+}
+
 // ScopeChange replaces the scopes asked for in Hello.
 type ScopeChange struct{ Scopes []Scope }
 
@@ -166,6 +187,9 @@ type Grant struct {
 	From  uint64 // cursor that the server continues from; below the scope's after a restore
 	Head  uint64 // last feed position that touched the stream
 	Count uint64 // records of the stream, for an honest progress
+	// BackedUp is the position of the unit's feed up to which the stream
+	// survives the loss of the server: pages up to it need not be kept.
+	BackedUp uint64
 }
 
 // Ack is a receipt: every changeset up to Through is durable at the server.
@@ -196,6 +220,8 @@ type Page struct {
 	Records  []RecordDelta
 	// Signature is Ed25519 by the server over the page's bytes without it.
 	Signature []byte
+	// Wire is the message as it came, "" for a page that was made here.
+	Wire string
 }
 
 // RecordDelta is what a page says of one record.
@@ -213,7 +239,21 @@ type Refusal struct {
 	Code    Code
 	Detail  string // field or record concerned; no person data
 	At      int64  // server clock, Unix milliseconds
+	Settled Settled
+	// As is the first dot of the server's own writes that a released changeset
+	// was applied as; those of its further writes follow it.
+	As conflict.Dot
 }
+
+// Settled is what a supervisor did with a changeset in quarantine.
+type Settled byte
+
+// The settlements. Append, never renumber.
+const (
+	Open     Settled = 0
+	Released Settled = 1 // applied as writes of the server's, on behalf of its author
+	Rejected Settled = 2 // left aside for good
+)
 
 // HubMark says up to which revision the city's hub has acknowledged a register
 // of a unit.
@@ -251,6 +291,8 @@ func (*Applied) Kind() Kind     { return KindApplied }
 func (*Renew) Kind() Kind       { return KindRenew }
 func (*Report) Kind() Kind      { return KindReport }
 func (*ScopeChange) Kind() Kind { return KindScope }
+func (*Return) Kind() Kind      { return KindReturn }
+func (*Returned) Kind() Kind    { return KindReturned }
 func (*Ping) Kind() Kind        { return KindPing }
 func (*Pong) Kind() Kind        { return KindPong }
 func (*Welcome) Kind() Kind     { return KindWelcome }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto/ed25519"
 	"slices"
 
 	"wardbook/conflict"
@@ -37,6 +38,11 @@ type Local struct {
 	Last    uint64
 	Scopes  []protocol.Scope
 	Defs    []protocol.DefinitionRef
+	// Key is the server's, learnt at sign-in: what it did not sign is not
+	// believed. Without a key, which no signed-in store is, nothing is checked.
+	Key ed25519.PublicKey
+	// Return: pages of an earlier epoch may wait to be given back.
+	Return bool
 }
 
 // ClientConfig is what a client is given once.
@@ -70,6 +76,10 @@ type Status struct {
 	Synced  bool
 	Failure protocol.Code // why the link is Stopped, or the last refusal
 	Streams []StreamStatus
+	// Returning: pages of an earlier epoch are still to be given back; Returned
+	// is the number of the last one that was.
+	Returning bool
+	Returned  uint64
 }
 
 // StreamStatus is how far a stream is on the device.
@@ -111,6 +121,7 @@ type Client struct {
 	streams    []StreamStatus
 	told       []StreamStatus             // a copy of streams that was handed out and never changes
 	target     map[protocol.Stream]uint64 // positions that own receipts point at
+	giving     giving
 }
 
 // NewClient returns a client for the store described by local. token is the
@@ -133,6 +144,7 @@ func (c *Client) reset(local Local) {
 
 func (c *Client) endSession() {
 	c.greeted, c.welcomed, c.pinged, c.loading, c.rekeying = false, false, false, false, false
+	c.giving.nos, c.giving.loading = nil, false
 	c.sent, c.flightBase, c.inflight = c.local.Acked, c.local.Acked, nil
 	for i := range c.streams {
 		c.streams[i].Granted = false
@@ -142,12 +154,13 @@ func (c *Client) endSession() {
 // Status returns what may be told to the user now. Its Streams are shared and
 // not to be written to.
 func (c *Client) Status() Status {
-	s := Status{Link: c.link, Acked: c.local.Acked, Last: c.local.Last, Sent: c.sent, Failure: c.failure}
+	s := Status{Link: c.link, Acked: c.local.Acked, Last: c.local.Last, Sent: c.sent, Failure: c.failure,
+		Returning: c.local.Return, Returned: c.giving.last}
 	if !slices.Equal(c.told, c.streams) {
 		c.told = slices.Clone(c.streams)
 	}
 	s.Streams = c.told
-	s.Synced = c.welcomed && c.local.Acked >= c.local.Last
+	s.Synced = c.welcomed && c.local.Acked >= c.local.Last && !c.local.Return
 	for _, t := range c.streams {
 		if t.Granted && t.Cursor < max(t.Head, c.target[t.Stream]) {
 			s.Synced = false
@@ -200,6 +213,8 @@ func (c *Client) Step(e Event) []Effect {
 		c.pump(&out)
 	case Loaded:
 		c.loaded(&out, e)
+	case KeptLoaded:
+		c.keptLoaded(&out, e)
 	case Rekeyed:
 		c.at(e.Now)
 		out.add(HangUp{})
@@ -283,6 +298,7 @@ func (c *Client) opened(out *effects) {
 	out.add(Send{h})
 	c.greeted = true
 	c.pump(out) // pending work travels in the first flight
+	c.give(out)
 }
 
 func (c *Client) randomToken() protocol.Token {
@@ -313,6 +329,8 @@ func (c *Client) received(out *effects, m protocol.Message) {
 		out.add(StoreDefinition{m})
 	case *protocol.Withdraw:
 		c.withdraw(out, m)
+	case *protocol.Returned:
+		c.gaveBack(out, m)
 	case *protocol.Ping:
 		out.add(Send{&protocol.Pong{N: m.N}})
 	case *protocol.Pong:
@@ -369,6 +387,7 @@ func (c *Client) welcome(out *effects, w *protocol.Welcome) {
 	reborn := w.Epoch != c.local.Epoch
 	if reborn {
 		clear(c.target) // positions of another life of the server
+		c.local.Return = c.local.Return || c.local.Epoch != protocol.Token{}
 	}
 	c.local.Epoch = w.Epoch
 	c.local.Current, c.local.Next = c.local.Next, protocol.Token{}
@@ -400,6 +419,7 @@ func (c *Client) welcome(out *effects, w *protocol.Welcome) {
 	}
 	out.add(StoreWelcome{Welcome: w, Incarnation: c.local.Current, Scopes: scopes})
 	c.pump(out)
+	c.give(out)
 }
 
 // landed drops what is acknowledged from the window.
@@ -418,6 +438,10 @@ func (c *Client) ack(out *effects, a *protocol.Ack) {
 	if a.Through <= c.local.Acked {
 		return // a repeat
 	}
+	if c.local.Key != nil && !protocol.VerifyAck(c.local.Key, c.local.Epoch, c.local.Replica, a) {
+		c.distrust(out)
+		return
+	}
 	c.local.Acked = a.Through
 	c.landed(a.Through)
 	for _, m := range a.Marks {
@@ -435,6 +459,10 @@ func (c *Client) page(out *effects, p *protocol.Page) {
 		}
 		if !c.welcomed || !s.Granted || p.From > s.Cursor || p.Floor > s.Floor || p.To < p.From {
 			c.violated(out)
+			return
+		}
+		if c.local.Key != nil && !protocol.VerifyPage(c.local.Key, c.local.Epoch, p) {
+			c.distrust(out)
 			return
 		}
 		s.Head = max(s.Head, p.Head)
@@ -574,7 +602,7 @@ func (c *Client) tick(out *effects) {
 	case Connecting, Live:
 		silence := c.now - c.heard
 		switch {
-		case silence >= deadAfter, len(c.inflight) > 0 && c.now-c.moved >= stuckAfter:
+		case silence >= deadAfter, len(c.inflight)+len(c.giving.nos) > 0 && c.now-c.moved >= stuckAfter:
 			c.violated(out)
 		case silence >= pingAfter && !c.pinged && c.link == Live:
 			c.pinged = true

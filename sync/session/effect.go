@@ -52,6 +52,9 @@ type (
 		From       uint64
 		Changesets []record.Changeset
 	}
+	// KeptLoaded answers LoadKept: pages of earlier epochs, in the order in which
+	// they came; none if all were given back.
+	KeptLoaded struct{ Pages []Kept }
 	// Rekeyed answers Rekey: the store has a new replica id.
 	Rekeyed struct {
 		Now   int64
@@ -115,6 +118,16 @@ type (
 	StoreDefinition struct{ Definition *protocol.Definition }
 	// StoreWithdraw: forget a stream once nothing of it is pending.
 	StoreWithdraw struct{ Withdraw *protocol.Withdraw }
+	// LoadKept: report KeptLoaded with pages of earlier epochs that were not given
+	// back in the one that the store knows, up to ReturnBytes of them, but at
+	// least one if there is any.
+	LoadKept struct{}
+	// StoreReturned: note that those pages were given back in the present epoch,
+	// and that its feed shows them at the marks. Without pages: all were.
+	StoreReturned struct {
+		Nos   []uint64
+		Marks []protocol.StreamMark
+	}
 	// Rekey: take a new replica id in one transaction. Changesets that the
 	// server holds with the same hash count as acknowledged; the others get
 	// new dots, and so do the contexts, record ids and drafts that name them.
@@ -126,9 +139,8 @@ type (
 
 // The events of the server.
 type (
-	// Admitted answers Admit: the device may speak. Welcome is sent, then the
-	// messages in More (definitions, refusals kept for the device, hub marks);
-	// with the verdict Forked the other way round.
+	// Admitted answers Admit: the device may speak. The messages in More are sent
+	// (definitions, refusals kept for the device, hub marks), then the Welcome.
 	Admitted struct {
 		Now     int64
 		Welcome *protocol.Welcome
@@ -151,6 +163,11 @@ type (
 		// Forked is sent in the place of Ack when a dot came with another
 		// content than the stored one.
 		Forked *protocol.Welcome
+	}
+	// TookBack answers TakeBack: what was believed is durable.
+	TookBack struct {
+		Now      int64
+		Returned *protocol.Returned
 	}
 	// Grew: streams have new positions, durable and visible.
 	Grew struct {
@@ -184,6 +201,9 @@ type (
 	Reauthenticate struct{ Token string }
 	// Commit: store the changesets durably, judge them, then report Committed.
 	Commit struct{ Changesets []record.Changeset }
+	// TakeBack: look at pages that the device gives back, store durably what they
+	// prove, then report TookBack.
+	TakeBack struct{ Return *protocol.Return }
 	// LoadPage: report PageLoaded with the stream's records after From, and of
 	// them the fields that changed after Floor.
 	LoadPage struct {
@@ -200,6 +220,7 @@ func (Admitted) event()        {}
 func (Rejected) event()        {}
 func (Reauthenticated) event() {}
 func (Committed) event()       {}
+func (TookBack) event()        {}
 func (Grew) event()            {}
 func (PageLoaded) event()      {}
 func (Announce) event()        {}
@@ -209,6 +230,7 @@ func (Admit) effect()          {}
 func (Reauthenticate) effect() {}
 func (Commit) effect()         {}
 func (LoadPage) effect()       {}
+func (TakeBack) effect()       {}
 func (KeepReport) effect()     {}
 func (KeepCursor) effect()     {}
 
@@ -223,6 +245,7 @@ func (Opened) event()       {}
 func (Saved) event()        {}
 func (Loaded) event()       {}
 func (Rekeyed) event()      {}
+func (KeptLoaded) event()   {}
 func (Rescoped) event()     {}
 func (TokenRenewed) event() {}
 
@@ -241,4 +264,6 @@ func (StoreHubMark) effect()    {}
 func (StoreDefinition) effect() {}
 func (StoreWithdraw) effect()   {}
 func (Rekey) effect()           {}
+func (LoadKept) effect()        {}
+func (StoreReturned) effect()   {}
 func (Tell) effect()            {}

@@ -42,6 +42,7 @@ type Server struct {
 	muted     bool // a fork was found: pushes are left alone
 
 	pushes     []*protocol.Push
+	returns    []*protocol.Return
 	committing bool
 	// Pages wait until everything that the server holds of the replica was
 	// repeated by the device or known to it: in a page a write of another copy
@@ -78,7 +79,7 @@ func (s *Server) Ended() bool { return s.phase == ended }
 // Idle reports whether everything received was answered and every stream sent
 // up to its head, as far as an exchange over HTTPS may go.
 func (s *Server) Idle() bool {
-	return s.phase == ended || s.phase == serving && !s.committing && len(s.pushes) == 0 && !s.loading && (s.next() < 0 || s.compared < s.held)
+	return s.phase == ended || s.phase == serving && !s.committing && len(s.pushes)+len(s.returns) == 0 && !s.loading && (s.next() < 0 || s.compared < s.held)
 }
 
 // Step takes one event and returns the effects to perform, in order.
@@ -102,6 +103,9 @@ func (s *Server) Step(e Event) []Effect {
 	case Committed:
 		s.now = e.Now
 		s.committed(&out, e)
+	case TookBack:
+		s.now = e.Now
+		s.tookBack(&out, e)
 	case Grew:
 		s.now = e.Now
 		for _, m := range e.Heads {
@@ -180,6 +184,16 @@ func (s *Server) received(out *effects, m protocol.Message) {
 		s.pushes = append(s.pushes, m)
 		s.awaitMore(m)
 		s.commit(out)
+	case *protocol.Return:
+		if s.muted {
+			return
+		}
+		if len(s.returns) >= pushQueue {
+			s.fail(out, protocol.Busy)
+			return
+		}
+		s.returns = append(s.returns, m)
+		s.takeBack(out)
 	case *protocol.Applied:
 		s.applied(out, m)
 	case *protocol.Renew:
@@ -201,7 +215,7 @@ func (s *Server) admitted(out *effects, e Admitted) {
 	s.phase, s.expires, s.taken, s.held = serving, e.Expires, e.Now, e.Welcome.Acked
 	s.muted = e.Welcome.Verdict == protocol.Forked
 	if s.muted {
-		s.pushes = nil
+		s.pushes, s.returns = nil, nil
 	}
 	for i := range s.streams {
 		if i >= len(e.Welcome.Grants) {
@@ -213,21 +227,21 @@ func (s *Server) admitted(out *effects, e Admitted) {
 		s.streams[i].sent, s.streams[i].head = g.From, max(s.streams[i].head, g.Head)
 		s.streams[i].floor = min(s.streams[i].scope.Floor, g.From)
 	}
-	if s.muted { // what is to be known of the old replica id comes before the end of it
-		for _, m := range e.More {
-			out.add(Send{m})
-		}
-		out.add(Send{e.Welcome})
-		return
-	}
-	out.add(Send{e.Welcome})
+	// What the device must know comes before the Welcome: a device with nothing
+	// to send hangs up when it has that, and one that is told to take a new
+	// replica id hears no more of the old one.
 	for _, m := range e.More {
 		out.add(Send{m})
+	}
+	out.add(Send{e.Welcome})
+	if s.muted {
+		return
 	}
 	if len(s.pushes) == 0 {
 		s.awaitMore(nil)
 	}
 	s.commit(out)
+	s.takeBack(out)
 	s.load(out)
 }
 
@@ -266,7 +280,7 @@ func (s *Server) committed(out *effects, e Committed) {
 		return
 	}
 	if e.Forked != nil {
-		s.muted, s.pushes = true, nil
+		s.muted, s.pushes, s.returns = true, nil, nil
 		for i := range s.streams {
 			s.streams[i].granted = false
 		}
@@ -284,6 +298,7 @@ func (s *Server) committed(out *effects, e Committed) {
 		out.add(Send{e.Ack})
 	}
 	s.commit(out)
+	s.takeBack(out)
 	s.load(out)
 }
 

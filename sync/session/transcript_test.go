@@ -2,6 +2,7 @@ package session
 
 import (
 	"bufio"
+	"crypto/ed25519"
 	"flag"
 	"fmt"
 	"os"
@@ -100,6 +101,9 @@ var (
 	second = protocol.Stream{Unit: "27169", Register: "addresses"}
 )
 
+// testKey is the server's.
+var testKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+
 func changesets(from, to uint64) []record.Changeset {
 	var list []record.Changeset
 	for n := from; n <= to; n++ {
@@ -127,6 +131,9 @@ func (s *stage) play(line string) ([]Effect, error) {
 	case "client":
 		local := Local{Replica: self, Epoch: token(a["epoch"]), Current: token(a["current"]), Next: token(a["next"]), Acked: a.number("acked"), Last: a.number("last"),
 			Scopes: []protocol.Scope{{Stream: stream, Cursor: a.number("cursor")}}}
+		if a["key"] != "" {
+			local.Key = testKey.Public().(ed25519.PublicKey)
+		}
 		s.client = NewClient(ClientConfig{App: "test", Streaming: a["http"] == "", Rand: func() uint64 { s.rand++; return s.rand }}, local, "token")
 		return nil, nil
 	case "server":
@@ -184,9 +191,30 @@ func (s *stage) event(name string, a args) (Event, error) {
 		if a["mark"] != "" {
 			ack.Marks = []protocol.StreamMark{{Stream: stream, Position: a.number("mark")}}
 		}
+		if a["signed"] != "" {
+			protocol.SignAck(testKey, token(a["signed"]), self, ack)
+		}
 		return received(ack)
 	case "page":
-		return received(&protocol.Page{Stream: stream, From: a.number("from"), To: a.number("to"), Head: a.number("head")})
+		p := &protocol.Page{Stream: stream, From: a.number("from"), To: a.number("to"), Head: a.number("head")}
+		if a["signed"] != "" {
+			protocol.SignPage(testKey, token(a["signed"]), p)
+		}
+		return received(p)
+	case "kept":
+		var pages []Kept
+		if a["from"] != "" {
+			for n := a.number("from"); n <= a.number("to"); n++ {
+				pages = append(pages, Kept{n, protocol.SignedPage{Epoch: token("e"), Body: []byte{1}}})
+			}
+		}
+		return KeptLoaded{pages}, nil
+	case "returned":
+		return received(&protocol.Returned{N: a.number("n")})
+	case "return":
+		return received(&protocol.Return{N: a.number("n"), Pages: []protocol.SignedPage{{Epoch: token("e")}}})
+	case "tookback":
+		return TookBack{s.now, &protocol.Returned{N: a.number("n")}}, nil
 	case "refusal":
 		return received(&protocol.Refusal{Counter: a.number("counter"), Code: protocol.Forbidden})
 	case "pong":
@@ -263,9 +291,16 @@ func (s *stage) show(e Effect) string {
 		if e.Status.Synced {
 			synced = ", synced"
 		}
+		if e.Status.Link == Stopped {
+			synced += ", " + e.Status.Failure.String()
+		}
 		return fmt.Sprintf("tell %v: acked %d, sent %d, last %d%s", e.Status.Link, e.Status.Acked, e.Status.Sent, e.Status.Last, synced)
 	case Commit:
 		return fmt.Sprintf("commit %d to %d", e.Changesets[0].Dot.Counter, e.Changesets[len(e.Changesets)-1].Last().Counter)
+	case StoreReturned:
+		return fmt.Sprintf("store given back %v", e.Nos)
+	case TakeBack:
+		return fmt.Sprintf("take back %d", e.Return.N)
 	case LoadPage:
 		return fmt.Sprintf("load page of %s from %d", e.Scope.Register, e.From)
 	}
@@ -286,6 +321,10 @@ func showMessage(m protocol.Message) string {
 		return fmt.Sprintf("page of %s, %d to %d", m.Stream.Register, m.From, m.To)
 	case *protocol.Refusal:
 		return fmt.Sprintf("refusal of %d: %v", m.Counter, m.Code)
+	case *protocol.Return:
+		return fmt.Sprintf("return %d, %d pages", m.N, len(m.Pages))
+	case *protocol.Returned:
+		return fmt.Sprintf("returned %d", m.N)
 	case *protocol.Welcome:
 		return fmt.Sprintf("welcome %v", [...]string{"accepted", "rebased", "forked"}[m.Verdict])
 	case *protocol.Error:

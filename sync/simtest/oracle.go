@@ -75,6 +75,7 @@ func (v *server) committed(t *watched) {
 	for i := range t.intake {
 		v.took(&t.intake[i], t, applied)
 	}
+	v.tookBack(t, applied)
 	for unit, p := range t.positions {
 		if old := v.life.positions[unit]; p != old+applied[unit] {
 			v.w.fail(oraclePositions, fmt.Sprintf("unit %s went from %d to %d with %d changesets", unit, old, p, applied[unit]))
@@ -566,6 +567,10 @@ func (w *world) checkModel() {
 			}
 		}
 	}
+	w.givenBack(func(id conflict.RecordID, k conflict.FieldKey, n int) {
+		p := place{id, k}
+		applied[p] = applied[p].with(n)
+	})
 	w.server.db.Rows(func(row *ledger.Row) bool {
 		state := w.stateOf(row)
 		standing, unsure := make(screen, 0, state.record.Len()), false

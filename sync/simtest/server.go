@@ -180,6 +180,8 @@ func (v *server) perform(s *serverEnd, e session.Effect) {
 		s.answers = append(s.answers, session.Reauthenticated{Now: v.now(), Expires: 1 << 60})
 	case session.Commit:
 		v.commit(s, e.Changesets)
+	case session.TakeBack:
+		v.takeBack(s, e)
 	case session.LoadPage:
 		v.load(s, e)
 	}
@@ -272,7 +274,7 @@ func (v *server) commit(s *serverEnd, changesets []record.Changeset) {
 	if err == nil {
 		v.grew(out.Grew)
 	}
-	v.answer(s, session.Committed{Now: v.now(), Ack: out.Ack, Refusals: out.Refusals, Forked: out.Forked}, err)
+	v.answer(s, session.Committed{Now: v.now(), Ack: out.Ack, Refusals: append(out.Refusals, out.Again...), Forked: out.Forked}, err)
 }
 
 // grew tells every session that follows a unit what is durable now.
@@ -325,6 +327,7 @@ type watched struct {
 	ledger.Tables
 	intake    []ledger.Intake
 	aside     []ledger.Quarantine
+	given     []ledger.GivenBack
 	rows      []conflict.RecordID
 	positions map[string]uint64
 }

@@ -257,6 +257,8 @@ func (x *Session) step(e session.Event) {
 			next = x.s.admit(x, f.Hello)
 		case session.Commit:
 			next = x.s.commit(x, f.Changesets)
+		case session.TakeBack:
+			next = x.s.takeBack(f.Return)
 		case session.LoadPage:
 			next = session.PageLoaded{Now: x.s.Now(), Page: x.s.page(f)}
 		case session.Send:
@@ -410,6 +412,35 @@ func (s *Server) apply(c record.Changeset) {
 		}
 		s.moved(h, keys...)
 	}
+}
+
+// takeBack merges what pages show into the records. It asks for no signature.
+func (s *Server) takeBack(m *protocol.Return) session.Event {
+	for _, p := range m.Pages {
+		got, err := protocol.Decode(p.Body)
+		if err != nil {
+			continue
+		}
+		page, ok := got.(*protocol.Page)
+		if !ok {
+			continue
+		}
+		for _, d := range page.Records {
+			h := s.records[d.Record]
+			if h == nil {
+				h = &held{id: d.Record, unit: page.Stream.Unit, register: page.Stream.Register, position: map[conflict.FieldKey]uint64{}, last: map[protocol.Class]uint64{}}
+				s.records[d.Record] = h
+			}
+			for _, e := range d.Fields {
+				if merged := h.record.Field(e.Key).Merge(e.Field); !merged.Equal(h.record.Field(e.Key)) {
+					h.record = h.record.With(e.Key, merged)
+					s.moved(h, e.Key)
+				}
+			}
+		}
+	}
+	s.stale = true
+	return session.TookBack{Now: s.Now(), Returned: &protocol.Returned{N: m.N}}
 }
 
 // grew tells everybody that streams have grown.

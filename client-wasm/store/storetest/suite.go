@@ -50,6 +50,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"forms survive", forms},
 		{"saved forms are forgotten after 30 days", savedForms},
 		{"receipts and reveals survive", receipts},
+		{"pages are kept until a backup holds them", keptPages},
 		{"values of any bytes survive", anyBytes},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) { c.test(t, place(t)) })
@@ -478,6 +479,33 @@ func savedForms(t *testing.T, p Place) {
 	_, ok, _ = s.Saved(ctx, "a")
 	got, still, _ := s.Saved(ctx, "b")
 	equal(t, "forgotten and moved", []any{ok, still, got.Record}, []any{false, true, dot(3, 4)})
+}
+
+func keptPages(t *testing.T, p Place) {
+	s := p.Open(t)
+	first, second := protocol.Token{1}, protocol.Token{2}
+	here, there := protocol.Stream{Unit: "27169", Register: "residents", Class: protocol.Sensitive}, protocol.Stream{Unit: "26734", Register: "addresses"}
+	page := func(no uint64, epoch protocol.Token, stream protocol.Stream, to uint64) replica.KeptPage {
+		return replica.KeptPage{No: no, Epoch: epoch, Stream: stream, To: to, Body: []byte{66, byte(to)}}
+	}
+	all := []replica.KeptPage{page(1, first, here, 10), page(2, first, here, 20), page(3, first, there, 5), page(4, second, here, 30)}
+	commit(t, s, &replica.Batch{Keep: all[:2]})
+	commit(t, s, &replica.Batch{Keep: all[2:]})
+	s = again(t, p, s)
+	equal(t, "in the epoch of all but one", must(s.Kept(ctx, first, 1<<20)), all[3:])
+	equal(t, "in the next one", must(s.Kept(ctx, second, 1<<20)), all[:3])
+	equal(t, "as many as fit", must(s.Kept(ctx, second, 5)), all[:2])
+	equal(t, "at least one", must(s.Kept(ctx, second, 1)), all[:1])
+	commit(t, s, &replica.Batch{GaveBack: []replica.GaveBack{{Nos: []uint64{1, 3}, Epoch: second}, {Nos: []uint64{1, 3}, Epoch: second, Unit: here.Unit, At: 40}}})
+	equal(t, "what was given back is not given again", must(s.Kept(ctx, second, 1<<20)), all[1:2])
+	equal(t, "but in a third epoch all is", must(s.Kept(ctx, protocol.Token{3}, 1<<20)), all)
+	commit(t, s, &replica.Batch{DropKept: []replica.DropKept{{Epoch: second, Unit: here.Unit, Through: 39}, {Epoch: second, Unit: there.Unit, Through: 1}}})
+	equal(t, "a backup up to 39", must(s.Kept(ctx, protocol.Token{3}, 1<<20)), all[:2])
+	commit(t, s, &replica.Batch{DropKept: []replica.DropKept{{Epoch: first, Unit: here.Unit, Through: 10}}})
+	equal(t, "a backup of the first epoch", must(s.Kept(ctx, protocol.Token{3}, 1<<20)), all[1:2])
+	commit(t, s, &replica.Batch{Keep: []replica.KeptPage{all[3], all[2]}})
+	commit(t, s, &replica.Batch{DropStreams: []protocol.Stream{here}})
+	equal(t, "of a stream that was withdrawn nothing stays", must(s.Kept(ctx, second, 1<<20)), []replica.KeptPage{page(6, first, there, 5)})
 }
 
 func receipts(t *testing.T, p Place) {

@@ -25,6 +25,8 @@ type DB struct {
 	order      []registerKey // of registers, sorted, as far as Rows has read them
 	positions  map[string]uint64
 	hub        map[registerKey]uint64
+	backedUp   map[string]uint64 // by unit
+	givenBack  map[givenKey]ledger.GivenBack
 	emptied    map[emptiedKey]ledger.Emptied
 	departed   map[registerKey]map[conflict.RecordID]ledger.Row // by where from; maps are replaced, never written to
 	arrivals   map[conflict.RecordID]ledger.Arrival
@@ -35,6 +37,11 @@ type DB struct {
 type forkKey struct {
 	epoch protocol.Token
 	unit  string
+}
+
+type givenKey struct {
+	record conflict.RecordID
+	write  conflict.Dot
 }
 
 type registerKey struct{ unit, register string }
@@ -49,8 +56,8 @@ type emptiedKey struct {
 func New(random io.Reader) (*DB, error) {
 	d := &DB{forks: map[forkKey]uint64{}, numbers: map[conflict.ReplicaID]int64{}, history: map[conflict.RecordID][]conflict.Dot{},
 		rows: map[conflict.RecordID]*ledger.Row{}, registers: map[registerKey][]conflict.RecordID{},
-		positions: map[string]uint64{}, hub: map[registerKey]uint64{}, emptied: map[emptiedKey]ledger.Emptied{},
-		departed: map[registerKey]map[conflict.RecordID]ledger.Row{}, arrivals: map[conflict.RecordID]ledger.Arrival{}}
+		positions: map[string]uint64{}, hub: map[registerKey]uint64{}, backedUp: map[string]uint64{}, givenBack: map[givenKey]ledger.GivenBack{},
+		emptied: map[emptiedKey]ledger.Emptied{}, departed: map[registerKey]map[conflict.RecordID]ledger.Row{}, arrivals: map[conflict.RecordID]ledger.Arrival{}}
 	if err := d.begin(random); err != nil {
 		return nil, err
 	}
@@ -72,7 +79,7 @@ func (d *DB) begin(random io.Reader) error {
 // Clone returns a copy that shares nothing that is ever written to: a backup.
 func (d *DB) Clone() *DB {
 	c := &DB{epochs: slices.Clone(d.epochs), forks: maps.Clone(d.forks), replicas: slices.Clone(d.replicas), numbers: maps.Clone(d.numbers),
-		rows: maps.Clone(d.rows), positions: maps.Clone(d.positions), hub: maps.Clone(d.hub),
+		rows: maps.Clone(d.rows), positions: maps.Clone(d.positions), hub: maps.Clone(d.hub), backedUp: maps.Clone(d.backedUp), givenBack: maps.Clone(d.givenBack),
 		emptied: maps.Clone(d.emptied), departed: maps.Clone(d.departed), arrivals: maps.Clone(d.arrivals)}
 	c.intake = make([][]ledger.Intake, len(d.intake))
 	for i, list := range d.intake {
@@ -94,21 +101,25 @@ func (d *DB) Clone() *DB {
 }
 
 // BackedUp keeps in d that backup holds, beyond the loss of d, what it holds of
-// every replica. Call it once the backup is where it survives.
+// every replica and of every feed. Call it once the backup is where it survives.
 func (d *DB) BackedUp(backup *DB) {
 	for i := range backup.replicas {
 		d.replicas[i].BackedUp = max(d.replicas[i].BackedUp, backup.replicas[i].Acked)
 	}
+	for unit, p := range backup.positions {
+		d.backedUp[unit] = max(d.backedUp[unit], p)
+	}
 }
 
 // Restore returns the database that comes back from a backup. It differs from
-// the backup in two things, which every engine must do in one transaction,
+// the backup in three things, which every engine must do in one transaction,
 // before the first session:
 //
 //   - a new epoch follows the backup's last one, with a random token, a server
 //     replica that nobody knows, and counter 0;
 //   - for the backup's last epoch the forks table keeps the position of every
-//     unit in the backup: up to there that epoch agrees with the new one.
+//     unit in the backup: up to there that epoch agrees with the new one;
+//   - everything in it is backed up, for it came from a backup.
 //
 // How far an older epoch agrees is the least of the forks since then. An epoch
 // that lived only after the backup was taken is unknown to the new database,
@@ -119,6 +130,7 @@ func Restore(backup *DB, random io.Reader) (*DB, error) {
 	for unit, p := range d.positions {
 		d.forks[forkKey{ended, unit}] = p
 	}
+	d.BackedUp(backup)
 	if err := d.begin(random); err != nil {
 		return nil, err
 	}
@@ -161,6 +173,15 @@ func (d *DB) Replicas() []ledger.Replica { return slices.Clone(d.replicas) }
 // Intakes returns every changeset of a replica, by counter. The bytes are not
 // to be written to.
 func (d *DB) Intakes(replica int64) []ledger.Intake { return d.intake[replica-1] }
+
+// GivenBack yields every write that was given back, in no order.
+func (d *DB) GivenBack(yield func(*ledger.GivenBack) bool) {
+	for _, g := range d.givenBack {
+		if !yield(&g) {
+			return
+		}
+	}
+}
 
 // Rows yields every record. The rows are not to be written to.
 func (d *DB) Rows(yield func(*ledger.Row) bool) {

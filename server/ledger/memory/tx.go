@@ -250,6 +250,7 @@ func (t *Tx) PutQuarantine(q *ledger.Quarantine) error {
 	i, ok := slices.BinarySearchFunc(list, q.Counter, func(q ledger.Quarantine, c uint64) int { return cmp.Compare(q.Counter, c) })
 	if ok {
 		e := &list[i]
+		e.Count = max(e.Count, q.Count) // a write of it may have been given back before the rest came
 		e.Settled, e.SettledBy, e.SettledAt, e.Reason = q.Settled, q.SettledBy, q.SettledAt, q.Reason
 	} else {
 		list = slices.Insert(list, i, *q)
@@ -392,6 +393,43 @@ func (t *Tx) SetPosition(unit string, position uint64) error {
 		return errDone
 	}
 	put(t, t.db.positions, unit, position)
+	return nil
+}
+
+// BackedUp returns the position up to which a backup holds a unit's feed.
+func (t *Tx) BackedUp(unit string) (uint64, error) {
+	if t.done {
+		return 0, errDone
+	}
+	return t.db.backedUp[unit], nil
+}
+
+// GivenBack reports whether a write of a record was given back before.
+func (t *Tx) GivenBack(record conflict.RecordID, write conflict.Dot) (bool, error) {
+	if t.done {
+		return false, errDone
+	}
+	_, ok := t.db.givenBack[givenKey{record, write}]
+	return ok, nil
+}
+
+// PutGivenBack stores a write that was given back.
+func (t *Tx) PutGivenBack(g *ledger.GivenBack) error {
+	if t.done {
+		return errDone
+	}
+	key := givenKey{g.Record, g.Write}
+	if _, ok := t.db.givenBack[key]; ok {
+		return fmt.Errorf("store given back: %v of %v is there already", g.Write, g.Record)
+	}
+	for _, id := range []conflict.ReplicaID{g.Record.Replica, g.Write.Replica} {
+		if _, err := t.number(id); err != nil {
+			return err
+		}
+	}
+	kept := *g
+	kept.Bytes = slices.Clone(g.Bytes)
+	put(t, t.db.givenBack, key, kept)
 	return nil
 }
 

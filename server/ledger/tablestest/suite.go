@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 		{"what was emptied is kept by author, unit and day", testEmptied},
 		{"work that fails leaves nothing", testRollback},
 		{"what is handed out is the caller's", testOwnership},
+		{"what was given back is kept once", testGivenBack},
 		{"a restored database has a new epoch and forks", testRestored},
 		{"the least of several forks counts", testRestoredTwice},
 		{"an epoch after the backup is unknown", testRestoredAside},
@@ -595,6 +596,22 @@ func testOwnership(t *testing.T, e Engine) {
 		same(t, "bytes", in.Bytes, stored[0].Bytes)
 		return err
 	})
+}
+
+func testGivenBack(t *testing.T, e Engine) {
+	g := ledger.GivenBack{Record: conflict.RecordID{Replica: randomReplica(), Counter: 4}, Write: conflict.Dot{Replica: randomReplica(), Counter: 9},
+		Unit: unitA, Received: 100, Position: 7, Bytes: []byte{1, 2}}
+	known := func(write conflict.Dot) (ok bool) {
+		view(t, e, func(tb ledger.Tables) (err error) { ok, err = tb.GivenBack(g.Record, write); return err })
+		return ok
+	}
+	same(t, "before", known(g.Write), false)
+	update(t, e, func(tb ledger.Tables) error { return tb.PutGivenBack(&g) })
+	same(t, "after", known(g.Write), true)
+	same(t, "the next write", known(conflict.Dot{Replica: g.Write.Replica, Counter: 10}), false)
+	if err := e.Update(func(tb ledger.Tables) error { return tb.PutGivenBack(&g) }); err == nil {
+		t.Error("one write was stored twice")
+	}
 }
 
 func testRestored(t *testing.T, e Engine) {

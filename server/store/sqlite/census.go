@@ -144,17 +144,27 @@ func (l *Ledger) Gaps() (found []string, err error) {
 		`SELECT 'the hub''s feed of ' || v.register || ' in unit ' || v.unit || ' has given out revision ' || v.revision || ' and ends at ' || coalesce(max(a.revision), 0)
 			FROM revisions v LEFT JOIN registers g ON g.id = v.register LEFT JOIN approvals a ON a.unit = v.unit AND a.register = g.no
 			GROUP BY v.unit, v.register HAVING v.revision <> coalesce(max(a.revision), 0)`,
-		// Each changeset that was applied took one position of its unit.
-		`WITH applied AS MATERIALIZED (SELECT DISTINCT replica, counter FROM history)
-			SELECT 'the feed of unit ' || f.unit || ' ends at position ' || f.position || ', and ' || count(i.unit) || ' changesets were applied'
-			FROM positions f LEFT JOIN (SELECT i.unit FROM applied JOIN intake i USING (replica, counter)) i ON i.unit = f.unit
-			GROUP BY f.unit HAVING f.position <> count(i.unit)`,
 	} {
 		texts, err := l.texts(q)
 		if err != nil {
 			return nil, fmt.Errorf("look for gaps: %w", err)
 		}
 		found = append(found, texts...)
+	}
+	return found, nil
+}
+
+// Uneven says in words which units have given out another number of positions than
+// was taken: by each changeset that was applied one, and one by each record in
+// which something was given back. It holds as long as no record has moved.
+func (l *Ledger) Uneven() ([]string, error) {
+	found, err := l.texts(`WITH applied AS MATERIALIZED (SELECT DISTINCT replica, counter FROM history),
+			taken AS (SELECT i.unit FROM applied JOIN intake i USING (replica, counter)
+				UNION ALL SELECT unit FROM (SELECT DISTINCT unit, position FROM given_back WHERE position > 0))
+			SELECT 'the feed of unit ' || f.unit || ' ends at position ' || f.position || ', and ' || count(t.unit) || ' changesets were applied'
+			FROM positions f LEFT JOIN taken t ON t.unit = f.unit GROUP BY f.unit HAVING f.position <> count(t.unit)`)
+	if err != nil {
+		return nil, fmt.Errorf("compare positions: %w", err)
 	}
 	return found, nil
 }
@@ -174,6 +184,16 @@ func (l *Ledger) texts(query string) ([]string, error) {
 		all = append(all, s)
 	}
 	return all, rows.Err()
+}
+
+// GivenBackCount returns how many writes devices have given back, and how many
+// reviews among them wait for what they approved.
+func (l *Ledger) GivenBackCount() (writes, unsealed int, err error) {
+	err = l.tx.QueryRow(`SELECT (SELECT count(*) FROM given_back), (SELECT count(*) FROM unsealed)`).Scan(&writes, &unsealed)
+	if err != nil {
+		err = fmt.Errorf("count given back: %w", err)
+	}
+	return writes, unsealed, err
 }
 
 // RecordsAfter lists up to limit records, in an order of the engine's own, after

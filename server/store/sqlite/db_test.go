@@ -120,10 +120,13 @@ func TestEpochIsKept(t *testing.T) {
 
 func TestBackupIsConsistentWhileWriting(t *testing.T) {
 	s := openTemp(t, Options{})
-	stop, stopped := make(chan struct{}), make(chan struct{})
+	stop, stopped, written := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
 		for i := 0; ; i++ {
+			if i == 1 {
+				close(written)
+			}
 			select {
 			case <-stop:
 				return
@@ -137,7 +140,7 @@ func TestBackupIsConsistentWhileWriting(t *testing.T) {
 			})
 		}
 	}()
-	time.Sleep(30 * time.Millisecond)
+	<-written
 	path := filepath.Join(t.TempDir(), "copy.db")
 	if err := s.Backup(context.Background(), path); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"wardbook/conflict"
 	"wardbook/server/ledger"
 	"wardbook/sync/protocol"
+	"wardbook/sync/record"
 )
 
 // Intake returns what is stored of the changeset that contains counter.
@@ -70,7 +71,9 @@ var (
 )
 
 // Changesets returns every changeset that touched a record, in the order in
-// which the server received them, with the ids of their replicas.
+// which the server received them, with the ids of their replicas. A write that
+// was given back is a changeset of its own, beside the one that it came in if
+// that has come, too.
 func (l *Ledger) Changesets(id conflict.RecordID) ([]ledger.Intake, error) {
 	no, err := l.number(id.Replica)
 	if err != nil || no == 0 {
@@ -78,7 +81,10 @@ func (l *Ledger) Changesets(id conflict.RecordID) ([]ledger.Intake, error) {
 	}
 	rows, err := l.tx.Query(`SELECT i.replica, i.counter, i.count, i.hash, i.unit, i.received, i.body
 		FROM history h JOIN intake i ON i.replica = h.replica AND i.counter = h.counter
-		WHERE h.record_replica = ? AND h.record_counter = ? ORDER BY i.received, i.replica, i.counter`, no, id.Counter)
+		WHERE h.record_replica = ?1 AND h.record_counter = ?2
+		UNION ALL SELECT g.replica, g.counter, 1, NULL, g.unit, g.received, g.body FROM given_back g
+		WHERE g.record_replica = ?1 AND g.record_counter = ?2 AND g.aside = 0
+		ORDER BY 6, 1, 2`, no, id.Counter)
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
@@ -89,6 +95,9 @@ func (l *Ledger) Changesets(id conflict.RecordID) ([]ledger.Intake, error) {
 		var hash []byte
 		if err := rows.Scan(&in.Replica, &in.Counter, &in.Count, &hash, &in.Unit, &in.Received, &in.Bytes); err != nil {
 			return nil, fmt.Errorf("read history: %w", err)
+		}
+		if hash == nil {
+			in.Hash = record.HashOf(in.Bytes)
 		}
 		copy(in.Hash[:], hash)
 		list = append(list, in)
@@ -130,7 +139,7 @@ func (l *Ledger) quarantine(query string, args ...any) ([]ledger.Quarantine, err
 // PutQuarantine opens or settles an entry.
 func (l *Ledger) PutQuarantine(q *ledger.Quarantine) error {
 	_, err := l.tx.Exec(`INSERT INTO quarantine (`+quarantineColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (replica, counter) DO UPDATE SET settled = excluded.settled, settled_by = excluded.settled_by,
+		ON CONFLICT (replica, counter) DO UPDATE SET count = max(count, excluded.count), settled = excluded.settled, settled_by = excluded.settled_by,
 			settled_at = excluded.settled_at, reason = excluded.reason`,
 		q.Replica, q.Counter, q.Count, q.Unit, q.Author, q.Code, q.Detail, q.At, q.Settled, q.SettledBy, q.SettledAt, q.Reason)
 	if err != nil {
