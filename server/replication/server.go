@@ -66,8 +66,10 @@ const (
 	maxQueued     = 4 << 20 // bytes waiting to be written
 	writeWithin   = 30 * time.Second
 	commitWithin  = 30 * time.Second
-	maxExchange   = 4 << 20 // bytes of an exchange's request
-	exchangePages = 8       // pages in one exchange's answer
+	silentFor     = 30 * time.Second // the machine gives up a little earlier
+	messageWithin = 5 * time.Minute  // one message, on the slowest line
+	maxExchange   = 4 << 20          // bytes of an exchange's request
+	exchangePages = 8                // pages in one exchange's answer
 )
 
 // NewServer returns a server for c.

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -88,11 +89,10 @@ func (c *socket) read() {
 	}()
 	c.ws.SetReadDeadline(time.Now().Add(15 * time.Second)) // for the Hello
 	for {
-		kind, body, err := c.ws.ReadMessage()
+		kind, body, err := c.message()
 		if err != nil {
 			return
 		}
-		c.ws.SetReadDeadline(time.Now().Add(90 * time.Second)) // the machine gives up earlier
 		c.s.metrics.received.Add(float64(len(body)))
 		m, err := protocol.Decode(body)
 		if kind != websocket.BinaryMessage || err != nil {
@@ -128,6 +128,45 @@ func (c *socket) take(m protocol.Message, body []byte) (over bool) {
 		c.host.malformed(body)
 	}
 	return c.host.machine.Ended()
+}
+
+// message reads the next message. The parts of one that takes long on a slow line
+// count as signs of life, but not drops: it must come at 20 bytes a second, and
+// within messageWithin.
+func (c *socket) message() (kind int, body []byte, err error) {
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		return 0, nil, err
+	}
+	began := time.Now()
+	last, unheard := began, 0
+	c.ws.SetReadDeadline(began.Add(silentFor))
+	for {
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)] // grows it
+		}
+		n, err := r.Read(body[len(body):cap(body)])
+		body, unheard = body[:len(body)+n], unheard+n
+		switch {
+		case err == io.EOF:
+			c.ws.SetReadDeadline(time.Now().Add(silentFor))
+			return kind, body, nil
+		case err != nil:
+			return 0, nil, err
+		}
+		if now := time.Now(); unheard >= readBuffer && now.Sub(last) > time.Second {
+			last, unheard = now, 0
+			c.step(session.Heard{Now: c.s.cfg.Now()})
+			c.ws.SetReadDeadline(earlier(now.Add(silentFor), began.Add(messageWithin)))
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // step runs an event that did not come from the device.

@@ -11,7 +11,7 @@ import (
 
 // Times of the client, in milliseconds.
 const (
-	pingAfter   = 10_000 // of silence
+	pingAfter   = 10_000 // of silence, of either end
 	deadAfter   = 25_000 // of silence, or of an unanswered Hello
 	stuckAfter  = 30_000 // without an acknowledgement while pushes are in flight
 	backoffBase = 1_000
@@ -24,8 +24,12 @@ const (
 	// PushBytes is how many canonical bytes of changesets the owner should
 	// load for one Push.
 	PushBytes = 256 << 10
-	// PushChangesets is how many changesets one Push holds at the most.
+	// PushChangesets is how many changesets one Push holds at the most. On a line
+	// on which a push takes longer than the patience of either end it is fewer.
 	PushChangesets = 1000
+	// quickly is within how many milliseconds a push is acknowledged on a line
+	// that takes larger ones.
+	quickly = 5_000
 )
 
 // Local is what the client's store held when the session began.
@@ -103,31 +107,39 @@ type Client struct {
 	link     Link
 	now      int64
 	heard    int64 // when the server was last heard
+	spoke    int64 // when this end last said anything
 	pinged   bool
 	moved    int64 // when the window last moved
 	attempts int
 	retryAt  int64 // when to dial again, 0 for not
 	failure  protocol.Code
 
-	greeted    bool // Hello was sent on this connection
-	welcomed   bool
-	sent       uint64   // highest counter pushed in this session
-	flightBase uint64   // counter before the first push in flight
-	inflight   []uint64 // last counters of pushes not acknowledged
-	loading    bool
-	rekeying   bool
-	asking     bool // a new token was asked for
-	single     bool // one changeset a push, so that the server can keep a bad one aside alone
-	streams    []StreamStatus
-	told       []StreamStatus             // a copy of streams that was handed out and never changes
-	target     map[protocol.Stream]uint64 // positions that own receipts point at
-	giving     giving
+	greeted  bool // Hello was sent on this connection
+	welcomed bool
+	sent     uint64   // highest counter pushed in this session
+	inflight []flight // pushes not acknowledged
+	most     int      // changesets a push holds
+	loading  bool
+	rekeying bool
+	asking   bool // a new token was asked for
+	single   bool // one changeset a push, so that the server can keep a bad one aside alone
+	streams  []StreamStatus
+	told     []StreamStatus             // a copy of streams that was handed out and never changes
+	target   map[protocol.Stream]uint64 // positions that own receipts point at
+	giving   giving
+}
+
+// flight is a push on its way.
+type flight struct {
+	last       uint64 // its last counter
+	changesets int
+	sent       int64
 }
 
 // NewClient returns a client for the store described by local. token is the
 // access token, or "" if the owner must fetch one first.
 func NewClient(cfg ClientConfig, local Local, token string) *Client {
-	c := &Client{cfg: cfg, token: token}
+	c := &Client{cfg: cfg, token: token, most: PushChangesets}
 	c.reset(local)
 	return c
 }
@@ -145,7 +157,7 @@ func (c *Client) reset(local Local) {
 func (c *Client) endSession() {
 	c.greeted, c.welcomed, c.pinged, c.loading, c.rekeying = false, false, false, false, false
 	c.giving.nos, c.giving.loading = nil, false
-	c.sent, c.flightBase, c.inflight = c.local.Acked, c.local.Acked, nil
+	c.sent, c.inflight = c.local.Acked, nil
 	for i := range c.streams {
 		c.streams[i].Granted = false
 	}
@@ -235,6 +247,9 @@ func (c *Client) Step(e Event) []Effect {
 		c.endSession()
 		c.link, c.retryAt = Offline, 0
 	}
+	if slices.ContainsFunc(out, func(f Effect) bool { _, ok := f.(Send); return ok }) {
+		c.spoke = c.now
+	}
 	c.arm(&out)
 	out.add(Tell{c.Status()})
 	return out
@@ -246,7 +261,11 @@ func (c *Client) Step(e Event) []Effect {
 func (c *Client) at(now int64) {
 	if back := c.now - now; c.now != 0 && back > 0 {
 		c.heard -= back
+		c.spoke -= back
 		c.moved -= back
+		for i := range c.inflight {
+			c.inflight[i].sent -= back
+		}
 		if c.retryAt > 0 {
 			c.retryAt = max(1, c.retryAt-back)
 		}
@@ -398,7 +417,7 @@ func (c *Client) welcome(out *effects, w *protocol.Welcome) {
 		// receipt: whether the server has those counters with our content shows
 		// when they are repeated, which they are in the first flight.
 		c.local.Acked = w.Acked
-		c.sent, c.flightBase, c.inflight = w.Acked, w.Acked, nil
+		c.sent, c.inflight = w.Acked, nil
 	}
 	for i, g := range w.Grants {
 		s := &c.streams[i]
@@ -424,8 +443,11 @@ func (c *Client) welcome(out *effects, w *protocol.Welcome) {
 
 // landed drops what is acknowledged from the window.
 func (c *Client) landed(through uint64) {
-	for len(c.inflight) > 0 && c.inflight[0] <= through {
-		c.flightBase, c.moved = c.inflight[0], c.now
+	for len(c.inflight) > 0 && c.inflight[0].last <= through {
+		if c.now-c.inflight[0].sent <= quickly {
+			c.most = min(2*c.most, PushChangesets)
+		}
+		c.moved = c.now
 		c.inflight = c.inflight[1:]
 	}
 }
@@ -513,6 +535,10 @@ func (c *Client) lost(out *effects, after int64) {
 	if c.link != Connecting && c.link != Live {
 		return
 	}
+	if len(c.inflight) > 0 && c.now-c.inflight[0].sent > quickly {
+		// It took too long for this line, and would the next time too.
+		c.most = max(1, min(c.most, c.inflight[0].changesets)/4)
+	}
 	c.endSession()
 	c.link = Offline
 	if !c.cfg.Streaming {
@@ -523,7 +549,8 @@ func (c *Client) lost(out *effects, after int64) {
 		limit = backoffBase << c.attempts
 	}
 	c.attempts++
-	c.retryAt = c.now + max(after, 200+int64(c.cfg.Rand()%uint64(limit)))
+	// Who was told when to come again was told together with others.
+	c.retryAt = c.now + after + 200 + int64(c.cfg.Rand()%uint64(max(limit, after)))
 }
 
 func (c *Client) renewed(out *effects, token string) {
@@ -562,7 +589,7 @@ func (c *Client) pump(out *effects) {
 		return
 	}
 	c.loading = true
-	most := PushChangesets
+	most := c.most
 	if c.single {
 		most = 1
 	}
@@ -588,7 +615,7 @@ func (c *Client) loaded(out *effects, e Loaded) {
 	if len(c.inflight) == 0 {
 		c.moved = c.now
 	}
-	c.inflight = append(c.inflight, c.sent)
+	c.inflight = append(c.inflight, flight{c.sent, len(e.Changesets), c.now})
 	out.add(Send{&protocol.Push{Changesets: e.Changesets}})
 	c.pump(out)
 }
@@ -604,7 +631,7 @@ func (c *Client) tick(out *effects) {
 		switch {
 		case silence >= deadAfter, len(c.inflight)+len(c.giving.nos) > 0 && c.now-c.moved >= stuckAfter:
 			c.violated(out)
-		case silence >= pingAfter && !c.pinged && c.link == Live:
+		case c.link == Live && (silence >= pingAfter && !c.pinged || c.now-c.spoke >= pingAfter):
 			c.pinged = true
 			out.add(Send{&protocol.Ping{N: uint64(c.now)}})
 		}
@@ -623,8 +650,14 @@ func (c *Client) arm(out *effects) {
 			return
 		}
 		at := c.heard + deadAfter
-		if !c.pinged && c.link == Live {
-			at = c.heard + pingAfter
+		if len(c.inflight)+len(c.giving.nos) > 0 {
+			at = min(at, c.moved+stuckAfter)
+		}
+		if c.link == Live {
+			at = min(at, c.spoke+pingAfter)
+			if !c.pinged {
+				at = min(at, c.heard+pingAfter)
+			}
 		}
 		out.add(Wake{at})
 	}

@@ -179,6 +179,8 @@ type (
 		Now  int64
 		Page *protocol.Page
 	}
+	// Heard: a part of a message arrived that takes long.
+	Heard struct{ Now int64 }
 	// Announce: something happened elsewhere that this device must hear.
 	Announce struct {
 		Now     int64
@@ -223,6 +225,7 @@ func (Committed) event()       {}
 func (TookBack) event()        {}
 func (Grew) event()            {}
 func (PageLoaded) event()      {}
+func (Heard) event()           {}
 func (Announce) event()        {}
 func (Dismiss) event()         {}
 

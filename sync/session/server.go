@@ -10,7 +10,7 @@ import (
 // Times of the server, in milliseconds.
 const (
 	helloWithin = 10_000
-	silentFor   = 60_000 // a device pings after 10 s of silence; this one is gone
+	silentFor   = 27_000 // a device says something every 10 s; this one is gone
 	slowFor     = 60_000 // pages sent and none taken
 	catchUp     = 250    // between the pushes of a long outbox, until pages need not wait for the next
 )
@@ -92,6 +92,8 @@ func (s *Server) Step(e Event) []Effect {
 	case Received:
 		s.now, s.heard = e.Now, e.Now
 		s.received(&out, e.Message)
+	case Heard:
+		s.now, s.heard = e.Now, e.Now
 	case Admitted:
 		s.now = e.Now
 		s.admitted(&out, e)
