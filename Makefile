@@ -56,6 +56,10 @@ test-go: ## run the Go tests alone
 race: ## run the Go tests under the race detector
 	go test -race -short ./...
 
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME, 30s if not given
+	.ci/fuzz
+
 .PHONY: check
 check: $(NODE_STAMP) ## check format, vet, staticcheck, both targets and the page's types
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -41,6 +41,19 @@ type office struct {
 	sockets int
 }
 
+// registers are the templates as the server hands them out.
+var registers = sync.OnceValues(func() ([]byte, error) {
+	all, err := templates.All()
+	if err != nil {
+		return nil, err
+	}
+	var bodies []json.RawMessage
+	for _, d := range all {
+		bodies = append(bodies, d.Marshal())
+	}
+	return json.Marshal(bodies)
+})
+
 func newOffice(t *testing.T) *office {
 	return &office{t: t, unit: "27169", role: "officer", answers: map[string]string{"GET /healthz": "ok"}}
 }
@@ -105,15 +118,10 @@ func (o *office) fetch(ctx context.Context, method, path, token, _ string, body 
 	}
 	switch {
 	case path == "/api/v1/registers":
-		all, err := templates.All()
+		text, err := registers()
 		if err != nil {
 			o.t.Error(err)
 		}
-		var bodies []json.RawMessage
-		for _, d := range all {
-			bodies = append(bodies, d.Marshal())
-		}
-		text, _ := json.Marshal(bodies)
 		return 200, text, nil
 	case path == "/api/v1/scopes":
 		return 200, []byte(`{"unit":"` + o.unit + `","streams":[{"unit":"` + o.unit + `","register":"residents","class":"basic"},{"unit":"` + o.unit + `","register":"residents","class":"sensitive"}]}`), nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wardbook/server/audit"
+	"wardbook/server/store"
 	"wardbook/server/store/sqlite"
 )
 
@@ -231,4 +232,19 @@ func TestTheLogCannotBeEditedByMistake(t *testing.T) {
 			t.Errorf("%s succeeded", q)
 		}
 	}
+}
+
+func FuzzParseHead(f *testing.F) {
+	f.Add(audit.Head{}.String())
+	f.Add(audit.Head{Seq: 7, Hash: store.Hash{1, 2}}.String())
+	f.Add("-1:00")
+	f.Fuzz(func(t *testing.T, text string) {
+		h, err := audit.ParseHead(text)
+		if err != nil {
+			return
+		}
+		if again, err := audit.ParseHead(h.String()); err != nil || again != h {
+			t.Errorf("%q: read as %v, then as %v: %v", text, h, again, err)
+		}
+	})
 }

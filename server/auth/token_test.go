@@ -316,3 +316,36 @@ func TestRotationUnderWay(t *testing.T) {
 	_, err = f.Refresh(ctx, g.Refresh, g.Device.ID)
 	wantErr(t, "refresh after the drop", err, nil)
 }
+
+// FuzzParseToken: no text is taken for a token that was not signed by us, and the
+// refusal is one of the two that a client is told.
+func FuzzParseToken(f *testing.F) {
+	keys, err := OpenKeys(filepath.Join(f.TempDir(), "keys"), time.Unix(1_800_000_000, 0), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	tokens := newTokens(keys, "wardbook", "wardbook", 15*time.Minute, func() time.Time { return time.Unix(1_800_000_000, 0) })
+	good, _, err := tokens.issue("a", "d", "f")
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := tokens.parse(good); err != nil {
+		f.Fatal(err)
+	}
+	header, rest, _ := strings.Cut(good, ".")
+	for _, s := range []string{good, header + "." + rest[:len(rest)-1], header + "..", "....", strings.Repeat(".", maxTokenBytes+1),
+		base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"at+jwt"}`)) + "." + rest,
+		base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","typ":"at+jwt","kid":{"a":1},"jku":"http://127.0.0.1/"}`)) + "." + rest} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := tokens.parse(text)
+		switch {
+		case err == nil && text == good: // the keys are new in each run, so a corpus cannot hold one
+		case err == nil:
+			t.Errorf("%q was taken for a token of %+v", text, c)
+		case !errors.Is(err, ErrTokenExpired) && !errors.Is(err, rpc.ErrUnauthenticated):
+			t.Errorf("%q: got %v", text, err)
+		}
+	})
+}

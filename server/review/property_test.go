@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wardbook/conflict"
+	"wardbook/server/ledger"
 	"wardbook/server/store"
 	"wardbook/sync/record"
 )
@@ -247,6 +248,24 @@ func FuzzParseMarks(f *testing.F) {
 		m := parseMarks(text)
 		if back := parseMarks(m.String()); fmt.Sprint(back) != fmt.Sprint(m) && len(m.fields) > 0 {
 			t.Errorf("got %v, want %v", back, m)
+		}
+	})
+}
+
+// FuzzParseCursor: a place in the queue that is accepted is one, and is told in
+// the same words again.
+func FuzzParseCursor(f *testing.F) {
+	r := ledger.Row{Kind: 2, WaitingSince: 1_800_000_000_000, ID: conflict.Dot{Replica: conflict.ReplicaID{1}, Counter: 9}}
+	f.Add(cursorOf(&r))
+	f.Add("")
+	f.Add("IQ")
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := parseCursor(text)
+		if err != nil || r == nil {
+			return
+		}
+		if again, err := parseCursor(cursorOf(r)); err != nil || again.Kind != r.Kind || again.WaitingSince != r.WaitingSince || again.ID != r.ID {
+			t.Errorf("%q: read as %+v, then as %+v: %v", text, r, again, err)
 		}
 	})
 }

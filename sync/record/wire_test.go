@@ -257,3 +257,20 @@ func FuzzParseSubmission(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseAnswer(f *testing.F) {
+	f.Add(string(record.Answer{Question: "q1", Text: "đã sửa"}.Value()))
+	f.Add("")
+	f.Add(`{"question":"\ud800"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		v, err := record.ParseAnswer(conflict.Value(text))
+		if err != nil {
+			return
+		}
+		once := v.Value()
+		again, err := record.ParseAnswer(once)
+		if err != nil || again != v {
+			t.Errorf("read %q, wrote %q, then %+v: %v", text, once, again, err)
+		}
+	})
+}

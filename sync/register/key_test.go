@@ -161,3 +161,84 @@ func TestMask(t *testing.T) {
 		t.Errorf("short: got %q", got)
 	}
 }
+
+// letters are the 134 precomposed letters of Vietnamese that are not ASCII, in
+// both cases.
+func letters() []string {
+	var all []string
+	for _, base := range "aăâeêioôơuưy" {
+		for _, tone := range []string{"", "\u0300", "\u0309", "\u0303", "\u0301", "\u0323"} {
+			if l := norm.NFC.String(string(base) + tone); len(l) > 1 {
+				all = append(all, l, norm.NFC.String(strings.ToUpper(l)))
+			}
+		}
+	}
+	return append(all, "đ", "Đ")
+}
+
+// TestVietnameseLetters types every letter composed and decomposed: what is
+// stored, searched by and compared by is the same (R51).
+func TestVietnameseLetters(t *testing.T) {
+	all := letters()
+	if len(all) != 134 {
+		t.Fatalf("got %d letters, want 134", len(all))
+	}
+	d := defs(t)["residents"]
+	for _, l := range all {
+		composed, decomposed := "Ngh"+l+"n", norm.NFD.String("Ngh"+l+"n")
+		stored, err := register.Normalise(d, "full_name", decomposed)
+		if err != nil || string(stored) != composed {
+			t.Errorf("%s decomposed: stored as %q (%v), want %q", l, stored, err, composed)
+		}
+		for name, key := range map[string]func(string) string{"K0": register.K0, "K1": register.K1, "K2": register.K2, "K3": register.K3, "Spelling": register.Spelling} {
+			if key(composed) != key(decomposed) {
+				t.Errorf("%s under %s: %q composed, %q decomposed", l, name, key(composed), key(decomposed))
+			}
+		}
+		if k := register.K3(composed); strings.ContainsFunc(k, func(r rune) bool { return r >= 0x80 }) {
+			t.Errorf("%s under K3: %q is not ASCII", l, k)
+		}
+		text := register.SearchText(d, map[string]conflict.Value{"full_name": stored})
+		for _, query := range []string{composed, decomposed, strings.ToUpper(decomposed), register.K3(composed)} {
+			if !finds(text, query) {
+				t.Errorf("%q does not find %q", query, composed)
+			}
+		}
+	}
+}
+
+// FuzzKeys: the keys do not depend on how a letter is encoded, and what a name
+// is stored as is found by its own words.
+func FuzzKeys(f *testing.F) {
+	for i := 0; i < 134; i += 20 {
+		f.Add(strings.Join(letters()[i:min(i+20, 134)], ""))
+	}
+	for _, s := range []string{"Đặng Thị Hoà", "Muñoz", "\u0323\u0302a", "ＡＢ", "ﷺ", "\xff\xfe", "İı", "606/39 (cũ)"} {
+		f.Add(s)
+	}
+	d := defs(f)["residents"]
+	f.Fuzz(func(t *testing.T, s string) {
+		if len(s) > 4096 {
+			return
+		}
+		for name, key := range map[string]func(string) string{"K0": register.K0, "K1": register.K1, "K2": register.K2, "K3": register.K3, "Spelling": register.Spelling} {
+			if a, b := key(norm.NFC.String(s)), key(norm.NFD.String(s)); a != b {
+				t.Errorf("%s of %q: NFC %q, NFD %q", name, s, a, b)
+			}
+			if k := key(s); !norm.NFC.IsNormalString(k) {
+				t.Errorf("%s of %q: %q is not NFC", name, s, k)
+			}
+		}
+		if k := register.K3(s); register.K3(k) != k {
+			t.Errorf("K3 of %q: %q, then %q", s, k, register.K3(k))
+		}
+		register.GivenName(s)
+		stored, err := register.Normalise(d, "full_name", s)
+		if err != nil {
+			return
+		}
+		if text := register.SearchText(d, map[string]conflict.Value{"full_name": stored}); text != "" && len(register.SearchWords(string(stored))) > 1 && !finds(text, string(stored)) {
+			t.Errorf("%q is stored as %q, searched as %q, and not found by itself", s, stored, text)
+		}
+	})
+}

@@ -76,3 +76,27 @@ func TestParseRefuses(t *testing.T) {
 		})
 	}
 }
+
+// FuzzParse: no text makes the reader of YAML panic or take long (aliases that
+// multiply are the known trick), and what it accepts travels to a device.
+func FuzzParse(f *testing.F) {
+	for _, name := range names {
+		text, err := files.ReadFile(name + ".yaml")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte("a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c]\n"))
+	f.Add([]byte("id: addresses\n---\nid: addresses\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d, err := Parse("addresses.yaml", text)
+		if err != nil {
+			return
+		}
+		sent, err := register.ParseDefinition(d.Marshal())
+		if err != nil || string(sent.Marshal()) != string(d.Marshal()) {
+			t.Errorf("accepted, but a device reads it otherwise: %v", err)
+		}
+	})
+}
