@@ -24,6 +24,7 @@ type pusher struct {
 	hello       protocol.Hello
 	acked, last uint64
 	acks        int // messages, on this connection
+	padding     int // bytes by which each value is longer
 	r           *rand.Rand
 	token       string
 	device      string
@@ -96,7 +97,7 @@ pushing:
 		var batch []record.Changeset
 		for range 1 + u.r.IntN(20) {
 			n++
-			batch = append(batch, w.note(n))
+			batch = append(batch, w.noteOf(n, valueOf(n, u.padding)))
 		}
 		u.last = max(u.last, n)
 		if w.send(&protocol.Push{Changesets: batch}) != nil {
@@ -129,8 +130,8 @@ func (u *pusher) check(t *testing.T, p *process) {
 	held := pull(t, p, u.token, "residents")
 	for n := uint64(1); n <= u.acked; n++ {
 		f, ok := held[conflict.Dot{Replica: u.hello.Replica, Counter: n}]
-		if want := conflict.Value(fmt.Sprintf("Nguyễn Văn %d", n)); !ok || f.Len() != 1 || f.At(0).Value != want {
-			t.Fatalf("write %d of %d acknowledged ones: got %+v, want %q", n, u.acked, f, want)
+		if want := valueOf(n, u.padding); !ok || f.Len() != 1 || f.At(0).Value != want {
+			t.Fatalf("write %d of %d acknowledged ones: got %.200v, want %.200q", n, u.acked, f, want)
 		}
 	}
 }

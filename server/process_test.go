@@ -58,11 +58,13 @@ func (s *said) Write(b []byte) (int, error) {
 	return s.text.Write(b)
 }
 
-func (p *process) stderr() string {
-	p.errs.mu.Lock()
-	defer p.errs.mu.Unlock()
-	return p.errs.text.String()
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
+
+func (p *process) stderr() string { return p.errs.String() }
 
 func (p *process) hasEnded() bool {
 	select {
@@ -77,11 +79,17 @@ func (p *process) hasEnded() bool {
 // wrap, if any, stands before the program's own words, such as strace's.
 func startProcess(t *testing.T, data string, wrap ...string) *process {
 	t.Helper()
+	return startAt(t, "127.0.0.1:0", data, wrap...)
+}
+
+// startAt is startProcess at an address of the caller's.
+func startAt(t *testing.T, listen, data string, wrap ...string) *process {
+	t.Helper()
 	bin, err := buildServer()
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := append(append([]string{}, wrap...), bin, "serve", "-listen", "127.0.0.1:0", "-data", data, "-demo")
+	words := append(append([]string{}, wrap...), bin, "serve", "-listen", listen, "-data", data, "-demo")
 	p := &process{cmd: exec.Command(words[0], words[1:]...), passwords: map[string]string{}, ended: make(chan struct{})}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a tracer's child dies with it
 	p.cmd.Stderr = &p.errs
@@ -225,9 +233,16 @@ func (w *wire) receive() (protocol.Message, error) {
 }
 
 // note is the changeset with which a test creates the record of counter n.
-func (w *wire) note(n uint64) record.Changeset {
+func (w *wire) note(n uint64) record.Changeset { return w.noteOf(n, valueOf(n, 0)) }
+
+// valueOf is what the record of counter n says, made longer by padding bytes.
+func valueOf(n uint64, padding int) conflict.Value {
+	return conflict.Value(fmt.Sprintf("Nguyễn Văn %d", n) + strings.Repeat("x", padding))
+}
+
+func (w *wire) noteOf(n uint64, v conflict.Value) record.Changeset {
 	d := conflict.Dot{Replica: w.replica, Counter: n}
 	return record.Changeset{Dot: d, Unit: w.unit, Author: w.author, At: time.Now().UnixMilli(), Edits: []record.Edit{{
 		Record: d, Register: "residents", Definition: 1,
-		Writes: []record.Write{{Key: conflict.Key(20), Value: conflict.Value(fmt.Sprintf("Nguyễn Văn %d", n))}}}}}
+		Writes: []record.Write{{Key: conflict.Key(20), Value: v}}}}}
 }
