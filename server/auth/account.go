@@ -15,6 +15,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"wardbook/server/audit"
+	"wardbook/server/ledger"
 	"wardbook/server/rpc"
 	"wardbook/server/store"
 	"wardbook/server/store/sqlite"
@@ -216,6 +217,12 @@ func (a *Accounts) Alter(ctx context.Context, by Principal, id store.AccountID, 
 		}
 		if err := noteAlterations(tx, by, now, old, acc); err != nil {
 			return err
+		}
+		if old.Unit != "" && (old.Unit != acc.Unit || old.Role != acc.Role || old.Sensitive != acc.Sensitive) {
+			// What its devices wrote before they hear of this is judged by it.
+			if err := tx.EndRights(old.Name, &ledger.Rights{Unit: old.Unit, Sensitive: old.Sensitive, EndedAt: now.UnixMilli()}); err != nil {
+				return err
+			}
 		}
 		return a.endAfterAlter(tx, now, old, acc)
 	})

@@ -26,6 +26,8 @@ type batch struct {
 	readTrouble bool
 	brakes      map[string]*brake // by unit, of units that this push empties something of
 	moves       []Move
+	past        []Rights // of the author, read once
+	readPast    bool
 	body, state []byte // memory for what is handed to Tables
 }
 
@@ -128,9 +130,9 @@ func (b *batch) take(c record.Changeset) error {
 	}
 	b.r.Acked = in.Counter + in.Count - 1
 	if refusal != nil {
-		unit := c.Unit
-		if unit != b.a.Unit && b.a.Unit != "" {
-			unit = b.a.Unit // its own supervisor sees it, not that of a unit it has no say in
+		unit, err := b.watch(c.Unit)
+		if err != nil {
+			return err
 		}
 		return b.aside(in, unit, c.Author, refusal)
 	}
@@ -165,7 +167,11 @@ func (b *batch) judge(c record.Changeset) ([]*Row, *protocol.Error, error) {
 		return refuse(protocol.Revoked, "")
 	case c.Author != b.a.Account:
 		return refuse(protocol.Forbidden, "author")
-	case !b.l.cfg.Allow(b.a, c.Unit, protocol.Basic):
+	}
+	switch ok, err := b.may(c.Unit, protocol.Basic, c.Dot.Counter); {
+	case err != nil:
+		return nil, nil, err
+	case !ok:
 		return refuse(protocol.Forbidden, "unit")
 	}
 	rows := make([]*Row, len(c.Edits))
@@ -232,16 +238,20 @@ func (b *batch) judgeRecord(c record.Changeset, i int) (*Row, *protocol.Error, e
 
 func (b *batch) judgeWrite(c record.Changeset, def *register.Definition, w record.Write) (protocol.Code, error) {
 	class := ClassOf(def, w.Key.ID)
-	if class != protocol.Basic && !b.l.cfg.Allow(b.a, c.Unit, class) {
-		return protocol.Forbidden, nil
+	if class != protocol.Basic {
+		if ok, err := b.may(c.Unit, class, c.Dot.Counter); err != nil || !ok {
+			return protocol.Forbidden, err
+		}
 	}
 	if w.Key.ID == conflict.FieldLife {
 		life, err := conflict.ParseLife(w.Value)
 		if err != nil {
 			return protocol.Malformed, nil
 		}
-		if life.Deleted && hasSensitive(def) && !b.l.cfg.Allow(b.a, c.Unit, protocol.Sensitive) {
-			return protocol.Partial, nil
+		if life.Deleted && hasSensitive(def) {
+			if ok, err := b.may(c.Unit, protocol.Sensitive, c.Dot.Counter); err != nil || !ok {
+				return protocol.Partial, err
+			}
 		}
 	}
 	if w.Key.ID == conflict.FieldHome {

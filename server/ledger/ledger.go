@@ -103,7 +103,11 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 		r.Previous, r.Current = h.Current, h.Next
 	}
 	units := map[string]bool{}
-	holds := told{Last: h.Last}
+	past, err := t.PastRights(a.Account)
+	if err != nil {
+		return nil, nil, err
+	}
+	holds := told{Last: h.Last, Rights: uint64(len(past)) + 1}
 	for _, s := range h.Scopes {
 		g, err := l.grant(t, a, h, epoch, s)
 		if err != nil {

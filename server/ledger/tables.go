@@ -37,6 +37,11 @@ type Tables interface {
 	// PutQuarantine opens or settles an entry.
 	PutQuarantine(q *Quarantine) error
 
+	// PastRights lists the rights that an account had, oldest first.
+	PastRights(account string) ([]Rights, error)
+	// EndRights keeps rights that an account has no more, and sets their Version.
+	EndRights(account string, r *Rights) error
+
 	// Emptied returns how much an author deleted and blanked in a unit on a day.
 	Emptied(account, unit string, day int64) (Emptied, error)
 	// SetEmptied keeps it. Earlier days of the author may be forgotten.

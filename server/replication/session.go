@@ -137,12 +137,10 @@ func (h *host) rejected(err error) (session.Event, error) {
 // codeOf says on the wire why the authoriser refused.
 func codeOf(err error) protocol.Code {
 	switch {
-	case errors.Is(err, auth.ErrTokenExpired):
-		return protocol.Expired
+	case errors.Is(err, auth.ErrTokenExpired), errors.Is(err, auth.ErrChanged):
+		return protocol.Expired // a new token brings the account as it is now
 	case errors.Is(err, auth.ErrDeviceRevoked), errors.Is(err, auth.ErrDisabled), errors.Is(err, auth.ErrTokenReused):
 		return protocol.Revoked
-	case errors.Is(err, auth.ErrChanged):
-		return protocol.Superseded // come again: the scopes are others now
 	}
 	var e *rpc.Error
 	if errors.As(err, &e) {

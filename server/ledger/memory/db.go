@@ -30,6 +30,7 @@ type DB struct {
 	emptied    map[emptiedKey]ledger.Emptied
 	departed   map[registerKey]map[conflict.RecordID]ledger.Row // by where from; maps are replaced, never written to
 	arrivals   map[conflict.RecordID]ledger.Arrival
+	rights     map[string][]ledger.Rights // by account
 
 	open bool
 }
@@ -57,7 +58,8 @@ func New(random io.Reader) (*DB, error) {
 	d := &DB{forks: map[forkKey]uint64{}, numbers: map[conflict.ReplicaID]int64{}, history: map[conflict.RecordID][]conflict.Dot{},
 		rows: map[conflict.RecordID]*ledger.Row{}, registers: map[registerKey][]conflict.RecordID{},
 		positions: map[string]uint64{}, hub: map[registerKey]uint64{}, backedUp: map[string]uint64{}, givenBack: map[givenKey]ledger.GivenBack{},
-		emptied: map[emptiedKey]ledger.Emptied{}, departed: map[registerKey]map[conflict.RecordID]ledger.Row{}, arrivals: map[conflict.RecordID]ledger.Arrival{}}
+		emptied: map[emptiedKey]ledger.Emptied{}, departed: map[registerKey]map[conflict.RecordID]ledger.Row{}, arrivals: map[conflict.RecordID]ledger.Arrival{},
+		rights: map[string][]ledger.Rights{}}
 	if err := d.begin(random); err != nil {
 		return nil, err
 	}
@@ -80,7 +82,7 @@ func (d *DB) begin(random io.Reader) error {
 func (d *DB) Clone() *DB {
 	c := &DB{epochs: slices.Clone(d.epochs), forks: maps.Clone(d.forks), replicas: slices.Clone(d.replicas), numbers: maps.Clone(d.numbers),
 		rows: maps.Clone(d.rows), positions: maps.Clone(d.positions), hub: maps.Clone(d.hub), backedUp: maps.Clone(d.backedUp), givenBack: maps.Clone(d.givenBack),
-		emptied: maps.Clone(d.emptied), departed: maps.Clone(d.departed), arrivals: maps.Clone(d.arrivals)}
+		emptied: maps.Clone(d.emptied), departed: maps.Clone(d.departed), arrivals: maps.Clone(d.arrivals), rights: maps.Clone(d.rights)}
 	c.intake = make([][]ledger.Intake, len(d.intake))
 	for i, list := range d.intake {
 		c.intake[i] = slices.Clip(list) // only ever appended to

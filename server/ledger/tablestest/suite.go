@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 		{"positions are kept by unit", testPosition},
 		{"a record that left is told where it was", testMove},
 		{"an arrival waits until it is dropped", testArrival},
+		{"rights that ended are kept in order", testRights},
 		{"what was emptied is kept by author, unit and day", testEmptied},
 		{"work that fails leaves nothing", testRollback},
 		{"what is handed out is the caller's", testOwnership},
@@ -497,6 +498,26 @@ func testArrival(t *testing.T, e Engine) {
 			t.Errorf("got %v, want %v", got, err)
 		}
 	}
+}
+
+func testRights(t *testing.T, e Engine) {
+	get := func(account string) (got []ledger.Rights) {
+		view(t, e, func(tb ledger.Tables) (err error) { got, err = tb.PastRights(account); return err })
+		return got
+	}
+	same(t, "at first", len(get("officer.a")), 0)
+	want := []ledger.Rights{{Unit: unitA, Sensitive: true, EndedAt: 5}, {Unit: unitB, EndedAt: 9}}
+	for i := range want {
+		update(t, e, func(tb ledger.Tables) error { return tb.EndRights("officer.a", &want[i]) })
+		same(t, "version", want[i].Version, uint64(i+1))
+	}
+	same(t, "kept", get("officer.a"), want)
+	same(t, "of another account", len(get("officer.b")), 0)
+	cause := errors.New("the work fails")
+	if err := e.Update(func(tb ledger.Tables) error { return errors.Join(tb.EndRights("officer.a", &ledger.Rights{}), cause) }); !errors.Is(err, cause) {
+		t.Errorf("got %v", err)
+	}
+	same(t, "after a rollback", len(get("officer.a")), 2)
 }
 
 func testEmptied(t *testing.T, e Engine) {

@@ -189,6 +189,32 @@ func (w *Town) Officer(name, unit string) *Account {
 	return a
 }
 
+// Post gives an officer another unit; their devices hear of it when they connect,
+// and are equipped for it by Sign.
+func (w *Town) Post(a *Account, unit string) {
+	w.T.Helper()
+	w.Now++
+	w.Update(func(t ledger.Tables) ([]protocol.StreamMark, error) {
+		return nil, t.EndRights(a.Name, &ledger.Rights{Unit: a.Unit, Sensitive: a.Sensitive, EndedAt: w.Now})
+	})
+	a.Unit = unit
+	w.dismiss(a, protocol.Expired)
+}
+
+// Revoke closes an officer's device and account for good.
+func (w *Town) Revoke(a *Account) {
+	a.Revoked = true
+	w.dismiss(a, protocol.Expired)
+}
+
+func (w *Town) dismiss(a *Account, code protocol.Code) {
+	for _, d := range w.devices {
+		if d.Account == a && d.end != nil {
+			d.end.step(session.Dismiss{Now: w.Now, Error: &protocol.Error{Code: code}})
+		}
+	}
+}
+
 // Device is one device of an officer.
 type Device struct {
 	Town    *Town
