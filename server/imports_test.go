@@ -84,8 +84,8 @@ func checkImport(t *testing.T, path, imported string) {
 			t.Errorf("%s imports %s, whose home is %v", path, imported, allowed)
 		}
 	}
-	// The simulator and the benchmark drive both ends; no other room may.
-	if !within(imported, "wardbook") || within(path, "wardbook/sync/simtest") || within(path, "wardbook/sync/bench") {
+	// The simulator, the benchmark and the drill drive both ends; no other room may.
+	if !within(imported, "wardbook") || within(path, "wardbook/sync/simtest") || within(path, "wardbook/sync/bench") || within(path, "wardbook/sync/drill") {
 		return
 	}
 	for _, a := range arrows {

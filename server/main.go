@@ -29,6 +29,7 @@ func commands() []command {
 		{"backup", "-data DIR -to DIR", "copy the database beside a running server, and verify the copy", backupCommand},
 		{"restore", "-from DIR -data DIR", "put a verified backup in the place of the database", restoreCommand},
 		{"doctor", "-data DIR", "look whether a data folder is sound, and say what to do", doctorCommand},
+		{"drill", "restore [-data DIR]", "lose a server of its own, restore it, and count what is left", drillCommand},
 		{"bench", "[-quick] [-json FILE]", "measure the design's budgets against their floor", benchCommand},
 		{"sim", "[-seeds N] [-from S] [-mix NAME] [-play FILE]", "play a city with faults, from seeds, and hold it to the laws", simCommand},
 		{"version", "", "print the version", versionCommand},
