@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -124,7 +125,7 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 // mayWrite asks the one authoriser. Whoever may open a sync session is an
 // officer or a supervisor; for rows and fields both have the same rights.
 func mayWrite(a ledger.Author, unit string, class protocol.Class) bool {
-	p := auth.Principal{Role: store.RoleOfficer, Unit: a.Unit, Sensitive: a.Sensitive}
+	p := auth.Principal{Role: store.RoleOfficer, Unit: a.Unit, Waiting: strings.Join(a.Waiting, " "), Sensitive: a.Sensitive}
 	of := auth.Basic
 	if class == protocol.Sensitive {
 		of = auth.Sensitive

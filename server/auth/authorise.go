@@ -2,6 +2,8 @@ package auth
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"wardbook/server/rpc"
 	"wardbook/server/store"
@@ -75,11 +77,11 @@ func Can(p Principal, action Action, unit string, class Class) error {
 	}
 	switch action {
 	case ReadRecord, WriteRecord, Reveal:
-		if (p.Role == store.RoleOfficer || p.Role == store.RoleSupervisor) && p.Unit == unit {
+		if (p.Role == store.RoleOfficer || p.Role == store.RoleSupervisor) && p.inUnit(unit) {
 			return nil
 		}
 	case Review:
-		if p.Role == store.RoleSupervisor && p.Unit == unit {
+		if p.Role == store.RoleSupervisor && p.inUnit(unit) {
 			return nil
 		}
 	case HubPull:
@@ -88,6 +90,12 @@ func Can(p Principal, action Action, unit string, class Class) error {
 		}
 	}
 	return refuse(p, action)
+}
+
+// inUnit reports whether a unit is p's own, or one in which records wait that may
+// come to be p's own unit's.
+func (p Principal) inUnit(unit string) bool {
+	return p.Unit == unit || slices.Contains(strings.Fields(p.Waiting), unit)
 }
 
 // refuse says no more to the caller than "forbidden": whether the unit or the

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"wardbook/server/rpc"
@@ -13,14 +14,18 @@ import (
 // Principal is who is asking, as the database knew them at one moment. Rights
 // change: inside a write, take a fresh one with Current in the same transaction.
 type Principal struct {
-	Account    store.AccountID
-	Device     store.DeviceID
-	Family     store.FamilyID
-	Name       string
-	Role       store.Role
-	Unit       string // 5-digit unit code; empty for hub and admin
-	Sensitive  bool   // the sensitive class of the unit's fields is theirs too
-	MustChange bool   // nothing is theirs until they change their password
+	Account store.AccountID
+	Device  store.DeviceID
+	Family  store.FamilyID
+	Name    string
+	Role    store.Role
+	Unit    string // 5-digit unit code; empty for hub and admin
+	// Waiting names, divided by spaces, the units in which the records of a split
+	// unit wait for a person to assign them, where Unit is that unit or one of its
+	// successors.
+	Waiting    string
+	Sensitive  bool // the sensitive class of the unit's fields is theirs too
+	MustChange bool // nothing is theirs until they change their password
 	Expires    time.Time
 
 	console bool // the server's own command line
@@ -61,7 +66,12 @@ func Current(tx *sqlite.Tx, p Principal, now time.Time) (Principal, error) {
 	case f.Revoked() || !now.Before(f.ExpiresAt):
 		return Principal{}, ErrSignedOut
 	}
+	waiting, err := tx.WaitingUnits(a.Unit)
+	if err != nil {
+		return Principal{}, err
+	}
 	return Principal{
+		Waiting: strings.Join(waiting, " "),
 		Account: a.ID, Device: d.ID, Family: f.ID, Name: a.Name, Role: a.Role, Unit: a.Unit,
 		Sensitive: a.Sensitive, MustChange: a.MustChange, Expires: p.Expires,
 	}, nil

@@ -28,6 +28,8 @@ type batch struct {
 	moves       []Move
 	past        []Rights // of the author, read once
 	readPast    bool
+	changes     []UnitChange // of lists, read once
+	readChanges bool
 	body, state []byte // memory for what is handed to Tables
 }
 
@@ -233,7 +235,8 @@ func (b *batch) judgeRecord(c record.Changeset, i int) (*Row, *protocol.Error, e
 		}
 		return nil, &protocol.Error{Code: code, Detail: e.Record.String()}, nil
 	}
-	return &Row{ID: e.Record, Register: e.Register, Unit: c.Unit}, nil, nil
+	unit, err := b.begins(&c)
+	return &Row{ID: e.Record, Register: e.Register, Unit: unit}, nil, err
 }
 
 func (b *batch) judgeWrite(c record.Changeset, def *register.Definition, w record.Write) (protocol.Code, error) {
@@ -376,8 +379,14 @@ func (b *batch) apply(c record.Changeset, rows []*Row) error {
 			}
 		}
 		def, _ := b.l.cfg.Definition(row.Register)
+		begins := len(row.State) == 0 && row.Unit != c.Unit
 		if err := b.applyEdit(c, i, row, def, p); err != nil {
 			return err
+		}
+		if begins {
+			if err := b.beginsElsewhere(&c, row); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -15,8 +15,9 @@ type Author struct {
 	Account   string // name, as it stands in changesets
 	Device    string
 	Unit      string
-	Sensitive bool // may read and write sensitive fields of the unit
-	Revoked   bool // device or account closed: what still arrives is kept aside
+	Waiting   []string // units in which the records of split units wait, among them its own
+	Sensitive bool     // may read and write sensitive fields of the unit
+	Revoked   bool     // device or account closed: what still arrives is kept aside
 }
 
 // Config is what a ledger is given once.
@@ -107,7 +108,11 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 	if err != nil {
 		return nil, nil, err
 	}
-	holds := told{Last: h.Last, Rights: uint64(len(past)) + 1}
+	changes, err := t.UnitChanges()
+	if err != nil {
+		return nil, nil, err
+	}
+	holds := told{Last: h.Last, Rights: uint64(len(past)) + 1, List: list(changes)}
 	for _, s := range h.Scopes {
 		g, err := l.grant(t, a, h, epoch, s)
 		if err != nil {

@@ -56,8 +56,14 @@ func unitsOf(c *record.Changeset, rows []*Row) []string {
 // unit. It puts the row.
 func (b *batch) settleHome(row *Row, merged conflict.Record, left uint64) error {
 	home, ok := record.HomeOf(merged)
-	if ok && home.Unit != row.Unit {
-		return b.move(row, merged, home.Unit, left)
+	if ok {
+		to, err := b.resolve(home.Unit)
+		if err != nil {
+			return err
+		}
+		if to != row.Unit {
+			return b.move(row, merged, to, left)
+		}
 	}
 	if err := b.t.PutRecord(row); err != nil {
 		return err
@@ -98,7 +104,12 @@ func (b *batch) move(row *Row, merged conflict.Record, to string, left uint64) e
 	if err := b.t.PutMove(&m); err != nil {
 		return err
 	}
-	if err := b.t.PutArrival(&Arrival{Record: row.ID, Unit: to, From: m.From, At: b.now}); err != nil {
+	if record.Arrived(merged) {
+		err = b.t.PutArrival(&Arrival{Record: row.ID, Unit: to, From: m.From, At: b.now})
+	} else {
+		err = b.t.DropArrival(row.ID)
+	}
+	if err != nil {
 		return err
 	}
 	b.moves = append(b.moves, m)

@@ -37,6 +37,11 @@ type Tables interface {
 	// PutQuarantine opens or settles an entry.
 	PutQuarantine(q *Quarantine) error
 
+	// UnitChanges lists what became of units' codes, by list and code.
+	UnitChanges() ([]UnitChange, error)
+	// PutUnitChange keeps one.
+	PutUnitChange(c *UnitChange) error
+
 	// PastRights lists the rights that an account had, oldest first.
 	PastRights(account string) ([]Rights, error)
 	// EndRights keeps rights that an account has no more, and sets their Version.

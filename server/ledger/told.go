@@ -14,6 +14,7 @@ import (
 type told struct {
 	Last   uint64 `json:"n"`
 	Rights uint64 `json:"r,omitempty"` // version of the account's rights
+	List   string `json:"l,omitempty"` // of units, that was in force
 	Marks  []mark `json:"m,omitempty"` // cursors of basic streams
 }
 

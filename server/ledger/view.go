@@ -103,12 +103,14 @@ func (l *Ledger) MayRead(a Author, s protocol.Stream) bool {
 // Offer lists the streams that author may have, in the order of the registers.
 func (l *Ledger) Offer(a Author) []protocol.Stream {
 	var streams []protocol.Stream
-	for _, id := range l.cfg.Registers {
-		def, _ := l.cfg.Definition(id)
-		for _, class := range []protocol.Class{protocol.Basic, protocol.Sensitive} {
-			s := protocol.Stream{Unit: a.Unit, Register: id, Class: class}
-			if (class == protocol.Basic || hasSensitive(def)) && l.MayRead(a, s) {
-				streams = append(streams, s)
+	for _, unit := range append([]string{a.Unit}, a.Waiting...) {
+		for _, id := range l.cfg.Registers {
+			def, _ := l.cfg.Definition(id)
+			for _, class := range []protocol.Class{protocol.Basic, protocol.Sensitive} {
+				s := protocol.Stream{Unit: unit, Register: id, Class: class}
+				if (class == protocol.Basic || hasSensitive(def)) && l.MayRead(a, s) {
+					streams = append(streams, s)
+				}
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"wardbook/conflict"
@@ -156,7 +157,7 @@ func codeOf(err error) protocol.Code {
 
 // authorOf is what the ledger must know of p.
 func authorOf(p auth.Principal, closed bool) ledger.Author {
-	return ledger.Author{Account: p.Name, Device: string(p.Device), Unit: p.Unit, Sensitive: p.Sensitive, Revoked: closed}
+	return ledger.Author{Account: p.Name, Device: string(p.Device), Unit: p.Unit, Waiting: strings.Fields(p.Waiting), Sensitive: p.Sensitive, Revoked: closed}
 }
 
 // current reads the rights of this moment in the transaction that acts on them.

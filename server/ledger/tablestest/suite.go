@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 		{"positions are kept by unit", testPosition},
 		{"a record that left is told where it was", testMove},
 		{"an arrival waits until it is dropped", testArrival},
+		{"changes of units are kept by list and code", testUnitChanges},
 		{"rights that ended are kept in order", testRights},
 		{"what was emptied is kept by author, unit and day", testEmptied},
 		{"work that fails leaves nothing", testRollback},
@@ -498,6 +499,27 @@ func testArrival(t *testing.T, e Engine) {
 			t.Errorf("got %v, want %v", got, err)
 		}
 	}
+}
+
+func testUnitChanges(t *testing.T, e Engine) {
+	want := []ledger.UnitChange{
+		{List: "2027-01-01", Before: "2025-07-01", Old: unitA, New: []string{"30001"}, At: 5},
+		{List: "2027-01-01", Before: "2025-07-01", Old: unitB, New: []string{"30001", "30002"}, At: 5},
+		{List: "2028-01-01", Before: "2027-01-01", Old: "30001", New: []string{unitA}, At: 6}}
+	for _, i := range []int{2, 1, 0} {
+		update(t, e, func(tb ledger.Tables) error { return tb.PutUnitChange(&want[i]) })
+	}
+	cause := errors.New("the work fails")
+	if err := e.Update(func(tb ledger.Tables) error {
+		return errors.Join(tb.PutUnitChange(&ledger.UnitChange{List: "2029-01-01", Old: unitA, New: []string{unitB}}), cause)
+	}); !errors.Is(err, cause) {
+		t.Errorf("got %v", err)
+	}
+	view(t, e, func(tb ledger.Tables) error {
+		got, err := tb.UnitChanges()
+		same(t, "changes", got, want)
+		return err
+	})
 }
 
 func testRights(t *testing.T, e Engine) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -59,7 +60,7 @@ func New(t testing.TB, defs ...*register.Definition) *Town {
 	w.Ledger = ledger.New(ledger.Config{Now: func() int64 { w.Now++; return w.Now }, Registers: ids,
 		Definition: w.definition,
 		Allow: func(a ledger.Author, unit string, class protocol.Class) bool {
-			return unit == a.Unit && (class == protocol.Basic || a.Sensitive)
+			return (unit == a.Unit || slices.Contains(a.Waiting, unit)) && (class == protocol.Basic || a.Sensitive)
 		}})
 	return w
 }
@@ -201,6 +202,45 @@ func (w *Town) Post(a *Account, unit string) {
 	w.dismiss(a, protocol.Expired)
 }
 
+// Change makes a change of lists: what became of each old unit. Officers of a unit
+// with one successor go there.
+func (w *Town) Change(list, before string, changes map[string][]string) ledger.Changed {
+	w.T.Helper()
+	var rows []ledger.UnitChange
+	for _, old := range slices.Sorted(maps.Keys(changes)) {
+		rows = append(rows, ledger.UnitChange{List: list, Before: before, Old: old, New: changes[old], At: w.Now})
+	}
+	var done ledger.Changed
+	w.Update(func(t ledger.Tables) (grew []protocol.StreamMark, err error) {
+		done, grew, err = w.Ledger.ChangeUnits(t, "admin", rows)
+		return grew, err
+	})
+	posts := map[*Account]string{}
+	for _, a := range w.accounts {
+		if to := changes[a.Unit]; len(to) == 1 && to[0] != a.Unit {
+			posts[a] = to[0]
+		}
+	}
+	for a, unit := range posts {
+		w.Post(a, unit)
+	}
+	return done
+}
+
+// waiting lists the waiting units that an account may see.
+func (w *Town) waiting(a *Account) (units []string) {
+	w.Must(w.DB.View(func(t ledger.Tables) error {
+		changes, err := t.UnitChanges()
+		for _, c := range changes {
+			if len(c.New) > 1 && (c.Old == a.Unit || slices.Contains(c.New, a.Unit)) {
+				units = append(units, ledger.Waiting(c.Old, c.Before))
+			}
+		}
+		return err
+	}))
+	return units
+}
+
 // Revoke closes an officer's device and account for good.
 func (w *Town) Revoke(a *Account) {
 	a.Revoked = true
@@ -256,12 +296,10 @@ func (d *Device) Sign() {
 	var bodies [][]byte
 	for _, def := range d.Town.Defs {
 		bodies = append(bodies, def.Marshal())
-		s := protocol.Stream{Unit: d.Account.Unit, Register: string(def.ID)}
+	}
+	a := d.Account
+	for _, s := range d.Town.Ledger.Offer(ledger.Author{Account: a.Name, Unit: a.Unit, Waiting: d.Town.waiting(a), Sensitive: a.Sensitive}) {
 		scopes = append(scopes, protocol.Scope{Stream: s})
-		if d.Account.Sensitive {
-			s.Class = protocol.Sensitive
-			scopes = append(scopes, protocol.Scope{Stream: s})
-		}
 	}
 	d.Town.Must(d.R.SetDefinitions(ctx, bodies...))
 	d.Town.Must(d.R.SetScopes(ctx, scopes))
@@ -368,7 +406,7 @@ func (s *end) hear() bool {
 
 func (s *end) author() ledger.Author {
 	a := s.d.Account
-	return ledger.Author{Account: a.Name, Device: s.d.Label, Unit: a.Unit, Sensitive: a.Sensitive, Revoked: a.Revoked}
+	return ledger.Author{Account: a.Name, Device: s.d.Label, Unit: a.Unit, Waiting: s.d.Town.waiting(a), Sensitive: a.Sensitive, Revoked: a.Revoked}
 }
 
 func (s *end) step(e session.Event) {
@@ -377,6 +415,7 @@ func (s *end) step(e session.Event) {
 	for _, f := range s.machine.Step(e) {
 		var next session.Event
 		var err error
+		author := s.author()
 		switch f := f.(type) {
 		case session.Send:
 			s.said = append(s.said, protocol.Encode(nil, f.Message))
@@ -386,7 +425,7 @@ func (s *end) step(e session.Event) {
 			s.replica = f.Hello.Replica
 			var a session.Admitted
 			err = w.DB.Update(func(t ledger.Tables) (err error) {
-				a.Welcome, a.More, err = w.Ledger.Admit(t, s.author(), f.Hello)
+				a.Welcome, a.More, err = w.Ledger.Admit(t, author, f.Hello)
 				return err
 			})
 			a.Now, a.Expires = w.Now, w.Now+1<<40
@@ -394,7 +433,7 @@ func (s *end) step(e session.Event) {
 		case session.Commit:
 			var out ledger.Outcome
 			err = w.DB.Update(func(t ledger.Tables) (err error) {
-				out, err = w.Ledger.Commit(t, s.author(), s.replica, f.Changesets)
+				out, err = w.Ledger.Commit(t, author, s.replica, f.Changesets)
 				return err
 			})
 			next = session.Committed{Now: w.Now, Ack: out.Ack, Refusals: out.Refusals, Forked: out.Forked}
@@ -402,7 +441,7 @@ func (s *end) step(e session.Event) {
 				w.grew(out.Grew)
 			}
 		case session.LoadPage:
-			if !w.Ledger.MayRead(s.author(), f.Scope.Stream) {
+			if !w.Ledger.MayRead(author, f.Scope.Stream) {
 				err = &protocol.Error{Code: protocol.Forbidden}
 				break
 			}
