@@ -124,7 +124,9 @@ func (l *Ledger) Changed(stream protocol.Stream, from uint64, limit int) ([]ledg
 	}
 	query := `SELECT ` + recordColumns + ` FROM records WHERE unit = ? AND register = ? AND position > ? ORDER BY position LIMIT ?`
 	if stream.Class == protocol.Sensitive {
-		query = `SELECT ` + recordColumns + ` FROM records WHERE unit = ? AND register = ? AND sensitive > 0 AND sensitive > ? ORDER BY sensitive LIMIT ?`
+		// The bound first: SQLite walks the index from the first of the two, and
+		// the other is only there to make the partial index usable.
+		query = `SELECT ` + recordColumns + ` FROM records WHERE unit = ? AND register = ? AND sensitive > ? AND sensitive > 0 ORDER BY sensitive LIMIT ?`
 	}
 	rows, err := l.rows(query, stream.Unit, register, from, limit)
 	if err != nil {

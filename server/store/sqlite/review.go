@@ -201,9 +201,10 @@ func (l *Ledger) ChangedSince(unit, register string, position uint64, after *led
 		}
 		counter = after.ID.Counter
 	}
+	// In the second part the bound comes first, as in Changed.
 	return l.rows(`SELECT `+recordColumns+` FROM (
 			SELECT * FROM records WHERE unit = ?1 AND register = ?2 AND position > ?3
-			UNION SELECT * FROM records WHERE unit = ?1 AND register = ?2 AND sensitive > 0 AND sensitive > ?3)
+			UNION SELECT * FROM records WHERE unit = ?1 AND register = ?2 AND sensitive > ?3 AND sensitive > 0)
 		WHERE (replica, counter) > (?4, ?5) ORDER BY replica, counter LIMIT ?6`, unit, no, position, replica, counter, limit)
 }
 
