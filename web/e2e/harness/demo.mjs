@@ -18,6 +18,8 @@ export class Demo {
   constructor(folder) {
     this.folder = folder;
     this.port = 0;
+    /** What the next start runs. */
+    this.program = program;
     /** Passwords by account name. */
     this.passwords = {};
   }
@@ -43,7 +45,7 @@ export class Demo {
   }
 
   async start() {
-    const child = spawn(program, ['serve', '-listen', `127.0.0.1:${this.port}`, '-data', join(this.folder, 'data'), '-demo'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(this.program, ['serve', '-listen', `127.0.0.1:${this.port}`, '-data', join(this.folder, 'data'), '-demo'], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     child.stderr.on('data', (text) => (this.#said += text));
     const listening = (async () => {
@@ -54,7 +56,7 @@ export class Demo {
       }
       throw new Error(`the server ended: ${this.#said}`);
     })();
-    const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`the server does not start: ${this.#said}`)), 60_000).unref());
+    const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`the server does not start: ${this.#said}`)), 120_000).unref());
     this.port = await Promise.race([listening, late]);
     child.stdout.resume();
   }

@@ -28,7 +28,7 @@ async function install(): Promise<void> {
     Object.entries(SHELL).map(async ([address, hash]) => {
       const response = (await before.get(hash)?.()) ?? (await fetch(address))
       if (!response.ok) throw new Error(`${address}: ${response.status}`)
-      await cache.put(address, response)
+      await cache.put(address, addressless(response))
     }),
   )
   await cache.put(HASHES, Response.json(SHELL))
@@ -37,6 +37,12 @@ async function install(): Promise<void> {
   if (!page.ok || !text.includes(`content="${VERSION}"`)) throw new Error('the page belongs to another version')
   await cache.put(PAGE, page)
 }
+
+/**
+ * The same content without the address that it came from. A script takes its own address from the response: copied
+ * from the version before as it is, it would fetch its worker and its modules from there.
+ */
+const addressless = ({ body, status, headers }: Response): Response => new Response(body, { status, headers })
 
 /** What the caches of other versions hold, by hash. */
 async function contents(): Promise<Map<string, () => Promise<Response | undefined>>> {
