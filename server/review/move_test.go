@@ -235,7 +235,7 @@ func TestALateWriteOfADeviceThatKnew(t *testing.T) {
 	}
 	b.pull(id)
 	b.save(id, form{values: values("note=made before, too"), draft: true}) // one write: its counter is the last one used
-	hello(w.position(ward)) // was told, and had used the counters of the last write already
+	hello(w.position(ward))                                                // was told, and had used the counters of the last write already
 	b.save(id, form{values: values("note=made after")})
 	refusals := b.push()
 	if len(refusals) != 1 || refusals[0].Code != protocol.WrongUnit {

@@ -1,0 +1,118 @@
+package sqlite
+
+import (
+	"fmt"
+
+	"wardbook/server/ledger"
+	"wardbook/sync/register"
+)
+
+// UnitChanges lists what became of units' codes, by list and code.
+func (l *Ledger) UnitChanges() ([]ledger.UnitChange, error) {
+	rows, err := l.tx.Query(`SELECT list, before, old, new, at FROM unit_changes ORDER BY list, old, new`)
+	if err != nil {
+		return nil, fmt.Errorf("read changes of units: %w", err)
+	}
+	defer rows.Close()
+	var list []ledger.UnitChange
+	for rows.Next() {
+		var c ledger.UnitChange
+		var to string
+		if err := rows.Scan(&c.List, &c.Before, &c.Old, &to, &c.At); err != nil {
+			return nil, fmt.Errorf("read changes of units: %w", err)
+		}
+		if n := len(list); n > 0 && list[n-1].List == c.List && list[n-1].Old == c.Old {
+			list[n-1].New = append(list[n-1].New, to)
+			continue
+		}
+		c.New = []string{to}
+		list = append(list, c)
+	}
+	return list, rows.Err()
+}
+
+// PutUnitChange keeps one.
+func (l *Ledger) PutUnitChange(c *ledger.UnitChange) error {
+	for _, to := range c.New {
+		if _, err := l.tx.Exec(`INSERT INTO unit_changes (list, old, new, before, at) VALUES (?, ?, ?, ?, ?)`, c.List, c.Old, to, c.Before, c.At); err != nil {
+			return fmt.Errorf("keep change of unit %s: %w", c.Old, err)
+		}
+	}
+	return nil
+}
+
+// WaitingUnits lists the waiting units of the splits in which a unit is the old
+// one or a successor.
+func (tx *Tx) WaitingUnits(unit string) ([]string, error) {
+	if unit == "" {
+		return nil, nil
+	}
+	rows, err := tx.Query(`SELECT old, before FROM unit_changes AS c WHERE (c.old = ?1 OR c.new = ?1)
+		AND (SELECT count(*) FROM unit_changes AS d WHERE d.list = c.list AND d.old = c.old) > 1
+		GROUP BY c.list, c.old ORDER BY c.list, c.old`, unit)
+	if err != nil {
+		return nil, fmt.Errorf("list waiting units: %w", err)
+	}
+	defer rows.Close()
+	var list []string
+	for rows.Next() {
+		var old, before string
+		if err := rows.Scan(&old, &before); err != nil {
+			return nil, fmt.Errorf("list waiting units: %w", err)
+		}
+		// The old unit's records, and those of successors that were split again.
+		list = append(list, ledger.Waiting(old, before))
+	}
+	return list, rows.Err()
+}
+
+// NamedUnit is a unit that a list has new, or under another name.
+type NamedUnit struct {
+	List string
+	register.Unit
+}
+
+// NamedUnits lists them, by list and code.
+func (tx *Tx) NamedUnits() ([]NamedUnit, error) {
+	rows, err := tx.Query(`SELECT list, code, name_vi, name_en, kind FROM unit_names ORDER BY list, code`)
+	if err != nil {
+		return nil, fmt.Errorf("read names of units: %w", err)
+	}
+	defer rows.Close()
+	var list []NamedUnit
+	for rows.Next() {
+		var u NamedUnit
+		if err := rows.Scan(&u.List, &u.Code, &u.NameVI, &u.NameEN, &u.Kind); err != nil {
+			return nil, fmt.Errorf("read names of units: %w", err)
+		}
+		list = append(list, u)
+	}
+	return list, rows.Err()
+}
+
+// PutNamedUnit keeps one.
+func (tx *Tx) PutNamedUnit(u NamedUnit) error {
+	if _, err := tx.Exec(`INSERT INTO unit_names (list, code, name_vi, name_en, kind) VALUES (?, ?, ?, ?, ?)`, u.List, u.Code, u.NameVI, u.NameEN, u.Kind); err != nil {
+		return fmt.Errorf("keep name of unit %s: %w", u.Code, err)
+	}
+	return nil
+}
+
+// CountByUnit counts records by unit and register.
+func (l *Ledger) CountByUnit(unit string) (map[string]int, error) {
+	rows, err := l.tx.Query(`SELECT g.id, count(*) FROM records r JOIN registers g ON g.no = r.register WHERE r.unit = ? GROUP BY g.id`, unit)
+	if err != nil {
+		return nil, fmt.Errorf("count records: %w", err)
+	}
+	defer rows.Close()
+	counts := map[string]int{}
+	for rows.Next() {
+		var id string
+		var n int
+		if err := rows.Scan(&id, &n); err != nil {
+			return nil, fmt.Errorf("count records: %w", err)
+		}
+		counts[id] = n
+	}
+	return counts, rows.Err()
+}
