@@ -32,6 +32,7 @@ type account struct {
 	unit      string
 	sensitive bool
 	banned    bool
+	barred    bool // was banned at some time
 }
 
 var officers = []account{{name: "officer.a", unit: unitA, sensitive: true}, {name: "officer.b", unit: unitA}, {name: "officer.c", unit: unitB, sensitive: true}}
@@ -211,6 +212,7 @@ func (w *world) play(s Step) {
 		w.server.review(s.B)
 	case opBan:
 		d.account.banned = !d.account.banned
+		d.account.barred = true
 	default:
 		w.fault(d, s)
 	}
