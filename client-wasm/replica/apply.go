@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"wardbook/conflict"
@@ -67,6 +68,7 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 			b.Streams = append(b.Streams, s)
 		}
 	}
+	again := false
 	for i, g := range w.Grants {
 		if i >= len(e.Scopes) {
 			break
@@ -80,6 +82,12 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 		after.Cursor, after.Floor = e.Scopes[i].Cursor, e.Scopes[i].Floor
 		if after.Granted {
 			after.Head, after.Count = g.Head, g.Count
+		}
+		if reborn && after.Granted && after.Cursor < s.LetGo {
+			// The server has gone back to before a record left, which this
+			// device has forgotten, and takes it to be here: begin anew.
+			after.Cursor, after.Floor, after.LetGo = 0, 0, 0
+			again = true
 		}
 		b.Streams = append(b.Streams, after)
 	}
@@ -113,6 +121,10 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 	if err := r.commit(ctx, b); err != nil {
 		return err
 	}
+	if again {
+		r.scopes++
+		r.signal()
+	}
 	if err := r.release(ctx, covered); err != nil {
 		return err
 	}
@@ -133,7 +145,8 @@ func (r *Replica) unmet(ctx context.Context) (bool, error) {
 func entryOf(replica conflict.ReplicaID, e Entry) bool { return e.Changeset.Dot.Replica == replica }
 
 // release takes those entries out of the outbox whose writes the base covers.
-// The heads stay as they are: the base says the same.
+// The heads stay as they are, for the base says the same; but for those of
+// records that left.
 func (r *Replica) release(ctx context.Context, entries []Entry) error {
 	for part := range slices.Chunk(entries, 256) {
 		holdings, err := r.touched(ctx, part)
@@ -146,12 +159,25 @@ func (r *Replica) release(ctx context.Context, entries []Entry) error {
 				b.Remove = append(b.Remove, part[i].No)
 			}
 		}
+		counts := r.counts
+		for _, id := range slices.SortedFunc(maps.Keys(holdings), conflict.Dot.Compare) {
+			h := holdings[id]
+			if !h.Left {
+				continue
+			}
+			// It has no base that says the same.
+			h.Entries = slices.DeleteFunc(slices.Clone(h.Entries), func(e Entry) bool { return slices.Contains(b.Remove, e.No) })
+			if r.keeps(&h) {
+				r.put(b, &counts, h, nil)
+				continue
+			}
+			b.Drop = append(b.Drop, id)
+			counts.move(h.Index.Flags, 0)
+		}
 		if err := r.commit(ctx, b); err != nil {
 			return err
 		}
-		if err := r.dropLeft(ctx, holdings); err != nil {
-			return err
-		}
+		r.counts = counts
 	}
 	return nil
 }
@@ -354,11 +380,11 @@ func (r *Replica) rehead(ctx context.Context, b *Batch, counts *Counts, entries 
 	done := map[conflict.RecordID]bool{}
 	for i := range entries {
 		for _, edit := range entries[i].Changeset.Edits {
-			if done[edit.Record] {
+			h, ok := holdings[edit.Record]
+			if done[edit.Record] || !ok && entries[i].Refusal == nil { // else it left, and stays away
 				continue
 			}
 			done[edit.Record] = true
-			h, ok := holdings[edit.Record]
 			if !ok { // forgotten with its stream: the overlay brings it back
 				h = Holding{ID: edit.Record, Register: edit.Register, Unit: entries[i].Changeset.Unit}
 			}
@@ -476,6 +502,9 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 	var changed Changed
 	for i := range p.Records {
 		d := &p.Records[i]
+		if d.Left {
+			after.LetGo = p.To
+		}
 		at, known := held[d.Record]
 		h := Holding{ID: d.Record, Register: p.Stream.Register, Unit: p.Stream.Unit}
 		var before *conflict.Record
@@ -491,7 +520,7 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 			continue // never held, or come back by another unit's stream already
 		case d.Left:
 			h.Base = r.without(h, p.Stream.Class)
-			h.Left = p.Stream.Class == protocol.Basic
+			h.Left = h.Left || p.Stream.Class == protocol.Basic
 		default:
 			news, err := conflict.NewRecord(d.Fields)
 			if err != nil {
@@ -635,6 +664,13 @@ func (r *Replica) sweep(ctx context.Context) error {
 	for _, s := range r.streams {
 		if !s.Withdrawn {
 			continue
+		}
+		if s.Cursor > 0 || s.Floor > 0 {
+			// Should it be wanted again after a stop halfway, it begins anew.
+			s.Cursor, s.Floor, s.LetGo = 0, 0, 0
+			if err := r.commit(ctx, &Batch{Streams: []Stream{s}}); err != nil {
+				return err
+			}
 		}
 		if err := r.forgetStream(ctx, s.Stream); err != nil {
 			return err

@@ -131,6 +131,11 @@ func (h *Host) store(ctx context.Context, e session.Effect) (session.Event, Chan
 		return session.Loaded{From: e.From, Changesets: changesets}, Changed{}, err
 	case session.StoreWelcome:
 		err = r.storeWelcome(ctx, e)
+		if err == nil && r.scopes != h.scopes { // a stream begins anew
+			h.scopes = r.scopes
+			local := r.local()
+			return session.Rescoped{Now: r.now(), Scopes: local.Scopes, Defs: local.Defs}, Changed{}, nil
+		}
 	case session.StoreAck:
 		changed, err = r.storeAck(ctx, e.Ack)
 	case session.StorePage:

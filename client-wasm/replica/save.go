@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"wardbook/conflict"
+	"wardbook/sync/protocol"
 	"wardbook/sync/record"
 	"wardbook/sync/register"
 )
@@ -47,13 +48,16 @@ func (r *Replica) saveForm(ctx context.Context, q SaveRequest) (SaveReply, Chang
 	h := Holding{ID: d.Record, Register: d.Register, Unit: d.Unit}
 	if !d.Record.IsZero() {
 		// A record that left the scope meanwhile is written to all the same:
-		// the server knows where it lives now.
+		// the server knows where it lives now. It is kept until that has it.
 		held, ok, err := r.holding(ctx, d.Record)
 		if err != nil {
 			return SaveReply{}, Changed{}, fmt.Errorf("save: %w", err)
 		}
 		if ok {
 			h = held
+		} else {
+			s := r.stream(protocol.Stream{Unit: d.Unit, Register: d.Register})
+			h.Left = s == nil || s.whole() // else it is still to come
 		}
 	}
 	def := r.version(d.Register, d.Definition)

@@ -100,6 +100,7 @@ type Stream struct {
 	Granted   bool          // the server gives it
 	Code      protocol.Code // why not
 	Withdrawn bool          // to be forgotten once nothing of it is pending
+	LetGo     uint64        // last feed position that told of a record that left, 0 for none
 }
 
 // Definition is one version of a register's definition, as it came.

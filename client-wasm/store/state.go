@@ -53,15 +53,15 @@ func (s *Store) State(ctx context.Context) (replica.State, error) {
 
 func (s *Store) streams(ctx context.Context) ([]replica.Stream, error) {
 	var all []replica.Stream
-	err := s.query(ctx, `SELECT unit, register, class, neighbourhoods, priority, cursor, floor, head, count, have, granted, code, withdrawn
+	err := s.query(ctx, `SELECT unit, register, class, neighbourhoods, priority, cursor, floor, head, count, have, granted, code, withdrawn, let_go
 		FROM streams ORDER BY unit, register, class`, func(rows *sql.Rows) error {
 		var t replica.Stream
 		var near sql.RawBytes
-		var cursor, floor, head, count, have int64
-		if err := rows.Scan(&t.Unit, &t.Register, &t.Class, &near, &t.Priority, &cursor, &floor, &head, &count, &have, &t.Granted, &t.Code, &t.Withdrawn); err != nil {
+		var cursor, floor, head, count, have, letGo int64
+		if err := rows.Scan(&t.Unit, &t.Register, &t.Class, &near, &t.Priority, &cursor, &floor, &head, &count, &have, &t.Granted, &t.Code, &t.Withdrawn, &letGo); err != nil {
 			return err
 		}
-		t.Cursor, t.Floor, t.Head, t.Count, t.Have = uint64(cursor), uint64(floor), uint64(head), uint64(count), uint64(have)
+		t.Cursor, t.Floor, t.Head, t.Count, t.Have, t.LetGo = uint64(cursor), uint64(floor), uint64(head), uint64(count), uint64(have), uint64(letGo)
 		if err := json.Unmarshal(near, &t.Neighbourhoods); err != nil {
 			return err
 		}
@@ -112,9 +112,9 @@ func (w *writer) state(b *replica.Batch) error {
 		if err != nil {
 			return err
 		}
-		if err := w.exec(`INSERT OR REPLACE INTO streams (unit, register, class, neighbourhoods, priority, cursor, floor, head, count, have, granted, code, withdrawn)
-			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.Unit, t.Register, int64(t.Class), near, int64(t.Priority), int64(t.Cursor), int64(t.Floor), int64(t.Head), int64(t.Count),
-			int64(t.Have), number(t.Granted), int64(t.Code), number(t.Withdrawn)); err != nil {
+		if err := w.exec(`INSERT OR REPLACE INTO streams (unit, register, class, neighbourhoods, priority, cursor, floor, head, count, have, granted, code, withdrawn, let_go)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, t.Unit, t.Register, int64(t.Class), near, int64(t.Priority), int64(t.Cursor), int64(t.Floor), int64(t.Head), int64(t.Count),
+			int64(t.Have), number(t.Granted), int64(t.Code), number(t.Withdrawn), int64(t.LetGo)); err != nil {
 			return err
 		}
 	}

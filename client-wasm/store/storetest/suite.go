@@ -147,7 +147,7 @@ func state(t *testing.T, p Place) {
 		return protocol.Scope{Stream: protocol.Stream{Unit: unit, Register: register, Class: class}, Neighbourhoods: []string{"Khu phố 1"}, Cursor: 1 << 40, Priority: 3}
 	}
 	one := replica.Stream{Scope: scope("27169", "residents", protocol.Basic), Head: 12, Count: 13, Have: 14, Granted: true}
-	two := replica.Stream{Scope: scope("27169", "residents", protocol.Sensitive), Code: protocol.Forbidden, Withdrawn: true}
+	two := replica.Stream{Scope: scope("27169", "residents", protocol.Sensitive), Code: protocol.Forbidden, Withdrawn: true, LetGo: 7}
 	zero := replica.Stream{Scope: protocol.Scope{Stream: protocol.Stream{Unit: "26734", Register: "residents"}}}
 	commit(t, s, &replica.Batch{Meta: &meta, Streams: []replica.Stream{two, one, zero},
 		Definitions: []replica.Definition{{Register: "residents", Version: 2, Body: []byte("{2}")}, {Register: "residents", Version: 1, Body: []byte("{1}")}},
