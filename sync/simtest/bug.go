@@ -40,6 +40,11 @@ const (
 	RefusalWrong      // a refusal gives another reason
 	RefusalLost       // a refusal is not sent
 	FrameCut          // a message loses its last byte
+	CommitUnflushed   // a power loss takes the last transaction with it
+	PoisonBlocks      // a changeset that cannot be accepted is not taken in, nor what follows it
+	LeftUntold        // a page does not tell what left
+	RightsIgnored     // what an officer may write is not asked
+	FutureRefused     // a changeset from years ahead is refused
 
 	// On the device.
 	CursorFirst        // the cursor is stored before the data
@@ -56,6 +61,7 @@ const (
 	RekeyKeepsContexts // a copy's contexts go on naming dots that it has given up
 	LowerAckIgnored    // a server that has lost something is not sent it again
 	WelcomeIsReceipt   // a Welcome acknowledges what was never compared
+	UnknownDropped     // fields that the device's definition does not know are dropped
 
 	bugs
 )
@@ -101,6 +107,12 @@ var seeded = [bugs]struct {
 	RekeyKeepsContexts: {"rekey-keeps-contexts", Identity, oracleQuarantine},
 	LowerAckIgnored:    {"lower-ack-ignored", Restores, oracleLost},
 	WelcomeIsReceipt:   {"welcome-is-receipt", Identity, oracleSynced},
+	CommitUnflushed:    {"commit-unflushed", Plain, oracleAck},
+	PoisonBlocks:       {"poison-blocks", Changes, oracleRest},
+	LeftUntold:         {"left-untold", Changes, oracleConvergence},
+	RightsIgnored:      {"rights-ignored", Plain, oracleAuthority},
+	FutureRefused:      {"future-refused", Plain, oracleClocks},
+	UnknownDropped:     {"unknown-dropped", Changes, oracleCursor},
 }
 
 // String returns the bug's name.
@@ -157,6 +169,15 @@ func (w *world) bugBatch(d *device, b *replica.Batch) []*replica.Batch {
 		for _, list := range [][]replica.Holding{c.Put, c.Rebase} {
 			for i := range list {
 				list[i].Base = oneSibling(list[i].Base)
+			}
+		}
+	case UnknownDropped:
+		if s, err := d.mem.State(ctx); err == nil && len(s.Definitions) == 1 {
+			c.Put, c.Rebase = slices.Clone(b.Put), slices.Clone(b.Rebase)
+			for _, list := range [][]replica.Holding{c.Put, c.Rebase} {
+				for i := range list {
+					list[i].Base = list[i].Base.With(fieldKeys[firstFields], conflict.Field{})
+				}
 			}
 		}
 	case RekeyKeepsContexts:
@@ -295,6 +316,11 @@ func (w *world) bugSend(s *serverEnd, m protocol.Message) protocol.Message {
 			return nil
 		}
 	case *protocol.Page:
+		if w.bug == LeftUntold {
+			c := *m
+			c.Records = slices.DeleteFunc(slices.Clone(m.Records), func(d protocol.RecordDelta) bool { return d.Left })
+			return &c
+		}
 		n := len(m.Records)
 		if n < 2 {
 			return m
@@ -325,8 +351,18 @@ func (w *world) bugBytes(b []byte) []byte {
 
 // bugPush is what the server makes of the changesets of a push.
 func (w *world) bugPush(s *serverEnd, t ledger.Tables, changesets []record.Changeset) []record.Changeset {
-	if w.bug != RepeatApplied {
+	switch w.bug {
+	default:
 		return changesets
+	case PoisonBlocks:
+		if i := slices.IndexFunc(changesets, func(c record.Changeset) bool { return isPoison(&c) }); i >= 0 {
+			return changesets[:i]
+		}
+		return changesets
+	case FutureRefused:
+		w.server.refusing = slices.ContainsFunc(changesets, func(c record.Changeset) bool { return c.At > w.server.now()+1<<35 }) // about a year
+		return changesets
+	case RepeatApplied:
 	}
 	r, _, err := t.Replica(s.replica)
 	if err != nil || len(changesets) == 0 || changesets[len(changesets)-1].Last().Counter > r.Acked {
@@ -435,6 +471,14 @@ func (t *wrongTables) PutRecord(r *ledger.Row) error {
 	c := *r
 	c.State = record.AppendState(nil, state, r.ID, positions)
 	return t.Tables.PutRecord(&c)
+}
+
+// bugServerCrash is what a power loss of the server takes with it.
+func (w *world) bugServerCrash() {
+	if v := w.server; w.bug == CommitUnflushed && v.unflushed != nil {
+		v.db = v.unflushed
+		v.unflushed = nil
+	}
 }
 
 // bugWipe is what is left of a store that was lost.

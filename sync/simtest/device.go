@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -24,6 +25,7 @@ type device struct {
 	w       *world
 	no      int
 	account *account
+	poison  bool  // the next save goes wrong
 	skew    int64 // of its wall clock, in milliseconds
 	boots   uint64
 	rnd     *rand.ChaCha8
@@ -71,6 +73,8 @@ func (m *remembered) clone() remembered {
 
 // shown is what a device last showed of a record.
 type shown struct {
+	unit   string
+	left   bool // it is kept for what is in the outbox, and no longer
 	head   conflict.Record
 	fields screen
 }
@@ -90,6 +94,7 @@ type form struct {
 	isNew    bool
 	screen   screen
 	conflict set // ids of the fields that it showed in conflict
+	fields   int // how many it has
 }
 
 // Read gives the device its randomness.
@@ -97,6 +102,9 @@ func (d *device) Read(p []byte) (int, error) { return d.rnd.Read(p) }
 
 // now is the device's wall clock: wrong, and different at every step.
 func (d *device) now() int64 { return epochMillis + d.w.now + d.skew }
+
+// unit returns the officer's unit as far as the device has heard.
+func (d *device) unit() string { return cmp.Or(d.meta.Account.Unit, d.account.unit) }
 
 // on makes sure that the device runs.
 func (d *device) on() bool {
@@ -110,7 +118,7 @@ func (d *device) on() bool {
 	binary.LittleEndian.PutUint64(seed[16:], d.boots)
 	d.rnd = rand.NewChaCha8(seed)
 	rep, err := replica.Open(ctx, replica.Config{Store: disk{d.mem, d}, Now: d.now, Rand: d, Lang: "en", Parse: d.w.parse,
-		Account: replica.Account{Name: d.account.name, Role: "officer", Unit: d.account.unit}})
+		Account: replica.Account{Name: d.account.name, Role: "officer", Unit: d.unit()}})
 	if err != nil {
 		if !errors.Is(err, errCrash) {
 			d.w.fail(oracleEffects, fmt.Sprintf("device %d cannot be opened: %v", d.no, err))
@@ -119,7 +127,7 @@ func (d *device) on() bool {
 		return false
 	}
 	if len(rep.Local().Scopes) == 0 {
-		if err := rep.SetScopes(ctx, d.account.scopes()); err != nil {
+		if err := rep.SetScopes(ctx, d.account.scopesIn(d.unit())); err != nil {
 			d.fuse = 0
 			return false
 		}
@@ -178,6 +186,9 @@ func (d *device) drain(n int) {
 		switch e := e.(type) {
 		case session.Dial:
 			d.hangUp()
+			if d.signIn(); d.rep == nil {
+				return
+			}
 			d.link = d.w.dial(d)
 			d.opened = true
 		case session.Send:
@@ -314,7 +325,7 @@ func (d *device) open(fresh bool, bits uint32) (form, bool) {
 		}
 		return f, false
 	}
-	f.key = got.Key
+	f.key, f.fields = got.Key, len(got.Record.Fields)
 	if !fresh {
 		d.checkForm(&got, head)
 	}
@@ -324,7 +335,7 @@ func (d *device) open(fresh bool, bits uint32) (form, bool) {
 // save saves a form with new values in the fields that the bits choose.
 func (d *device) save(f *form, bits uint32) {
 	values := map[string]string{}
-	for i, name := range fieldNames {
+	for i, name := range fieldNames[:f.fields] {
 		if bits&(1<<i) == 0 && !(f.isNew && i == 0) || f.conflict.has(int(fieldKeys[i].ID)) {
 			continue
 		}

@@ -28,6 +28,7 @@ func (k disk) Commit(ctx context.Context, b *replica.Batch) error {
 	if k.d.burn() {
 		return errCrash
 	}
+	b = k.d.poisoned(b)
 	batches := [1]*replica.Batch{b}
 	parts := batches[:]
 	if k.d.w.bug != NoBug {
@@ -81,7 +82,7 @@ func (d *device) holding(id conflict.RecordID) (replica.Holding, bool) {
 // is on its way, and no more once the server has it.
 func (d *device) head(h *replica.Holding) conflict.Record {
 	head := h.Base
-	held := d.held(protocol.Sensitive)
+	held := d.held(h.Unit, protocol.Sensitive)
 	var own []conflict.FieldKey // sensitive fields with something on its way
 	for i := range h.Entries {
 		e := &h.Entries[i]
@@ -108,9 +109,9 @@ func (d *device) head(h *replica.Holding) conflict.Record {
 	return head
 }
 
-// held reports whether the device may hold its stream of a class, as far as it
-// has heard.
-func (d *device) held(c protocol.Class) bool {
-	s, ok := d.streams[protocol.Stream{Unit: d.account.unit, Register: registerID, Class: c}]
+// held reports whether the device may hold a unit's stream of a class, as far as
+// it has heard.
+func (d *device) held(unit string, c protocol.Class) bool {
+	s, ok := d.streams[protocol.Stream{Unit: unit, Register: registerID, Class: c}]
 	return ok && !s.Withdrawn && s.Code == protocol.OK
 }

@@ -13,27 +13,37 @@
 // to the steps that are needed and printed as a transcript, which goes to
 // testdata and is played again for ever.
 //
-// There are four mixes. A plain schedule, of which as many as possible are to be
+// There are five mixes. A plain schedule, of which as many as possible are to be
 // played, has 24 steps at 3 devices of three officers in two units: on average
 // 10 things that people do (new, edit, open, save, delete, settle, submit), 8
 // parts of traffic of up to 24 messages each, a supervisor's decision, and cut,
 // repeated, reordered, lost and half-open links and crashes of either side
 // between any two effects; then everything is healed, every device connects
 // again, and all is exchanged and compared. The others have 40 steps at 4
-// devices, two of one officer: identity adds cloned, rolled-back and wiped
-// stores, restores a server that comes back from a backup, everything has it all.
+// devices, two of one officer: changes adds officers who are sent to another
+// unit, revoked or banned with unsent work, records that a supervisor sends to
+// another unit, a definition that gets a field, and changesets that no server
+// can accept; identity adds cloned, rolled-back and wiped stores; restores a
+// server that comes back from a backup, again and again; everything has it all.
+//
+// One schedule in 8 has its messages carried through the codec. One in 16 is
+// played again on devices whose clocks are right, and must end the same.
+//
+// A crash is a power loss as well: both ends' stores are durable when a commit
+// returns, and a crash between any two effects comes before a commit or after
+// it. Seeded bugs with a store that is not durable are caught on either side.
 //
 // The oracles are tested as well: each of the seeded bugs in bug.go must be
 // caught, and every oracle must catch one.
 //
-// Six things are known, and excused as narrowly as can be told:
+// Six things are known, and excused as narrowly as can be told. They wait for
+// giving back anybody's writes after a restore:
 //
 //   - A changeset that was received under a replica id which its store has given
 //     up since (as the loser of a fork) is not sent again to a server that comes
 //     back from a backup without it.
-//   - What a restored server has lost and may not have back, because its author
-//     was banned, stays in the base of a device that had seen it: a base only
-//     grows. It is in quarantine at the server.
+//   - What a restored server has lost, and nobody gives back or nobody may,
+//     stays in the base of a device that had seen it: a base only grows.
 //   - A changeset that was not sent when its store was copied may come from both
 //     copies: it is there twice, as a sibling of itself.
 //   - A changeset that others have seen, but whose author was not told so before

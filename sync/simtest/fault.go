@@ -162,7 +162,7 @@ func (w *world) heal() {
 	w.logf("heal")
 	w.server.fuse = 0
 	for i := range w.accounts {
-		w.accounts[i].banned = false
+		w.accounts[i].banned, w.accounts[i].revoked = false, false
 	}
 	kept := w.links[:0]
 	for _, l := range w.links {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"wardbook/client-wasm/replica"
 	"wardbook/conflict"
@@ -34,11 +35,13 @@ const (
 	oracleHeads       = "heads"           // a device shows something else than the server said, with nothing pending
 	oracleQuarantine  = "quarantine"      // author and server disagree on what is in quarantine
 	oracleCodec       = "codec"           // a message cannot be read back
+	oracleAuthority   = "authority"       // applied, though its author may not write that
+	oracleClocks      = "clocks"          // the same schedule ends otherwise when the devices' clocks are right
 )
 
 var oracles = []string{oracleEffects, oracleOrigin, oracleAck, oracleDot, oracleRedot, oracleState, oraclePositions, oracleCursor,
 	oracleReads, oracleOwnWrites, oracleSynced, oracleScreen, oracleTwice, oracleRest, oracleLost, oracleModel, oracleConvergence,
-	oracleHeads, oracleQuarantine, oracleCodec}
+	oracleHeads, oracleQuarantine, oracleCodec, oracleAuthority, oracleClocks}
 
 // parsed is a record at rest, read.
 type parsed struct {
@@ -72,10 +75,15 @@ func (w *world) stateOf(r *ledger.Row) parsed {
 func (v *server) committed(t *watched) {
 	v.commits++
 	applied := map[string]uint64{}
+	moves := t.moves
 	for i := range t.intake {
-		v.took(&t.intake[i], t, applied)
+		moves = v.took(&t.intake[i], t, applied, moves)
 	}
 	v.tookBack(t, applied)
+	for _, m := range moves { // which writes that were given back asked for
+		applied[m.To]++
+		v.life.homes[m.Record], v.w.moved[m.Record] = m.To, true
+	}
 	for unit, p := range t.positions {
 		if old := v.life.positions[unit]; p != old+applied[unit] {
 			v.w.fail(oraclePositions, fmt.Sprintf("unit %s went from %d to %d with %d changesets", unit, old, p, applied[unit]))
@@ -105,17 +113,19 @@ func (v *server) committed(t *watched) {
 	}
 }
 
-// took looks at one stored changeset.
-func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64) {
+// took looks at one stored changeset. It counts the positions that it takes, in
+// the feed of the unit where the record lives and of that to which it sends it,
+// and returns the moves that are left for those after it.
+func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64, moves []ledger.Move) []ledger.Move {
 	c, err := record.ParseOwn(in.Bytes)
 	if err != nil {
 		v.w.fail(oracleState, "a stored changeset cannot be read: "+err.Error())
-		return
+		return moves
 	}
 	n, ok := v.w.truth.number(c.At)
 	if !ok {
 		v.w.fail(oracleOrigin, fmt.Sprintf("changeset %v was never saved by anybody", c.Dot))
-		return
+		return moves
 	}
 	if was, ok := v.life.stored[n]; ok && v.w.shared.has(n) {
 		v.w.twins = v.w.twins.with(n)
@@ -140,7 +150,7 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64) 
 	if was, ok := v.w.ever[c.Dot]; ok && was != in.Hash {
 		if _, here := v.life.hashes[c.Dot]; !here && v.w.parted {
 			v.w.excused = true // a store and the server both went back: nobody is left who could know
-			return
+			return moves
 		}
 		v.w.fail(oracleDot, fmt.Sprintf("dot %v has two contents", c.Dot))
 	}
@@ -155,15 +165,35 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64) 
 			v.w.fail(oracleState, fmt.Sprintf("changeset %v is in quarantine for no reason", c.Dot))
 		}
 		switch code := t.aside[aside].Code; code {
-		case protocol.Forbidden, protocol.Dependent, protocol.Partial:
-		default: // nobody here is hostile or makes malformed changesets
+		case protocol.Forbidden, protocol.Dependent, protocol.Partial, protocol.Revoked:
+		default: // nobody here is hostile, and who makes malformed changesets is known
+			if code == protocol.ContextAhead && isPoison(&c) || code == protocol.WrongUnit && v.w.moved[c.Edits[0].Record] {
+				break
+			}
 			v.w.fail(oracleQuarantine, fmt.Sprintf("changeset %v of an honest device is refused: %v %s", c.Dot, code, t.aside[aside].Detail))
 		}
 		v.life.aside[n], v.life.asideDots[c.Dot] = t.aside[aside].Code, true
-		return
+		return moves
 	}
-	applied[c.Unit]++
+	if by := v.pushing; by != nil && (by.banned || by.revoked || c.Unit != by.unit || c.Author != by.name || !by.sensitive && writesSensitive(&c)) {
+		v.w.fail(oracleAuthority, fmt.Sprintf("changeset %v in unit %s is applied; %s is of %s, banned %v, revoked %v", c.Dot, c.Unit, by.name, by.unit, by.banned, by.revoked))
+	}
+	if isPoison(&c) && !v.w.restored {
+		v.w.fail(oracleQuarantine, fmt.Sprintf("changeset %v claims to have seen what was never written, and is applied", c.Dot))
+	}
 	for i, e := range c.Edits {
+		home, ok := v.life.homes[e.Record]
+		if !ok {
+			home = c.Unit
+			v.life.homes[e.Record] = home
+		}
+		applied[home]++
+		if len(moves) > 0 && moves[0].Record == e.Record && slices.ContainsFunc(e.Writes, func(w record.Write) bool { return w.Key.ID == conflict.FieldHome }) {
+			applied[moves[0].To]++
+			v.life.homes[e.Record] = moves[0].To
+			v.w.moved[e.Record] = true
+			moves = moves[1:]
+		}
 		row := v.db.Row(e.Record)
 		if row == nil {
 			v.w.fail(oracleState, fmt.Sprintf("changeset %v is stored, not in quarantine, and its record is not there", c.Dot))
@@ -177,6 +207,7 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64) 
 			dot.Counter++
 		}
 	}
+	return moves
 }
 
 // checkAck looks at an acknowledgement as it leaves.
@@ -277,8 +308,9 @@ func (d *device) rekeyed(b *replica.Batch) {
 			if from == to || !there.of(w.Key).has(n) {
 				continue
 			}
-			d.shown[from] = shown{fields: there.with(w.Key, there.of(w.Key).without(n))}
-			d.shown[to] = shown{fields: here.with(w.Key, here.of(w.Key).with(n))}
+			unit := d.shown[from].unit
+			d.shown[from] = shown{unit: unit, fields: there.with(w.Key, there.of(w.Key).without(n))}
+			d.shown[to] = shown{unit: unit, fields: here.with(w.Key, here.of(w.Key).with(n))}
 		}
 	}
 	for n := range d.made.all {
@@ -355,7 +387,13 @@ func (d *device) checkReads(id conflict.RecordID) {
 			if seen.has(n) || d.refusedHere(&h, n) {
 				continue
 			}
-			if _, stored := d.w.server.life.stored[n]; !stored || d.held(classOf(k)) { // else its rights are gone
+			_, stored := d.w.server.life.stored[n]
+			// Of a record that leaves, either stream may tell first.
+			left := before.left || d.w.moved[id] && (!ok || h.Left || classOf(k) == protocol.Sensitive)
+			if _, ghost := d.w.ghosts[n]; ghost && (left || !d.held(before.unit, classOf(k))) {
+				stored = true // so the device was told; it keeps what proves it, to be given back
+			}
+			if !stored || d.held(before.unit, classOf(k)) && !left { // else its rights are gone, or the record is
 				d.w.fail(oracleReads, fmt.Sprintf("device %d showed changeset %d (%s) in field %v of %v and shows it no more",
 					d.no, n, d.w.truth.sets[n].by, k, id))
 			}
@@ -365,7 +403,7 @@ func (d *device) checkReads(id conflict.RecordID) {
 		delete(d.shown, id)
 		return
 	}
-	d.shown[id] = shown{head, now}
+	d.shown[id] = shown{h.Unit, h.Left, head, now}
 }
 
 func (d *device) refusedHere(h *replica.Holding, n int) bool {
@@ -392,56 +430,32 @@ func (d *device) checkCursor(s *replica.Stream, before uint64) {
 			whole = s.Cursor
 		}
 		for k, f := range state.record.All() {
-			if i++; classOf(k) != s.Class || state.positions[i] > whole || base.Field(k).Equal(f) || d.w.haunted(base.Field(k), f, false) {
+			if i++; classOf(k) != s.Class || state.positions[i] > whole || base.Field(k).Equal(f) || d.w.haunted(base.Field(k), f) {
 				continue
 			}
-			d.w.fail(oracleCursor, fmt.Sprintf("device %d has %v up to %d and not field %v of %v as of %d: got %v under %v, want %v under %v", d.no, s.Stream, s.Cursor, k, row.ID, state.positions[i], base.Field(k).Siblings(), base.Field(k).Vector(), f.Siblings(), f.Vector()))
+			d.w.fail(oracleCursor, fmt.Sprintf("device %d has %v up to %d and not field %v of %v as of %d", d.no, s.Stream, s.Cursor, k, row.ID, state.positions[i]))
 		}
 		return true
 	})
 }
 
+func writesSensitive(c *record.Changeset) bool {
+	return slices.ContainsFunc(c.Edits, func(e record.Edit) bool {
+		return slices.ContainsFunc(e.Writes, func(w record.Write) bool { return classOf(w.Key) == protocol.Sensitive })
+	})
+}
+
 func classOf(k conflict.FieldKey) protocol.Class {
-	if k == fieldKeys[len(fieldKeys)-1] {
+	if k == phone {
 		return protocol.Sensitive
 	}
 	return protocol.Basic
 }
 
-// haunts reports whether a changeset that a restored server has lost may be
-// missing there for good: its author was banned at some time, and what came back
-// of it then is in quarantine; or nobody was shown it, and its store has given up
-// the replica id that it was received under, or has a copy.
-func (w *world) haunts(n int) bool {
-	if w.shared.has(n) {
-		return true
-	}
-	for _, d := range w.devices {
-		if d.stranded.has(n) || d.account.barred && w.truth.sets[n].by == fmt.Sprintf("device %d", d.no) {
-			return true
-		}
-	}
-	return false
-}
-
-// anyHaunts reports whether there is such a changeset.
-func (w *world) anyHaunts() bool {
-	for n := range w.ghosts {
-		if w.haunts(n) {
-			return true
-		}
-	}
-	return false
-}
-
 // haunted reports whether a device's field holds what a restored server has
-// lost: the two do not agree until it is given back, and, if at rest is set, then
-// only where it may not be had back.
-func (w *world) haunted(device, server conflict.Field, atRest bool) bool {
+// lost and nobody has given back: then the two cannot agree.
+func (w *world) haunted(device, server conflict.Field) bool {
 	for n, dots := range w.ghosts {
-		if atRest && !w.haunts(n) {
-			continue
-		}
 		for _, dot := range dots {
 			for i := range w.truth.sets[n].writes {
 				dot := conflict.Dot{Replica: dot.Replica, Counter: dot.Counter + uint64(i)}
@@ -483,7 +497,7 @@ func (d *device) checkSynced() {
 			base := d.mem.Base(edit.Record)
 			dot := e.Changeset.FirstDot(i)
 			for _, w := range edit.Writes {
-				if d.granted(w.Key) && !base.Field(w.Key).Vector().Covers(dot) {
+				if !d.w.moved[edit.Record] && d.granted(e.Changeset.Unit, w.Key) && !base.Field(w.Key).Vector().Covers(dot) {
 					d.w.fail(oracleSynced, fmt.Sprintf("device %d says synced; its own write %v has not come back", d.no, dot))
 				}
 				dot.Counter++
@@ -492,17 +506,20 @@ func (d *device) checkSynced() {
 	}
 }
 
-// granted reports whether the stream of a field reaches the device.
-func (d *device) granted(k conflict.FieldKey) bool {
-	return d.streams[protocol.Stream{Unit: d.account.unit, Register: registerID, Class: classOf(k)}].Granted
+// granted reports whether a unit's stream of a field reaches the device.
+func (d *device) granted(unit string, k conflict.FieldKey) bool {
+	return d.streams[protocol.Stream{Unit: unit, Register: registerID, Class: classOf(k)}].Granted
 }
+
+// fields returns how many fields the device knows of.
+func (d *device) fields() int { return firstFields - 1 + int(d.rep.Definitions()[0].Version) }
 
 // checkForm compares a form with the record that it was opened on.
 func (d *device) checkForm(got *replica.Form, head conflict.Record) {
 	if head.Len() == 0 {
 		return // nothing but an overlay
 	}
-	for i, name := range fieldNames {
+	for i, name := range fieldNames[:d.fields()] {
 		f := head.Field(fieldKeys[i])
 		j := slices.IndexFunc(got.Record.Fields, func(v replica.FieldView) bool { return v.Name == name })
 		if j < 0 {
@@ -653,12 +670,12 @@ func (d *device) checkBase() {
 				continue
 			}
 			fields++
-			if got := h.Base.Field(k); !got.Equal(f) && !d.w.haunted(got, f, true) {
+			if got := h.Base.Field(k); !got.Equal(f) && !d.w.haunted(got, f) {
 				d.w.fail(oracleConvergence, fmt.Sprintf("device %d, field %v of %v: got %v under %v, the server holds %v under %v", d.no, k, row.ID,
 					got.Siblings(), got.Vector(), f.Siblings(), f.Vector()))
 			}
 		}
-		if h.Base.Len() > fields && !d.w.anyHaunts() {
+		if h.Base.Len() > fields && len(d.w.ghosts) == 0 {
 			d.w.fail(oracleConvergence, fmt.Sprintf("device %d holds %d fields of %v, the server %d", d.no, h.Base.Len(), row.ID, fields))
 		}
 		return true
@@ -669,13 +686,27 @@ func (d *device) checkBase() {
 	}
 	for _, id := range ids {
 		h, _ := d.holding(id)
-		if !rows[id] && h.Base.Len() > 0 && !d.w.anyHaunts() {
+		if !rows[id] && h.Base.Len() > 0 && len(d.w.ghosts) == 0 {
 			d.w.fail(oracleConvergence, fmt.Sprintf("device %d holds record %v, the server does not", d.no, id))
 		}
-		if head := d.head(&h); !head.Equal(h.Base) && !d.w.anyHaunts() {
-			d.w.fail(oracleHeads, fmt.Sprintf("device %d shows of %v something else than the server said", d.no, id))
+		if head := d.head(&h); !head.Equal(h.Base) && !h.Left && len(d.w.ghosts) == 0 {
+			d.w.fail(oracleHeads, fmt.Sprintf("device %d shows of %v (unit %s) something else than the server said: %s", d.no, id, h.Unit, differ(head, h.Base)))
 		}
 	}
+}
+
+// differ lists the fields in which two records differ.
+func differ(a, b conflict.Record) string {
+	var list []string
+	for _, r := range []conflict.Record{a, b} {
+		for k := range r.All() {
+			if x, y := a.Field(k), b.Field(k); !x.Equal(y) {
+				list = append(list, fmt.Sprintf("field %v is %v under %v and %v under %v", k, x.Siblings(), x.Vector(), y.Siblings(), y.Vector()))
+			}
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(slices.Compact(list), "; ")
 }
 
 // checkOutbox: what stays in the outbox is in quarantine, and both ends know

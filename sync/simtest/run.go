@@ -176,10 +176,19 @@ func (c Case) Trace() (*Violation, string) {
 func (c Case) run(log *strings.Builder) (v *Violation, excused bool) {
 	w := newWorld(&c)
 	w.log = log
-	for _, s := range c.Steps {
+	w.run(c.Steps)
+	if w.steady && w.violation == nil && !w.excused {
+		w.checkClocks(&c)
+	}
+	return w.violation, w.excused
+}
+
+// run plays the steps, heals everything, and asks for the laws.
+func (w *world) run(steps []Step) {
+	for _, s := range steps {
 		w.play(s)
 		if w.violation != nil || w.excused {
-			return w.violation, w.excused
+			return
 		}
 		w.prune()
 	}
@@ -187,7 +196,6 @@ func (c Case) run(log *strings.Builder) (v *Violation, excused bool) {
 	if w.violation == nil && !w.excused {
 		w.settled()
 	}
-	return w.violation, w.excused
 }
 
 // Minimise takes out of a failing case whatever it fails without: ever smaller

@@ -32,6 +32,9 @@ type server struct {
 	rnd  *rand.ChaCha8
 
 	commits    int
+	pushing    *account                          // whose changesets are being taken in
+	unflushed  *memory.DB                        // what a power loss leaves, if a bug says so
+	refusing   bool                              // the push that is being taken in is refused, if a bug says so
 	turns      map[conflict.ReplicaID]*serverEnd // who may speak for a replica
 	first      conflict.ReplicaID                // of the first epoch's own writes
 	backup     *memory.DB
@@ -47,14 +50,15 @@ type life struct {
 	positions map[string]uint64
 	aside     map[int]protocol.Code // of those stored, in quarantine, and why
 	asideDots map[conflict.Dot]bool
+	homes     map[conflict.RecordID]string // in which unit a record lives
 }
 
 func newLife() *life {
-	return &life{map[int]conflict.Dot{}, map[conflict.Dot]record.Hash{}, map[conflict.ReplicaID]uint64{}, map[string]uint64{}, map[int]protocol.Code{}, map[conflict.Dot]bool{}}
+	return &life{map[int]conflict.Dot{}, map[conflict.Dot]record.Hash{}, map[conflict.ReplicaID]uint64{}, map[string]uint64{}, map[int]protocol.Code{}, map[conflict.Dot]bool{}, map[conflict.RecordID]string{}}
 }
 
 func (l *life) clone() *life {
-	return &life{maps.Clone(l.stored), maps.Clone(l.hashes), maps.Clone(l.through), maps.Clone(l.positions), maps.Clone(l.aside), maps.Clone(l.asideDots)}
+	return &life{maps.Clone(l.stored), maps.Clone(l.hashes), maps.Clone(l.through), maps.Clone(l.positions), maps.Clone(l.aside), maps.Clone(l.asideDots), maps.Clone(l.homes)}
 }
 
 // serverEnd is the server's end of one connection.
@@ -108,6 +112,7 @@ func (v *server) burn() bool {
 // crash ends the process. What was committed stays.
 func (v *server) crash() {
 	v.w.logf("  server crashes")
+	v.w.bugServerCrash()
 	v.fuse = 0
 	for _, s := range v.ends {
 		s.gone, s.l.closed = true, true
@@ -190,10 +195,16 @@ func (v *server) perform(s *serverEnd, e session.Effect) {
 // author is who stands behind a session, as the accounts are now.
 func (s *serverEnd) author() ledger.Author {
 	a := s.account
-	return ledger.Author{Account: a.name, Device: a.name, Unit: a.unit, Sensitive: a.sensitive}
+	return ledger.Author{Account: a.name, Device: a.name, Unit: a.unit, Sensitive: a.sensitive, Revoked: a.revoked}
 }
 
 func (v *server) allow(a ledger.Author, unit string, class protocol.Class) bool {
+	if v.w.bug == RightsIgnored && v.pushing != nil {
+		return true
+	}
+	if v.pushing != nil && v.refusing {
+		return false
+	}
 	for i := range v.w.accounts {
 		if acc := &v.w.accounts[i]; acc.name == a.Account {
 			return !acc.banned && unit == acc.unit && (class == protocol.Basic || acc.sensitive)
@@ -254,6 +265,7 @@ func (v *server) commit(s *serverEnd, changesets []record.Changeset) {
 		return
 	}
 	var out ledger.Outcome
+	v.pushing = s.account
 	err := v.update(func(t ledger.Tables) (err error) {
 		changesets := v.w.bugPush(s, t, changesets)
 		out, err = v.led.Commit(v.w.bugTables(t, nil, changesets), s.author(), s.replica, changesets)
@@ -268,6 +280,7 @@ func (v *server) commit(s *serverEnd, changesets []record.Changeset) {
 		}
 		return err
 	})
+	v.pushing = nil
 	if errors.Is(err, errCrash) {
 		return
 	}
@@ -310,6 +323,9 @@ func (v *server) load(s *serverEnd, e session.LoadPage) {
 // update runs work in a transaction and, once it is durable, has the oracles
 // look at it.
 func (v *server) update(work func(ledger.Tables) error) error {
+	if v.w.bug == CommitUnflushed {
+		v.unflushed = v.db.Clone()
+	}
 	t := v.db.Begin()
 	wt := &watched{Tables: t}
 	if err := work(wt); err != nil {
@@ -329,6 +345,7 @@ type watched struct {
 	aside     []ledger.Quarantine
 	given     []ledger.GivenBack
 	rows      []conflict.RecordID
+	moves     []ledger.Move
 	positions map[string]uint64
 }
 
@@ -349,6 +366,11 @@ func (t *watched) PutRecord(r *ledger.Row) error {
 	return t.Tables.PutRecord(r)
 }
 
+func (t *watched) PutMove(m *ledger.Move) error {
+	t.moves = append(t.moves, *m)
+	return t.Tables.PutMove(m)
+}
+
 func (t *watched) SetPosition(unit string, p uint64) error {
 	if t.positions == nil {
 		t.positions = map[string]uint64{}
@@ -359,40 +381,21 @@ func (t *watched) SetPosition(unit string, p uint64) error {
 
 // review writes a supervisor's decision on a record.
 func (v *server) review(bits uint32) {
-	var rows []*ledger.Row
-	v.db.Rows(func(r *ledger.Row) bool { rows = append(rows, r); return true })
-	if len(rows) == 0 {
-		return
-	}
-	row := rows[int(bits)%len(rows)]
-	state, err := v.w.state(row)
-	if err != nil {
+	row, state, ok := v.choose(bits)
+	if !ok {
 		return
 	}
 	k := conflict.Key(conflict.FieldReview)
-	screen, err := v.w.truth.screen(state.record)
-	if err != nil {
-		v.w.fail(oracleOrigin, "server: "+err.Error())
-		return
-	}
 	value := record.Review{Decision: record.Approved, By: "supervisor", At: v.now()}
 	if bits&(1<<15) != 0 {
 		value.Decision, value.Question, value.Fields = record.Returned, fmt.Sprint(v.w.now), []string{"note"}
 	}
-	edits := []record.Edit{{Record: row.ID, Register: row.Register, Definition: 1,
+	edits := []record.Edit{{Record: row.ID, Register: row.Register, Definition: uint32(v.w.version),
 		Writes: []record.Write{{Key: k, Context: state.record.Field(k).Vector(), Value: value.Value()}}}}
-	c := record.Changeset{At: v.now(), Edits: edits}
-	v.w.truth.sets[v.w.truth.add(&c, "supervisor", screen, set{})].reported = true
-	var marks []protocol.StreamMark
-	err = v.update(func(t ledger.Tables) (err error) {
-		_, marks, err = v.led.Write(v.w.bugTables(t, nil, nil), row.Unit, "supervisor", edits)
-		return err
+	v.own(&record.Changeset{At: v.now(), Edits: edits}, state.record, func(t ledger.Tables) (marks []protocol.StreamMark, err error) {
+		_, marks, err = v.led.Write(t, row.Unit, "supervisor", edits)
+		return marks, err
 	})
-	if err != nil {
-		v.w.fail(oracleEffects, "server: "+err.Error())
-		return
-	}
-	v.grew(marks)
 }
 
 // tick delivers timers that are due.

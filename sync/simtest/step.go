@@ -16,45 +16,50 @@ type Op uint8
 
 // The ops.
 const (
-	opNew     Op = iota // a new record
-	opEdit              // open, change and save
-	opOpen              // open a form and leave it open
-	opSave              // save an open form, however old
-	opAgain             // save a saved form again
-	opDelete            //
-	opRevive            // take a deletion back
-	opSettle            // choose between siblings
-	opSubmit            // hand a record in
-	opReview            // the server writes a supervisor's decision
-	opFlow              // deliver up to B messages on the device's connections, either way
-	opUp                // deliver one message to the server
-	opDown              // deliver one message to the device
-	opRun               // perform up to B effects of the device
-	opServe             // perform up to B effects of a session
-	opConnect           // the person wants to be connected
-	opLeave             // and no longer
-	opHang              // the connection breaks, both ends notice sooner or later
-	opCut               // one direction is lost silently
-	opRepeat            // a message is delivered twice
-	opSwap              // two messages change places
-	opDrop              // a message is lost
-	opTime              // time passes
-	opSkew              // a device's clock jumps
-	opCrash             // a device crashes after B more effects or commits
-	opFail              // the server crashes after B more effects or commits
-	opClone             // another device begins with a copy of a store
-	opCopy              // keep a copy of a store
-	opReturn            // the copy comes back in the store's place
-	opWipe              // the store is lost
-	opBackup            // of the server's database
-	opRestore           // of the last backup, as a new epoch
-	opBan               // the account loses its rights, or has them back
+	opNew      Op = iota // a new record
+	opEdit               // open, change and save
+	opOpen               // open a form and leave it open
+	opSave               // save an open form, however old
+	opAgain              // save a saved form again
+	opDelete             //
+	opRevive             // take a deletion back
+	opSettle             // choose between siblings
+	opSubmit             // hand a record in
+	opReview             // the server writes a supervisor's decision
+	opFlow               // deliver up to B messages on the device's connections, either way
+	opUp                 // deliver one message to the server
+	opDown               // deliver one message to the device
+	opRun                // perform up to B effects of the device
+	opServe              // perform up to B effects of a session
+	opConnect            // the person wants to be connected
+	opLeave              // and no longer
+	opHang               // the connection breaks, both ends notice sooner or later
+	opCut                // one direction is lost silently
+	opRepeat             // a message is delivered twice
+	opSwap               // two messages change places
+	opDrop               // a message is lost
+	opTime               // time passes
+	opSkew               // a device's clock jumps
+	opCrash              // a device crashes after B more effects or commits
+	opFail               // the server crashes after B more effects or commits
+	opClone              // another device begins with a copy of a store
+	opCopy               // keep a copy of a store
+	opReturn             // the copy comes back in the store's place
+	opWipe               // the store is lost
+	opBackup             // of the server's database
+	opRestore            // of the last backup, as a new epoch
+	opBan                // the account loses its rights, or has them back
+	opTransfer           // the officer goes to another unit
+	opRevoke             // the device may not speak any more, or may again
+	opSend               // a supervisor sends a record to another unit, or accepts one
+	opDefine             // the register's definition gets a new version
+	opPoison             // the next save is one that no server can accept
 	ops
 )
 
 var opNames = [ops]string{"new", "edit", "open", "save", "again", "delete", "revive", "settle", "submit", "review", "flow", "up", "down",
 	"run", "serve", "connect", "leave", "hang", "cut", "repeat", "swap", "drop", "time", "skew", "crash", "crash-server", "clone", "copy", "return",
-	"wipe", "backup", "restore", "ban"}
+	"wipe", "backup", "restore", "ban", "transfer", "revoke", "send", "define", "poison"}
 
 // String returns the op's name in transcripts.
 func (o Op) String() string { return opNames[o] }
@@ -75,13 +80,14 @@ type Mix uint8
 // The mixes.
 const (
 	Plain    Mix = iota // people, cut, repeated, reordered and half-open links, and crashes at any moment, on both sides
+	Changes             // and officers, rights, records and definitions that change while devices are out
 	Identity            // and cloned, rolled-back and wiped stores
 	Restores            // plain, and servers that come back from a backup, again and again
 	Everything
 	mixes
 )
 
-var mixNames = [mixes]string{"plain", "identity", "restores", "everything"}
+var mixNames = [mixes]string{"plain", "changes", "identity", "restores", "everything"}
 
 // Mixes returns all mixes.
 func Mixes() []Mix {
@@ -126,10 +132,13 @@ var weights = func() (all [mixes][ops]int) {
 	add(Plain, map[Op]int{opNew: 6, opEdit: 14, opOpen: 6, opSave: 6, opAgain: 1, opDelete: 3, opRevive: 2, opSettle: 4, opSubmit: 3,
 		opReview: 3, opFlow: 36, opRun: 3, opServe: 3, opUp: 4, opDown: 4, opConnect: 4, opLeave: 3, opTime: 5, opSkew: 1, opBan: 1,
 		opHang: 3, opCut: 3, opRepeat: 3, opSwap: 2, opDrop: 2, opCrash: 4, opFail: 3})
+	add(Changes, map[Op]int{opTransfer: 2, opRevoke: 1, opSend: 4, opDefine: 1, opPoison: 2, opBan: 2})
+	add(Identity, map[Op]int{opTransfer: 0, opRevoke: 0, opSend: 0, opDefine: 0, opPoison: 0, opBan: 1})
 	add(Identity, map[Op]int{opHang: 4, opCut: 4, opRepeat: 4, opSwap: 3, opDrop: 3, opTime: 7, opCrash: 6, opFail: 4})
 	add(Identity, map[Op]int{opClone: 4, opCopy: 3, opReturn: 4, opWipe: 2})
 	add(Restores, map[Op]int{opBackup: 5, opRestore: 4, opClone: 0, opCopy: 0, opReturn: 0, opWipe: 1})
-	add(Everything, map[Op]int{opClone: 3, opCopy: 3, opReturn: 3, opWipe: 2})
+	add(Everything, map[Op]int{opClone: 3, opCopy: 3, opReturn: 3, opWipe: 2,
+		opTransfer: 1, opRevoke: 1, opSend: 3, opDefine: 1, opPoison: 1})
 	return all
 }()
 

@@ -19,8 +19,7 @@ import (
 // city is where every run begins: officers' devices that have met the server
 // and hold some records. It is made once; runs copy it.
 type city struct {
-	def      *register.Definition
-	defBody  string
+	defs     []definition
 	accounts []account
 	devices  []*copied
 	boots    []uint64
@@ -42,14 +41,14 @@ func cityOf(devices int) *city {
 // makeCity lets every device make a record and exchange everything. That much
 // must work for any run to mean anything.
 func makeCity(devices int) *city {
-	def, err := cards()
+	defs, err := cards()
 	if err != nil {
 		panic(err)
 	}
-	w := &world{ever: map[conflict.Dot]record.Hash{}, ghosts: map[int][]conflict.Dot{}, states: map[*ledger.Row]parsed{},
+	w := &world{ever: map[conflict.Dot]record.Hash{}, ghosts: map[int][]conflict.Dot{}, states: map[*ledger.Row]parsed{}, moved: map[conflict.RecordID]bool{}, defs: defs, version: 1,
 		truth: truth{byAt: map[int64]int{}}, log: &strings.Builder{}}
 	w.accounts = append(w.accounts, officers...)
-	w.server = &server{w: w, led: newLedger(w, def), life: newLife()}
+	w.server = &server{w: w, led: newLedger(w), life: newLife()}
 	w.server.reseed()
 	if w.server.db, err = memory.New(w.server); err != nil {
 		panic(err)
@@ -66,26 +65,27 @@ func makeCity(devices int) *city {
 	if w.violation != nil {
 		panic(fmt.Sprintf("the city cannot be made: %+v\n%s", *w.violation, w.log))
 	}
-	c := &city{def: def, defBody: string(def.Marshal()), accounts: w.accounts, db: w.server.db.Clone(), life: w.server.life, truth: w.truth, ever: w.ever, values: w.values, now: w.now}
+	c := &city{defs: defs, accounts: w.accounts, db: w.server.db.Clone(), life: w.server.life, truth: w.truth, ever: w.ever, values: w.values, now: w.now}
 	for _, d := range w.devices {
 		c.devices, c.boots = append(c.devices, d.setAside()), append(c.boots, d.boots)
 	}
 	return c
 }
 
-func newLedger(w *world, def *register.Definition) *ledger.Ledger {
+func newLedger(w *world) *ledger.Ledger {
 	return ledger.New(ledger.Config{Registers: []string{registerID},
 		PageRecords: 2, // so that catching up takes several pages, between which records move on
 		Allow:       func(a ledger.Author, unit string, c protocol.Class) bool { return w.server.allow(a, unit, c) },
-		Definition:  func(id string) (*register.Definition, bool) { return def, id == registerID },
+		Definition:  func(id string) (*register.Definition, bool) { return w.defs[w.version-1].Definition, id == registerID },
+		IsUnit:      func(code string) bool { return code == unitA || code == unitB },
 		Now:         func() int64 { return w.server.now() }})
 }
 
 // newWorld returns a copy of the city to run a case in.
 func newWorld(c *Case) *world {
 	base := cityOf(c.Devices)
-	w := &world{seed: c.Seed + 1, def: base.def, defBody: base.defBody, bug: c.Bug, only: c.only, codec: c.Seed%8 == 0, now: base.now, values: base.values,
-		ghosts: map[int][]conflict.Dot{}, ever: make(map[conflict.Dot]record.Hash, len(base.ever)+16), states: map[*ledger.Row]parsed{}}
+	w := &world{seed: c.Seed + 1, defs: base.defs, version: 1, bug: c.Bug, only: c.only, codec: c.Seed%8 == 0, steady: steady(c.Seed), now: base.now, values: base.values,
+		ghosts: map[int][]conflict.Dot{}, ever: make(map[conflict.Dot]record.Hash, len(base.ever)+16), states: map[*ledger.Row]parsed{}, moved: map[conflict.RecordID]bool{}}
 	w.accounts = append(w.accounts, base.accounts...)
 	for k, v := range base.ever {
 		w.ever[k] = v
@@ -94,7 +94,7 @@ func newWorld(c *Case) *world {
 	for k, v := range base.truth.byAt {
 		w.truth.byAt[k] = v
 	}
-	w.server = &server{w: w, led: newLedger(w, base.def), db: base.db.Clone(), life: base.life.clone()}
+	w.server = &server{w: w, led: newLedger(w), db: base.db.Clone(), life: base.life.clone()}
 	w.server.reseed()
 	w.server.first = w.server.db.Epoch().Server
 	for i, from := range base.devices {

@@ -22,8 +22,9 @@ const (
 
 // The fields that people write, in the order in which bits choose them.
 var (
-	fieldNames = []string{"name", "note", "place", "phone"}
-	fieldKeys  = []conflict.FieldKey{conflict.Key(16), conflict.Key(17), conflict.Key(18), conflict.Key(19)}
+	fieldNames = []string{"name", "note", "place", "phone", "size"}
+	fieldKeys  = []conflict.FieldKey{conflict.Key(16), conflict.Key(17), conflict.Key(18), conflict.Key(19), conflict.Key(20)}
+	phone      = conflict.Key(19)
 )
 
 // account is one officer.
@@ -32,13 +33,15 @@ type account struct {
 	unit      string
 	sensitive bool
 	banned    bool
-	barred    bool // was banned at some time
+	revoked   bool
 }
 
 var officers = []account{{name: "officer.a", unit: unitA, sensitive: true}, {name: "officer.b", unit: unitA}, {name: "officer.c", unit: unitB, sensitive: true}}
 
-func (a *account) scopes() []protocol.Scope {
-	basic := protocol.Stream{Unit: a.unit, Register: registerID}
+func (a *account) scopes() []protocol.Scope { return a.scopesIn(a.unit) }
+
+func (a *account) scopesIn(unit string) []protocol.Scope {
+	basic := protocol.Stream{Unit: unit, Register: registerID}
 	list := []protocol.Scope{{Stream: basic}}
 	if a.sensitive {
 		basic.Class = protocol.Sensitive
@@ -51,28 +54,53 @@ func (a *account) scopes() []protocol.Scope {
 // each, the fourth is the first officer's second.
 func ownerOf(no int) int { return no % len(officers) }
 
-// cards is the register of the simulated city, small so that a run is short.
-func cards() (*register.Definition, error) {
+// firstFields is how many of them the first version of the definition has; each
+// version has one more.
+const firstFields = 4
+
+// cards returns the versions of the register of the simulated city, which is
+// small so that a run is short.
+func cards() (versions []definition, err error) {
 	text := func(id conflict.FieldID, name string, class register.Class) register.Field {
 		return register.Field{ID: id, Name: name, Type: register.PlainText, Label: register.Text{VI: name, EN: name}, Section: "all",
 			Required: register.Optional, Class: class, Policy: conflict.Keep}
 	}
-	return register.New(register.Definition{ID: registerID, Version: 1, Label: register.Text{VI: "Thẻ", EN: "Cards"}, TitleField: "name",
-		Sections: []register.Section{{ID: "all", Label: register.Text{VI: "Tất cả", EN: "All"}}},
-		Fields: []register.Field{text(16, "name", register.Basic), text(17, "note", register.Basic), text(18, "place", register.Basic),
-			text(19, "phone", register.Sensitive)}})
+	for n := firstFields; n <= len(fieldNames); n++ {
+		d := register.Definition{ID: registerID, Version: uint32(len(versions) + 1), Label: register.Text{VI: "Thẻ", EN: "Cards"}, TitleField: "name",
+			Sections: []register.Section{{ID: "all", Label: register.Text{VI: "Tất cả", EN: "All"}}}}
+		for i := range n {
+			class := register.Basic
+			if fieldKeys[i] == phone {
+				class = register.Sensitive
+			}
+			d.Fields = append(d.Fields, text(fieldKeys[i].ID, fieldNames[i], class))
+		}
+		def, err := register.New(d)
+		if err != nil {
+			return nil, err
+		}
+		versions = append(versions, definition{def, string(def.Marshal())})
+	}
+	return versions, nil
+}
+
+// definition is one version, read, and its bytes.
+type definition struct {
+	*register.Definition
+	body string
 }
 
 // world is one run.
 type world struct {
-	seed  uint64
-	bug   Bug
-	only  string // if not empty, the one oracle that is listened to
-	codec bool
-	now   int64 // milliseconds since the run began; rises at every step
+	seed   uint64
+	bug    Bug
+	only   string // if not empty, the one oracle that is listened to
+	codec  bool
+	steady bool  // clocks do not jump; see checkClocks
+	now    int64 // milliseconds since the run began; rises at every step
 
-	def     *register.Definition // read once, and its bytes
-	defBody string
+	defs    []definition // all versions, read once
+	version int          // how many of them are there already
 
 	accounts []account
 	devices  []*device
@@ -94,6 +122,8 @@ type world struct {
 	shared set // changesets that stand in a copy
 	twins  set // those of them that the server holds twice
 	states map[*ledger.Row]parsed
+	poison map[int64]bool             // device times of changesets that no server can accept
+	moved  map[conflict.RecordID]bool // records that were ever sent to another unit
 
 	violation *Violation
 	log       *strings.Builder
@@ -101,8 +131,10 @@ type world struct {
 
 // parse reads the definition of the city's register, which every device holds.
 func (w *world) parse(body []byte) (*register.Definition, error) {
-	if w.def != nil && string(body) == w.defBody {
-		return w.def, nil
+	for i := range w.defs {
+		if w.defs[i].body == string(body) {
+			return w.defs[i].Definition, nil
+		}
 	}
 	return register.ParseDefinition(body)
 }
@@ -207,12 +239,16 @@ func (w *world) play(s Step) {
 		}
 		w.server.tick()
 	case opSkew:
+		if w.steady {
+			return
+		}
 		d.skew = (int64(s.B%64) - 32) << 33 // up to 9 years either way
 	case opReview:
 		w.server.review(s.B)
 	case opBan:
 		d.account.banned = !d.account.banned
-		d.account.barred = true
+	case opTransfer, opRevoke, opSend, opDefine, opPoison:
+		w.change(d, s)
 	default:
 		w.fault(d, s)
 	}
