@@ -48,11 +48,19 @@ type Account struct {
 
 // New returns a town with the given registers.
 func New(t testing.TB, defs ...*register.Definition) *Town {
-	w := &Town{T: t, Now: Start, Defs: defs, accounts: map[string]*Account{}}
+	w := &Town{T: t, Now: Start, accounts: map[string]*Account{}}
 	var err error
 	if w.DB, err = memory.New(w); err != nil {
 		t.Fatal(err)
 	}
+	w.Equip(defs...)
+	return w
+}
+
+// Equip gives the server these registers in the place of those that it had, as a
+// new start with another program does. Devices hear of it when they connect.
+func (w *Town) Equip(defs ...*register.Definition) {
+	w.Defs = defs
 	ids := make([]string, len(defs))
 	for i, d := range defs {
 		ids[i] = string(d.ID)
@@ -62,7 +70,6 @@ func New(t testing.TB, defs ...*register.Definition) *Town {
 		Allow: func(a ledger.Author, unit string, class protocol.Class) bool {
 			return (unit == a.Unit || slices.Contains(a.Waiting, unit)) && (class == protocol.Basic || a.Sensitive)
 		}})
-	return w
 }
 
 func (w *Town) definition(id string) (*register.Definition, bool) {
