@@ -12,6 +12,7 @@ func (a *app) apiRoutes() []rpc.Route {
 	table = append(table, a.replication.Routes(a.definitions)...)
 	table = append(table, a.review.Routes()...)
 	table = append(table, people.New(a.store).Routes()...)
+	table = append(table, a.units.Routes()...)
 	table = append(table, a.hub.Routes()...)
 	return table
 }

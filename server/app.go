@@ -30,6 +30,7 @@ import (
 	"wardbook/server/rpc"
 	"wardbook/server/store"
 	"wardbook/server/store/sqlite"
+	"wardbook/server/units"
 	"wardbook/sync/protocol"
 	"wardbook/sync/register"
 	"wardbook/sync/register/templates"
@@ -56,6 +57,7 @@ type app struct {
 	replication *replication.Server
 	review      *review.Service
 	hub         *hub.Feed
+	units       *units.Service
 	definitions []*register.Definition
 	handler     http.Handler
 	openapi     []byte
@@ -90,14 +92,15 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	if a.store, err = sqlite.Open(ctx, backup.DatabasePath(cfg.data), sqlite.Options{Log: cfg.log}); err != nil {
 		return nil, err
 	}
+	directory := units.NewDirectory(a.store)
 	keys, err := auth.OpenKeys(filepath.Join(cfg.data, "keys"), time.Now(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	if a.auth, err = auth.New(a.store, keys, auth.Options{AccountOptions: auth.AccountOptions{IsUnit: isUnit}, Enrolment: cfg.enrolment, Log: cfg.log}); err != nil {
+	if a.auth, err = auth.New(a.store, keys, auth.Options{AccountOptions: auth.AccountOptions{IsUnit: directory.IsUnit}, Enrolment: cfg.enrolment, Log: cfg.log}); err != nil {
 		return nil, err
 	}
-	a.ledger = ledger.New(ledger.Config{Allow: mayWrite, IsUnit: isUnit, Definition: a.definition, Registers: a.registers(), Now: nowMillis, Key: keys.Receipt(),
+	a.ledger = ledger.New(ledger.Config{Allow: mayWrite, IsUnit: directory.IsUnit, Definition: a.definition, Registers: a.registers(), Now: nowMillis, Key: keys.Receipt(),
 		Moved: func(t ledger.Tables, m ledger.Move) ([]protocol.StreamMark, error) {
 			return review.Moved(a.ledger, t, m)
 		}})
@@ -108,11 +111,13 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 		}, Origins: cfg.origins, Now: nowMillis, Log: cfg.log, Registerer: metrics}); err != nil {
 		return nil, err
 	}
-	if a.review, err = review.New(ctx, review.Config{Store: a.store, Ledger: a.ledger, Definition: a.definition, IsUnit: isUnit,
+	if a.review, err = review.New(ctx, review.Config{Store: a.store, Ledger: a.ledger, Definition: a.definition, IsUnit: directory.IsUnit,
 		Notify: a.bus.Grew, Settled: a.replication.Tell}); err != nil {
 		return nil, err
 	}
-	a.hub = hub.New(hub.Config{Store: a.store, Definitions: a.definitions, Key: cursorKey(keys), Announce: a.bus.Announce})
+	a.hub = hub.New(hub.Config{Store: a.store, Definitions: a.definitions, Key: cursorKey(keys), Announce: a.bus.Announce,
+		List: func() (string, []register.Unit) { l := directory.List(); return l.Version, l.Units() }})
+	a.units = units.New(units.Config{Store: a.store, Ledger: a.ledger, Accounts: a.auth.Accounts, Directory: directory, Notify: a.bus.Grew})
 	if a.handler, err = a.routes(metrics); err != nil {
 		return nil, err
 	}
@@ -138,12 +143,6 @@ func mayWrite(a ledger.Author, unit string, class protocol.Class) bool {
 func cursorKey(keys *auth.Keys) []byte {
 	sum := sha256.Sum256(append([]byte("wardbook hub cursor\n"), keys.Receipt().Seed()...))
 	return sum[:]
-}
-
-// isUnit reports whether code is one of the city's units.
-func isUnit(code string) bool {
-	_, ok := register.UnitByCode(register.UnitCode(code))
-	return ok
 }
 
 func nowMillis() int64 { return time.Now().UnixMilli() }

@@ -25,6 +25,7 @@ func commands() []command {
 	return []command{
 		{"serve", "-listen HOST:PORT -data DIR [-demo]", "serve the app, sync, the API and the hub's feed", serveCommand},
 		{"admin", "-data DIR COMMAND", "create the first account, reset a password, issue a code", adminCommand},
+		{"units", "-data DIR COMMAND", "split, merge or rename units by a new list", unitsCommand},
 		{"hub", "pull -url URL -into DIR", "pull what was approved, as the city's hub does", hubCommand},
 		{"backup", "-data DIR -to DIR", "copy the database beside a running server, and verify the copy", backupCommand},
 		{"restore", "-from DIR -data DIR", "put a verified backup in the place of the database", restoreCommand},

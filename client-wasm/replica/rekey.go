@@ -125,12 +125,17 @@ func (r *Replica) rekey(ctx context.Context, stored []protocol.Stored) (session.
 	meta.Replica, meta.Current, meta.Next = m.to, protocol.Token{}, protocol.Token{}
 	meta.Acked, meta.BackedUp, meta.Last = 0, 0, 0
 
+	holdings, err := r.touched(ctx, entries)
+	if err != nil {
+		return session.Local{}, fmt.Errorf("rekey: %w", err)
+	}
+	shown := r.shown(entries, holdings)
 	var moving []Entry
 	for _, e := range entries {
 		if !entryOf(m.from, e) {
 			continue
 		}
-		if hash, ok := hashes[e.Changeset.Dot.Counter]; r.acked(&e) || ok && hash == e.Hash {
+		if hash, ok := hashes[e.Changeset.Dot.Counter]; r.acked(&e) || ok && hash == e.Hash || shown[e.No] {
 			if e.Refusal != nil && e.Refusal.At == 0 {
 				e.Refusal = &Refusal{Code: e.Refusal.Code, Detail: e.Refusal.Detail, At: 1} // no receipt will come for it
 				b.Mark = append(b.Mark, e)
@@ -159,6 +164,57 @@ func (r *Replica) rekey(ctx context.Context, stored []protocol.Stored) (session.
 	}
 	r.counts = counts
 	return r.local(), nil
+}
+
+// shown returns which of the entries a server that was lost since has shown to
+// this device, and so to others: their dots may not change, and all of them is
+// given back with the pages that did. A write that stands in the base as it was
+// made tells that the vectors name this store's changesets up to there, and not
+// a copy's under the same dots.
+func (r *Replica) shown(entries []Entry, holdings map[conflict.RecordID]Holding) map[uint64]bool {
+	covered := make(map[uint64]bool, len(entries))
+	mine := uint64(0)
+	for i := range entries {
+		e := &entries[i]
+		if !entryOf(r.meta.Replica, *e) {
+			continue
+		}
+		all, same := r.inBase(e, holdings)
+		covered[e.No] = all
+		if same {
+			mine = max(mine, e.Changeset.Last().Counter)
+		}
+	}
+	for i := range entries {
+		if e := &entries[i]; e.Changeset.Last().Counter > mine {
+			delete(covered, e.No)
+		}
+	}
+	return covered
+}
+
+// inBase reports whether the base covers every write of e, each in a stream that
+// the device holds, and whether one of them stands there as it was made.
+func (r *Replica) inBase(e *Entry, holdings map[conflict.RecordID]Holding) (all, same bool) {
+	all = true
+	for i, edit := range e.Changeset.Edits {
+		h, ok := holdings[edit.Record]
+		if !ok {
+			return false, same
+		}
+		def := r.definition(edit.Register)
+		dot := e.Changeset.FirstDot(i)
+		for _, w := range edit.Writes {
+			f := h.Base.Field(w.Key)
+			all = all && f.Vector().Covers(dot) && r.holds(protocol.Stream{Unit: h.Unit, Register: edit.Register, Class: class(def, w.Key)})
+			for j := range f.Len() {
+				s := f.At(j)
+				same = same || s.Dot == dot && s.Value == w.Value && s.Origin.At == e.Changeset.At && s.Origin.Author == e.Changeset.Author
+			}
+			dot.Counter++
+		}
+	}
+	return all, same
 }
 
 // moveEntries replaces the moving entries by ones with new dots, at the end of

@@ -229,6 +229,50 @@ func (a *Accounts) Alter(ctx context.Context, by Principal, id store.AccountID, 
 	return acc, err
 }
 
+// Reassign gives the accounts of units another unit, in the transaction that
+// changes the list of units: moves says which. Its caller has judged whether by
+// may. It returns how many went.
+func (a *Accounts) Reassign(tx *sqlite.Tx, by Principal, now time.Time, moves map[string]string) (int, error) {
+	if len(moves) == 0 {
+		return 0, nil
+	}
+	var all []store.Account
+	for after := ""; ; {
+		page, err := tx.Accounts(after, 500)
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, page...)
+		if len(page) < 500 {
+			break
+		}
+		after = page[len(page)-1].Name
+	}
+	n := 0
+	for _, old := range all {
+		to, ok := moves[old.Unit]
+		if !ok || old.Unit == "" {
+			continue
+		}
+		acc := old
+		acc.Unit, acc.ChangedAt = to, now
+		if err := tx.UpdateAccount(acc); err != nil {
+			return n, err
+		}
+		if err := noteAlterations(tx, by, now, old, acc); err != nil {
+			return n, err
+		}
+		if err := tx.EndRights(old.Name, &ledger.Rights{Unit: old.Unit, Sensitive: old.Sensitive, EndedAt: now.UnixMilli()}); err != nil {
+			return n, err
+		}
+		if err := a.endAfterAlter(tx, now, old, acc); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
 func set[T any](to *T, from *T) {
 	if from != nil {
 		*to = *from

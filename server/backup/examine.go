@@ -286,7 +286,7 @@ func compare(l *sqlite.Ledger, row *ledger.Row) (why string, home bool, err erro
 		}
 		for i := range c.Edits {
 			if c.Edits[i].Record == row.ID {
-				made = c.Apply(made, i, in.Received)
+				made = ledger.Stamp(c.Apply(made, i, in.Received), c, i, in.Received)
 			}
 		}
 	}

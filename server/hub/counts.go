@@ -3,6 +3,8 @@ package hub
 import (
 	"context"
 	"encoding/hex"
+	"maps"
+	"slices"
 
 	"wardbook/server/hub/canonical"
 	"wardbook/server/store/sqlite"
@@ -33,19 +35,22 @@ type UnitCount struct {
 
 // Counts says what stands approved per unit, as of a cursor, or now.
 func (f *Feed) Counts(ctx context.Context, q CountsRequest) (CountsReply, error) {
-	out := CountsReply{Dataset: q.ID, UnitListVersion: register.UnitListVersion}
+	version, units := f.cfg.List()
+	out := CountsReply{Dataset: q.ID, UnitListVersion: version}
 	err := f.cfg.Store.View(ctx, func(tx *sqlite.Tx) error {
 		r, err := f.read(ctx, tx, q.ID, q.At)
 		if err != nil {
 			return pointed(err, map[string]string{ErrDataset.Code: "id", ErrCursor.Code: "at"})
 		}
+		last, err := r.t.Revisions(q.ID)
+		if err != nil {
+			return err
+		}
 		through := r.cursor.through
 		if q.At == "" {
-			if through, err = r.t.Revisions(q.ID); err != nil {
-				return err
-			}
+			through = last
 		}
-		for _, u := range register.Units() {
+		for _, u := range withFormer(units, last) {
 			unit := string(u.Code)
 			if err := r.may(unit); err != nil {
 				return err
@@ -59,6 +64,25 @@ func (f *Feed) Counts(ctx context.Context, q CountsRequest) (CountsReply, error)
 		return nil
 	})
 	return out, err
+}
+
+// withFormer returns the units of the list, and after them those that are in it
+// no more, or wait to be assigned, and of which the hub was told something.
+func withFormer(units []register.Unit, last map[string]uint64) []register.Unit {
+	listed := map[string]bool{}
+	for _, u := range units {
+		listed[string(u.Code)] = true
+	}
+	for _, unit := range slices.Sorted(maps.Keys(last)) {
+		if !listed[unit] {
+			u := register.Unit{Code: register.UnitCode(unit), NameVI: unit}
+			if old, ok := register.UnitByCode(u.Code); ok {
+				u.NameVI = old.NameVI
+			}
+			units = append(units, u)
+		}
+	}
+	return units
 }
 
 // count counts and hashes what stands approved in a unit as of a revision. The

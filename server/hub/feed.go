@@ -27,6 +27,8 @@ type Config struct {
 	// with every version that anything was approved under: an item is exported
 	// under the version of its approval, or its content hash would change.
 	Definitions []*register.Definition
+	// List returns the list of units in force. Nil: the one that the program brings.
+	List func() (version string, units []register.Unit)
 	// Key seals cursors; 32 bytes that survive restarts.
 	Key []byte
 	// Announce tells the sessions that follow a unit of the hub's progress. It
@@ -53,6 +55,9 @@ const defaultRate = 20
 func New(c Config) *Feed {
 	if c.Rate <= 0 {
 		c.Rate = defaultRate
+	}
+	if c.List == nil {
+		c.List = func() (string, []register.Unit) { return register.UnitListVersion, register.Units() }
 	}
 	f := &Feed{cfg: c, limiter: rpc.NewLimiter(c.Rate, 10*c.Rate, time.Now)}
 	for _, d := range c.Definitions {

@@ -82,8 +82,9 @@ func stamp(ms int64) *string {
 // item makes the line of a decision. previous is the revision under which the
 // record was published before it, 0 for none.
 func (f *Feed) item(t review.Tables, a store.Approval, previous uint64) (Item, error) {
+	version, _ := f.cfg.List()
 	it := Item{RecordID: a.Record.String(), Dataset: a.Register, SchemaVersion: a.Definition, Op: a.Op, WardCode: a.Unit,
-		UnitListVersion: register.UnitListVersion, Revision: a.Revision, ApprovedAt: stamp(a.At), ApprovedBy: a.By,
+		UnitListVersion: version, Revision: a.Revision, ApprovedAt: stamp(a.At), ApprovedBy: a.By,
 		Provenance: map[string]Provenance{}, Data: json.RawMessage("null")}
 	if previous > 0 {
 		it.Supersedes = &previous

@@ -96,12 +96,13 @@ func (f *Feed) serveCatalogue(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	datasets := []any{}
+	version, _ := f.cfg.List()
 	for _, d := range f.catalogue() {
 		datasets = append(datasets, map[string]any{
 			"@type": "dcat:Dataset", "@id": d.path(), "dct:identifier": string(d.ID),
 			"dct:title":    []any{map[string]string{"@language": "vi", "@value": d.Label.VI}, map[string]string{"@language": "en", "@value": d.Label.EN}},
 			"dct:language": []string{"vi", "en"}, "dcat:version": strconv.FormatUint(uint64(d.Version), 10),
-			"dct:spatial": "units of list " + register.UnitListVersion,
+			"dct:spatial": "units of list " + version,
 			"dcat:distribution": []any{map[string]any{"@type": "dcat:Distribution", "dcat:accessURL": d.path() + "/changes",
 				"dcat:mediaType": "application/x-ndjson", "dct:conformsTo": d.schemaPath()}},
 		})

@@ -402,6 +402,9 @@ func (b *batch) applyEdit(c record.Changeset, i int, row *Row, def *register.Def
 		}
 	}
 	merged := c.Apply(old, i, b.now)
+	if b.epoch.Restored {
+		merged = Stamp(merged, c, i, b.now)
+	}
 	writes := c.Edits[i].Writes
 	byKey := func(a, b record.Write) int { return a.Key.Compare(b.Key) }
 	if !slices.IsSortedFunc(writes, byKey) { // the server's own may come in any order

@@ -119,44 +119,52 @@ func (g *giveBack) record(s protocol.Stream, d *protocol.RecordDelta) error {
 	merged := old
 	var written []conflict.FieldKey
 	var position, found uint64
+	take := func(given *GivenBack, k conflict.FieldKey) (err error) {
+		if position == 0 {
+			if position, err = g.nextPosition(row.Unit); err != nil {
+				return err
+			}
+		}
+		given.Position = position
+		if n := len(written); n == 0 || written[n-1] != k {
+			written = append(written, k)
+		}
+		return nil
+	}
 	for _, e := range d.Fields {
-		for _, c := range writesOf(&row, e) {
-			fresh, err := g.fresh(row.ID, c.Dot)
+		for i, c := range writesOf(&row, e) {
+			given := GivenBack{Record: row.ID, Write: c.Dot, Unit: row.Unit, Received: e.Field.At(i).Origin.Received}
+			state, err := g.known(&given, merged.Field(e.Key))
 			if err != nil {
 				return err
 			}
-			if !fresh {
+			if state == stored {
 				continue
 			}
 			found++
-			given := GivenBack{Record: row.ID, Write: c.Dot, Unit: row.Unit, Received: e.Field.At(siblingOf(e.Field, c.Dot)).Origin.Received,
-				Bytes: record.AppendChangeset(nil, c)}
+			given.Bytes = record.AppendChangeset(nil, c)
 			isClosed, err := g.isClosed(c.Author)
 			switch {
 			case err != nil:
 				return err
+			case state == earlier:
+				// Of two copies of one write the later stamped one is kept everywhere.
+				stamp := conflict.Field{}.Write(e.Field.At(i), conflict.Vector{})
+				merged = merged.With(e.Key, merged.Field(e.Key).Merge(stamp))
+				err = take(&given, e.Key)
 			case isClosed:
 				given.Aside = true
-				if err := g.keepAside(&given, c); err != nil {
-					return err
-				}
-			case merged.Field(e.Key).Vector().Covers(c.Dot): // somebody replaced it who had seen it
-			default:
-				if position == 0 {
-					if position, err = g.nextPosition(row.Unit); err != nil {
-						return err
-					}
-				}
-				given.Position = position
-				merged = c.Apply(merged, 0, given.Received)
-				if n := len(written); n == 0 || written[n-1] != e.Key {
-					written = append(written, e.Key)
-				}
-			}
-			if given.Aside {
 				g.back.Aside++
-			} else {
+				err = g.keepAside(&given, c)
+			case merged.Field(e.Key).Vector().Covers(c.Dot): // somebody replaced it who had seen it
 				g.back.Writes++
+			default:
+				g.back.Writes++
+				merged = c.Apply(merged, 0, given.Received)
+				err = take(&given, e.Key)
+			}
+			if err != nil {
+				return err
 			}
 			if err := g.t.PutGivenBack(&given); err != nil {
 				return err
@@ -172,13 +180,23 @@ func (g *giveBack) record(s protocol.Stream, d *protocol.RecordDelta) error {
 	return g.put(&row, def, old, positions, merged, position, len(written), func(w int) conflict.FieldKey { return written[w] })
 }
 
-func siblingOf(f conflict.Field, d conflict.Dot) int {
-	for i := range f.Len() {
-		if f.At(i).Dot == d {
-			return i
+// Stamp gives the writes of edit i of c that stand in r the time at which the
+// server received them, if that is later than the one that they carry. After a
+// restore a write may be given back before its changeset comes again; of two
+// copies the later stamped one is kept everywhere.
+func Stamp(r conflict.Record, c record.Changeset, i int, received int64) conflict.Record {
+	dot := c.FirstDot(i)
+	for _, w := range c.Edits[i].Writes {
+		f := r.Field(w.Key)
+		for j := range f.Len() {
+			if s := f.At(j); s.Dot == dot && s.Origin.Received < received {
+				s.Origin.Received = received
+				r = r.With(w.Key, f.Merge(conflict.Field{}.Write(s, conflict.Vector{})))
+			}
 		}
+		dot.Counter++
 	}
-	return -1
+	return r
 }
 
 // writesOf returns the writes that stand in a field as changesets of their own.
@@ -205,17 +223,32 @@ func writesOf(row *Row, e conflict.Entry) []record.Changeset {
 	return all
 }
 
-// fresh reports whether nobody has told the database of a write of a record yet.
-func (g *giveBack) fresh(id conflict.RecordID, d conflict.Dot) (bool, error) {
-	r, err := g.replica(d.Replica)
+// What the database knows of a write that a page shows.
+type knowledge int
+
+const (
+	unknown knowledge = iota
+	stored            // in the intake, or as the page has it
+	earlier           // as a page before had it, which was stamped earlier; it stands
+)
+
+// known says what the database knows of a write, whose field now stands.
+func (g *giveBack) known(given *GivenBack, now conflict.Field) (knowledge, error) {
+	r, err := g.replica(given.Write.Replica)
 	if err != nil {
-		return false, err
+		return unknown, err
 	}
-	if r.No != 0 && d.Counter <= r.Acked {
-		return false, nil // stored with its changeset, and applied or in quarantine
+	if r.No != 0 && given.Write.Counter <= r.Acked {
+		return stored, nil // with its changeset, and applied or in quarantine
 	}
-	known, err := g.t.GivenBack(id, d)
-	return !known, err
+	received, ok, err := g.t.GivenBack(given.Record, given.Write)
+	switch {
+	case err != nil || !ok:
+		return unknown, err
+	case received < given.Received && now.Has(given.Write):
+		return earlier, nil
+	}
+	return stored, nil
 }
 
 func (g *giveBack) replica(id conflict.ReplicaID) (*Replica, error) {

@@ -34,7 +34,7 @@ type Tables interface {
 	AppendIntake(in *Intake, records []conflict.RecordID) error
 	// Quarantined lists the entries of a replica, settled ones included.
 	Quarantined(replica int64) ([]Quarantine, error)
-	// PutQuarantine opens or settles an entry.
+	// PutQuarantine opens or replaces an entry.
 	PutQuarantine(q *Quarantine) error
 
 	// UnitChanges lists what became of units' codes, by list and code.
@@ -84,9 +84,11 @@ type Tables interface {
 	// BackedUp returns the position up to which a backup holds a unit's feed.
 	BackedUp(unit string) (uint64, error)
 
-	// GivenBack reports whether a write of a record was given back before.
-	GivenBack(record conflict.RecordID, write conflict.Dot) (bool, error)
-	// PutGivenBack stores a write that was given back, for ever.
+	// GivenBack reports whether a write of a record was given back before, and
+	// with which time of its receipt.
+	GivenBack(record conflict.RecordID, write conflict.Dot) (received int64, ok bool, err error)
+	// PutGivenBack stores a write that was given back, for ever, or again with a
+	// later receipt.
 	PutGivenBack(g *GivenBack) error
 
 	// HubMarks lists how far the hub has acknowledged the registers of a unit.
@@ -152,7 +154,7 @@ type GivenBack struct {
 	Write    conflict.Dot
 	Unit     string
 	Received int64  // server clock, as the page said
-	Position uint64 // of the unit's feed at which it was applied; 0: it was replaced already, or is aside
+	Position uint64 // of the unit's feed that it took; 0: it was replaced already, or is aside
 	Aside    bool   // in quarantine
 	Bytes    []byte // as a changeset of this write alone
 }

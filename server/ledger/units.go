@@ -45,6 +45,10 @@ func unitNow(changes []UnitChange, unit, known string) string {
 	return unit
 }
 
+// UnitNow returns what a unit's code means now, said by somebody who knew of none
+// of the changes.
+func UnitNow(changes []UnitChange, unit string) string { return unitNow(changes, unit, "") }
+
 // list returns the name of the newest list, "" if there was never a change.
 func list(changes []UnitChange) string {
 	if len(changes) == 0 {

@@ -14,12 +14,12 @@ import (
 // and given a position like any device's changeset. The edits must not create
 // records.
 func (l *Ledger) Write(t Tables, unit, author string, edits []record.Edit) (record.Changeset, []protocol.StreamMark, error) {
-	return l.write(t, unit, author, l.cfg.Now(), edits, false)
+	return l.write(t, unit, "", author, l.cfg.Now(), edits)
 }
 
-// write makes the server's own write for unit; a record that left the unit is
-// written to where it lives now if routed is set.
-func (l *Ledger) write(t Tables, unit, author string, at int64, edits []record.Edit, routed bool) (record.Changeset, []protocol.StreamMark, error) {
+// write makes the server's own write for unit. If home is given, a record may be
+// there, or where it went from unit.
+func (l *Ledger) write(t Tables, unit, home, author string, at int64, edits []record.Edit) (record.Changeset, []protocol.StreamMark, error) {
 	epoch, err := t.Epoch()
 	if err != nil {
 		return record.Changeset{}, nil, err
@@ -45,12 +45,13 @@ func (l *Ledger) write(t Tables, unit, author string, at int64, edits []record.E
 		if err != nil {
 			return c, nil, err
 		}
-		if ok && routed && row.Unit != unit {
-			if _, routed, err = t.Departed(e.Record, unit); err != nil {
+		there := ok && (row.Unit == unit || row.Unit == home)
+		if ok && !there && home != "" {
+			if _, there, err = t.Departed(e.Record, unit); err != nil {
 				return c, nil, err
 			}
 		}
-		if !ok || row.Unit != unit && !routed {
+		if !there {
 			return c, nil, fmt.Errorf("record %v: %w", e.Record, &protocol.Error{Code: protocol.UnknownRecord})
 		}
 		rows[i] = &row

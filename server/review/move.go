@@ -142,7 +142,9 @@ func (s *Service) Move(ctx context.Context, req MoveRequest) (MoveResponse, erro
 			}
 		}
 		return k.send("record.move", rows, func(row ledger.Row) record.Home {
-			return record.Home{Unit: req.To, From: row.Unit, Reason: reason}
+			// Who assigns a waiting record to their own unit has taken it over.
+			own := req.To == k.p.Unit && auth.Can(k.p, auth.Review, row.Unit, auth.Basic) == nil
+			return record.Home{Unit: req.To, From: row.Unit, Reason: reason, Accepted: own}
 		})
 	})
 	return out, err

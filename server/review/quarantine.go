@@ -50,9 +50,13 @@ type QuarantineResponse struct {
 func (s *Service) Quarantine(ctx context.Context, req QuarantineRequest) (QuarantineResponse, error) {
 	out := QuarantineResponse{Items: []Aside{}}
 	err := s.look(ctx, req.Lang, audit.Entry{Action: "quarantine.list"}, func(k *desk) error {
-		entries, err := k.l.QuarantineOf(k.p.Unit)
-		if err != nil {
-			return err
+		var entries []ledger.Quarantine
+		for _, unit := range k.units() {
+			list, err := k.l.QuarantineOf(unit)
+			if err != nil {
+				return err
+			}
+			entries = append(entries, list...)
 		}
 		held := map[int64]int{} // by replica, the place of what the brake holds of it
 		for _, q := range entries {
@@ -136,7 +140,9 @@ func (k *desk) stored(q ledger.Quarantine) (record.Changeset, bool, error) {
 // releasable judges whether the changeset of q may be applied at the caller's
 // word, and returns its edits with contexts as its author meant them.
 func (k *desk) releasable(q ledger.Quarantine, c record.Changeset) ([]record.Edit, error) {
-	if c.Unit != k.p.Unit || c.Author != q.Author {
+	if ours, err := k.ours(q, c); err != nil {
+		return nil, err
+	} else if !ours || c.Author != q.Author {
 		return nil, ErrNotReleasable.Because(errors.New("unit or author"))
 	}
 	if c.Author == k.p.Name {
@@ -157,7 +163,7 @@ func (k *desk) releasable(q ledger.Quarantine, c record.Changeset) ([]record.Edi
 		if depends(e.Record) {
 			return nil, ErrDependsOn
 		}
-		if err := k.releasableEdit(c, i); err != nil {
+		if err := k.releasableEdit(q, c, i); err != nil {
 			return nil, err
 		}
 		e.Writes = slices.Clone(e.Writes)
@@ -192,7 +198,26 @@ func (k *desk) entriesOf(replica int64) ([]ledger.Quarantine, error) {
 	return list, nil
 }
 
-func (k *desk) releasableEdit(c record.Changeset, i int) error {
+// units are those whose quarantine the caller sees: their own, and those in which
+// records of a split unit wait.
+func (k *desk) units() []string {
+	return append([]string{k.p.Unit}, strings.Fields(k.p.Waiting)...)
+}
+
+// ours reports whether the changeset of q is the caller's to release: of a unit
+// of theirs, or of one that became it.
+func (k *desk) ours(q ledger.Quarantine, c record.Changeset) (bool, error) {
+	if !slices.Contains(k.units(), q.Unit) {
+		return false, nil
+	}
+	if c.Unit == q.Unit {
+		return true, nil
+	}
+	changes, err := k.l.UnitChanges()
+	return ledger.UnitNow(changes, c.Unit) == q.Unit, err
+}
+
+func (k *desk) releasableEdit(q ledger.Quarantine, c record.Changeset, i int) error {
 	e := c.Edits[i]
 	def, ok := k.s.cfg.Definition(e.Register)
 	if !ok {
@@ -202,7 +227,7 @@ func (k *desk) releasableEdit(c record.Changeset, i int) error {
 	switch {
 	case err != nil:
 		return err
-	case ok && row.Unit != c.Unit:
+	case ok && row.Unit != c.Unit && row.Unit != q.Unit:
 		// One that moved while its changeset waited is written to where it is.
 		if _, ok, err = k.l.Departed(e.Record, c.Unit); err != nil {
 			return err
@@ -218,7 +243,7 @@ func (k *desk) releasableEdit(c record.Changeset, i int) error {
 		if w.Key.ID >= conflict.FirstUserField && def.FieldByID(w.Key.ID) == nil {
 			return ErrNotReleasable.Because(errors.New("field"))
 		}
-		if err := auth.Can(k.p, auth.WriteRecord, c.Unit, classOf(def, w.Key.ID)); err != nil {
+		if err := auth.Can(k.p, auth.WriteRecord, q.Unit, classOf(def, w.Key.ID)); err != nil {
 			return err
 		}
 		if w.Key.ID == conflict.FieldLife {
@@ -227,7 +252,7 @@ func (k *desk) releasableEdit(c record.Changeset, i int) error {
 				return ErrNotReleasable.Because(err)
 			}
 			if life.Deleted {
-				if err := k.wholeRecord(&dossier{row: ledger.Row{Unit: c.Unit}, def: def}); err != nil {
+				if err := k.wholeRecord(&dossier{row: ledger.Row{Unit: q.Unit}, def: def}); err != nil {
 					return err
 				}
 			}
@@ -316,7 +341,7 @@ func (s *Service) Release(ctx context.Context, req SettleAsideRequest) (SettleAs
 		}
 		to := conflict.Dot{Replica: epoch.Server, Counter: epoch.Counter + 1}
 		submit(c, edits, to)
-		done, grew, err := s.cfg.Ledger.Release(k.l, c.Unit, c.Author, c.At, edits)
+		done, grew, err := s.cfg.Ledger.Release(k.l, c.Unit, q.Unit, c.Author, c.At, edits)
 		if err != nil {
 			return err
 		}
@@ -422,7 +447,7 @@ func (k *desk) decidedWith(at conflict.Dot) ([]ledger.Quarantine, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !ok || q.Unit != k.p.Unit:
+	case !ok || !slices.Contains(k.units(), q.Unit):
 		return nil, rpc.ErrNotFound
 	case q.Settled != "":
 		return nil, ErrSettledAlready

@@ -22,7 +22,7 @@ func (w *world) change(d *device, s Step) {
 	case opTransfer:
 		w.transfer(d.account)
 	case opRevoke:
-		d.account.revoked = !d.account.revoked
+		d.account.revoked, d.account.barred = !d.account.revoked, true
 		w.dismiss(d.account)
 	case opSend:
 		w.server.send(s.B)
@@ -39,6 +39,7 @@ func (w *world) change(d *device, s Step) {
 // Who is connected is told to come again; a device hears of its new unit when it
 // next signs in, and works for the old one until then.
 func (w *world) transfer(a *account) {
+	a.barred = true
 	a.unit = map[string]string{unitA: unitB, unitB: unitA}[a.unit]
 	w.logf("  %s is of unit %s now", a.name, a.unit)
 	w.dismiss(a)

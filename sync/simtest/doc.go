@@ -36,14 +36,14 @@
 // The oracles are tested as well: each of the seeded bugs in bug.go must be
 // caught, and every oracle must catch one.
 //
-// Six things are known, and excused as narrowly as can be told. They wait for
-// giving back anybody's writes after a restore:
+// Six things are known, and excused as narrowly as can be told:
 //
 //   - A changeset that was received under a replica id which its store has given
 //     up since (as the loser of a fork) is not sent again to a server that comes
 //     back from a backup without it.
-//   - What a restored server has lost, and nobody gives back or nobody may,
-//     stays in the base of a device that had seen it: a base only grows.
+//   - What a restored server has lost and may not have back, because its author
+//     was banned, stays in the base of a device that had seen it: a base only
+//     grows. It is in quarantine at the server.
 //   - A changeset that was not sent when its store was copied may come from both
 //     copies: it is there twice, as a sibling of itself.
 //   - A changeset that others have seen, but whose author was not told so before

@@ -34,6 +34,7 @@ type account struct {
 	sensitive bool
 	banned    bool
 	revoked   bool
+	barred    bool // was banned or revoked at some time, or sent to another unit
 }
 
 var officers = []account{{name: "officer.a", unit: unitA, sensitive: true}, {name: "officer.b", unit: unitA}, {name: "officer.c", unit: unitB, sensitive: true}}
@@ -247,6 +248,7 @@ func (w *world) play(s Step) {
 		w.server.review(s.B)
 	case opBan:
 		d.account.banned = !d.account.banned
+		d.account.barred = true
 	case opTransfer, opRevoke, opSend, opDefine, opPoison:
 		w.change(d, s)
 	default:

@@ -249,9 +249,7 @@ func (t *Tx) PutQuarantine(q *ledger.Quarantine) error {
 	list := slices.Clone(old)
 	i, ok := slices.BinarySearchFunc(list, q.Counter, func(q ledger.Quarantine, c uint64) int { return cmp.Compare(q.Counter, c) })
 	if ok {
-		e := &list[i]
-		e.Count = max(e.Count, q.Count) // a write of it may have been given back before the rest came
-		e.Settled, e.SettledBy, e.SettledAt, e.Reason = q.Settled, q.SettledBy, q.SettledAt, q.Reason
+		list[i] = *q
 	} else {
 		list = slices.Insert(list, i, *q)
 	}
@@ -405,12 +403,12 @@ func (t *Tx) BackedUp(unit string) (uint64, error) {
 }
 
 // GivenBack reports whether a write of a record was given back before.
-func (t *Tx) GivenBack(record conflict.RecordID, write conflict.Dot) (bool, error) {
+func (t *Tx) GivenBack(record conflict.RecordID, write conflict.Dot) (int64, bool, error) {
 	if t.done {
-		return false, errDone
+		return 0, false, errDone
 	}
-	_, ok := t.db.givenBack[givenKey{record, write}]
-	return ok, nil
+	g, ok := t.db.givenBack[givenKey{record, write}]
+	return g.Received, ok, nil
 }
 
 // PutGivenBack stores a write that was given back.
@@ -419,7 +417,7 @@ func (t *Tx) PutGivenBack(g *ledger.GivenBack) error {
 		return errDone
 	}
 	key := givenKey{g.Record, g.Write}
-	if _, ok := t.db.givenBack[key]; ok {
+	if old, ok := t.db.givenBack[key]; ok && old.Received >= g.Received {
 		return fmt.Errorf("store given back: %v of %v is there already", g.Write, g.Record)
 	}
 	for _, id := range []conflict.ReplicaID{g.Record.Replica, g.Write.Replica} {

@@ -50,7 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 		{"what was emptied is kept by author, unit and day", testEmptied},
 		{"work that fails leaves nothing", testRollback},
 		{"what is handed out is the caller's", testOwnership},
-		{"what was given back is kept once", testGivenBack},
+		{"what was given back is kept with its latest receipt", testGivenBack},
 		{"a restored database has a new epoch and forks", testRestored},
 		{"the least of several forks counts", testRestoredTwice},
 		{"an epoch after the backup is unknown", testRestoredAside},
@@ -644,17 +644,22 @@ func testOwnership(t *testing.T, e Engine) {
 func testGivenBack(t *testing.T, e Engine) {
 	g := ledger.GivenBack{Record: conflict.RecordID{Replica: randomReplica(), Counter: 4}, Write: conflict.Dot{Replica: randomReplica(), Counter: 9},
 		Unit: unitA, Received: 100, Position: 7, Bytes: []byte{1, 2}}
-	known := func(write conflict.Dot) (ok bool) {
-		view(t, e, func(tb ledger.Tables) (err error) { ok, err = tb.GivenBack(g.Record, write); return err })
-		return ok
+	known := func(write conflict.Dot) any {
+		var received int64
+		var ok bool
+		view(t, e, func(tb ledger.Tables) (err error) { received, ok, err = tb.GivenBack(g.Record, write); return err })
+		return []any{received, ok}
 	}
-	same(t, "before", known(g.Write), false)
+	same(t, "before", known(g.Write), []any{int64(0), false})
 	update(t, e, func(tb ledger.Tables) error { return tb.PutGivenBack(&g) })
-	same(t, "after", known(g.Write), true)
-	same(t, "the next write", known(conflict.Dot{Replica: g.Write.Replica, Counter: 10}), false)
+	same(t, "after", known(g.Write), []any{int64(100), true})
+	same(t, "the next write", known(conflict.Dot{Replica: g.Write.Replica, Counter: 10}), []any{int64(0), false})
 	if err := e.Update(func(tb ledger.Tables) error { return tb.PutGivenBack(&g) }); err == nil {
 		t.Error("one write was stored twice")
 	}
+	g.Received, g.Position = 101, 8
+	update(t, e, func(tb ledger.Tables) error { return tb.PutGivenBack(&g) })
+	same(t, "with a later receipt", known(g.Write), []any{int64(101), true})
 }
 
 func testRestored(t *testing.T, e Engine) {

@@ -160,7 +160,7 @@ func (l *Ledger) Gaps() (found []string, err error) {
 func (l *Ledger) Uneven() ([]string, error) {
 	found, err := l.texts(`WITH applied AS MATERIALIZED (SELECT DISTINCT replica, counter FROM history),
 			taken AS (SELECT i.unit FROM applied JOIN intake i USING (replica, counter)
-				UNION ALL SELECT unit FROM (SELECT DISTINCT unit, position FROM given_back WHERE position > 0))
+				UNION ALL SELECT unit FROM given_positions)
 			SELECT 'the feed of unit ' || f.unit || ' ends at position ' || f.position || ', and ' || count(t.unit) || ' changesets were applied'
 			FROM positions f LEFT JOIN taken t ON t.unit = f.unit GROUP BY f.unit HAVING f.position <> count(t.unit)`)
 	if err != nil {

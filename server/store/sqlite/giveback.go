@@ -9,23 +9,26 @@ import (
 	"wardbook/server/ledger"
 )
 
-// GivenBack reports whether a write of a record was given back before.
-func (l *Ledger) GivenBack(record conflict.RecordID, write conflict.Dot) (bool, error) {
+// GivenBack reports whether a write of a record was given back before, and with
+// which time of its receipt.
+func (l *Ledger) GivenBack(record conflict.RecordID, write conflict.Dot) (received int64, ok bool, err error) {
 	of, err := l.number(record.Replica)
 	if err != nil || of == 0 {
-		return false, err
+		return 0, false, err
 	}
 	by, err := l.number(write.Replica)
 	if err != nil || by == 0 {
-		return false, err
+		return 0, false, err
 	}
-	var n int
-	err = l.tx.QueryRow(`SELECT count(*) FROM given_back WHERE record_replica = ? AND record_counter = ? AND replica = ? AND counter = ?`,
-		of, record.Counter, by, write.Counter).Scan(&n)
-	if err != nil {
-		return false, fmt.Errorf("read given back: %w", err)
+	err = l.tx.QueryRow(`SELECT received FROM given_back WHERE record_replica = ? AND record_counter = ? AND replica = ? AND counter = ?`,
+		of, record.Counter, by, write.Counter).Scan(&received)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, fmt.Errorf("read given back: %w", err)
 	}
-	return n > 0, nil
+	return received, true, nil
 }
 
 // GivenBackAside returns the bytes of a write that was given back into quarantine,
@@ -49,9 +52,20 @@ func (l *Ledger) PutGivenBack(g *ledger.GivenBack) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.tx.Exec(`INSERT INTO given_back (record_replica, record_counter, replica, counter, unit, received, position, aside, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, of, g.Record.Counter, by, g.Write.Counter, g.Unit, g.Received, int64(g.Position), g.Aside, g.Bytes)
+	res, err := l.tx.Exec(`INSERT INTO given_back (record_replica, record_counter, replica, counter, unit, received, position, aside, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (record_replica, record_counter, replica, counter)
+		DO UPDATE SET received = excluded.received, position = excluded.position WHERE received < excluded.received`,
+		of, g.Record.Counter, by, g.Write.Counter, g.Unit, g.Received, int64(g.Position), g.Aside, g.Bytes)
 	if err != nil {
+		return fmt.Errorf("store given back: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return fmt.Errorf("store given back: %v of %v is there already (%v)", g.Write, g.Record, err)
+	}
+	if g.Position == 0 {
+		return nil
+	}
+	if _, err := l.tx.Exec(`INSERT OR IGNORE INTO given_positions (unit, position) VALUES (?, ?)`, g.Unit, int64(g.Position)); err != nil {
 		return fmt.Errorf("store given back: %w", err)
 	}
 	return nil

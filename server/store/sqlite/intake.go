@@ -139,7 +139,8 @@ func (l *Ledger) quarantine(query string, args ...any) ([]ledger.Quarantine, err
 // PutQuarantine opens or settles an entry.
 func (l *Ledger) PutQuarantine(q *ledger.Quarantine) error {
 	_, err := l.tx.Exec(`INSERT INTO quarantine (`+quarantineColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (replica, counter) DO UPDATE SET count = max(count, excluded.count), settled = excluded.settled, settled_by = excluded.settled_by,
+		ON CONFLICT (replica, counter) DO UPDATE SET count = excluded.count, unit = excluded.unit, author = excluded.author,
+			code = excluded.code, detail = excluded.detail, at = excluded.at, settled = excluded.settled, settled_by = excluded.settled_by,
 			settled_at = excluded.settled_at, reason = excluded.reason`,
 		q.Replica, q.Counter, q.Count, q.Unit, q.Author, q.Code, q.Detail, q.At, q.Settled, q.SettledBy, q.SettledAt, q.Reason)
 	if err != nil {

@@ -116,3 +116,37 @@ func (l *Ledger) CountByUnit(unit string) (map[string]int, error) {
 	}
 	return counts, rows.Err()
 }
+
+// FollowQuarantine lets the supervisors of the units to which others went see
+// what is open in quarantine of those. All go at once: codes may go round.
+func (l *Ledger) FollowQuarantine(moves map[string]string) error {
+	type entry struct {
+		replica, counter int64
+		to               string
+	}
+	var list []entry
+	for from, to := range moves {
+		rows, err := l.tx.Query(`SELECT replica, counter FROM quarantine WHERE unit = ? AND settled = ''`, from)
+		if err != nil {
+			return fmt.Errorf("follow quarantine: %w", err)
+		}
+		for rows.Next() {
+			e := entry{to: to}
+			if err := rows.Scan(&e.replica, &e.counter); err != nil {
+				rows.Close()
+				return fmt.Errorf("follow quarantine: %w", err)
+			}
+			list = append(list, e)
+		}
+		if err := rows.Err(); err != nil {
+			return fmt.Errorf("follow quarantine: %w", err)
+		}
+		rows.Close()
+	}
+	for _, e := range list {
+		if _, err := l.tx.Exec(`UPDATE quarantine SET unit = ? WHERE replica = ? AND counter = ?`, e.to, e.replica, e.counter); err != nil {
+			return fmt.Errorf("follow quarantine: %w", err)
+		}
+	}
+	return nil
+}

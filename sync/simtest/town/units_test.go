@@ -53,6 +53,9 @@ func TestMergeWithDevicesOut(t *testing.T) {
 	if done.Moved != 2 || done.Waiting != 0 || total(w.Records()) != before || w.Records()["30001"] != 2 {
 		t.Errorf("got %+v, %v", done, w.Records())
 	}
+	if got := w.DB.Arrivals(); len(got) != 0 {
+		t.Errorf("a change of lists asks nobody to accept: got %+v", got)
+	}
 	a.Online()
 	w.wantNothingAside()
 	w.wantIn(ra, "30001")
@@ -133,6 +136,12 @@ func TestSplitWithDevicesOut(t *testing.T) {
 			a.wantShown(r3, "name", "Lan")
 			b.wantShown(r3, "name", "Lan")
 
+			// So does a device that begins after it and has not been connected yet.
+			young := w.Device(oa, "young")
+			first := young.Put("", "name", "made before its first connection")
+			young.Sync()
+			w.wantIn(first, one)
+
 			// Who knows of the split means the new unit by a code that goes on.
 			fresh := a.Put("", "name", "new in the first part")
 			a.Sync()
@@ -142,7 +151,7 @@ func TestSplitWithDevicesOut(t *testing.T) {
 			out.Sync()
 			out.wantShown(fresh, "name", "new in the first part")
 			out.wantGone(r2)
-			if total(w.Records()) != 5 {
+			if total(w.Records()) != 6 {
 				t.Errorf("got %v", w.Records())
 			}
 			w.wantNothingAside()

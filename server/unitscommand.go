@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"wardbook/server/auth"
+	"wardbook/server/rpc"
+	"wardbook/server/units"
+)
+
+const unitsUsage = `usage: wardbook units -data DIR COMMAND
+
+  list           print the list of units in force
+  change FILE    split, merge or rename units; FILE is JSON, such as
+                 {"version": "2027-01-01",
+                  "units": [{"code": "30001", "name_vi": "Phường Mới", "name_en": "Moi Ward", "kind": "ward"}],
+                  "changes": [{"old": "26734", "new": ["30001"]}]}
+`
+
+// unitsCommand is wardbook units. It may run beside a server on the same data.
+func unitsCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.Writer) int {
+	fs := flag.NewFlagSet("wardbook units", flag.ContinueOnError)
+	data := fs.String("data", "", "data folder (required)")
+	if code, done := parseFlags(fs, args, errs); done {
+		return code
+	}
+	command := fs.Arg(0)
+	switch {
+	case *data == "":
+		fmt.Fprintln(errs, "wardbook units: -data is required: name the folder that holds the data")
+		return 2
+	case command == "list" && fs.NArg() == 1, command == "change" && fs.NArg() == 2:
+	default:
+		fmt.Fprint(errs, unitsUsage)
+		return 2
+	}
+	fail := func(err error) int {
+		var refused *rpc.Error
+		if errors.As(err, &refused) {
+			fmt.Fprintln(errs, "wardbook units:", refused.En)
+		} else {
+			fmt.Fprintln(errs, "wardbook units:", err)
+		}
+		return 1
+	}
+	a, err := openApp(ctx, appConfig{data: *data, enrolment: auth.EnrolByCode, log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	if err != nil {
+		return fail(err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		a.close(ctx)
+	}()
+	if command == "list" {
+		list, err := a.units.Units(ctx, units.UnitsRequest{})
+		if err != nil {
+			return fail(err)
+		}
+		fmt.Fprintln(out, "list", list.Version)
+		for _, u := range list.Units {
+			fmt.Fprintln(out, u.Code, u.NameVI)
+		}
+		return 0
+	}
+	b, err := os.ReadFile(fs.Arg(1))
+	if err != nil {
+		return fail(err)
+	}
+	var req units.ChangeRequest
+	if err := json.Unmarshal(b, &req); err != nil {
+		return fail(fmt.Errorf("%s: %w", fs.Arg(1), err))
+	}
+	done, err := a.units.ChangeAs(ctx, auth.Console(), req)
+	if err != nil {
+		return fail(err)
+	}
+	fmt.Fprintf(out, "list %s: %d records have another unit, %d of them wait to be assigned, %d accounts went along\n", done.Version, done.Moved, done.Waiting, done.Accounts)
+	return 0
+}
