@@ -18,9 +18,9 @@ import (
 var errNotDemo = errors.New("-demo wants a folder of its own: this one holds accounts that are not the demonstration's")
 
 // prepareDemo fills an empty folder with the demonstration's accounts and
-// residents, and returns the accounts. A folder that it filled before is left
-// as it is.
-func (a *app) prepareDemo(ctx context.Context) ([]demoAccount, error) {
+// residents, that many in the first unit, and returns the accounts. A folder
+// that it filled before is left as it is.
+func (a *app) prepareDemo(ctx context.Context, first int) ([]demoAccount, error) {
 	list, err := readDemoAccounts(a.cfg.data)
 	if err != nil || list != nil {
 		return list, err
@@ -33,7 +33,7 @@ func (a *app) prepareDemo(ctx context.Context) ([]demoAccount, error) {
 		return nil, errNotDemo
 	}
 	residents, _ := a.definition("residents")
-	if err := demo.Residents(ctx, ledgerStore{a.store}, a.ledger, residents, nowMillis()); err != nil {
+	if err := demo.Residents(ctx, ledgerStore{a.store}, a.ledger, residents, first, nowMillis()); err != nil {
 		return nil, err
 	}
 	for _, n := range []auth.NewAccount{

@@ -15,6 +15,7 @@ import (
 
 	"wardbook/server/auth"
 	"wardbook/server/backup"
+	"wardbook/server/demo"
 	"wardbook/server/store/sqlite"
 )
 
@@ -36,6 +37,7 @@ func serveCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 	listen := fs.String("listen", "localhost:8080", "host and port to serve at")
 	data := fs.String("data", "", "data folder; made if absent (required)")
 	withDemo := fs.Bool("demo", false, "fill an empty data folder with synthetic residents and accounts, and print the accounts")
+	residents := fs.Int("residents", demo.PerUnit, "with -demo: how many residents the first unit gets; a large ward has 100000")
 	origins := fs.String("origins", "", "further origins, divided by commas, whose pages may open the sync socket (such as https://wardbook.example)")
 	verbose := fs.Bool("v", false, "log every request")
 	if code, done := parseFlags(fs, args, errs); done {
@@ -51,6 +53,10 @@ func serveCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 	}
 	if *data == "" {
 		fmt.Fprintln(errs, "wardbook serve: -data is required: name the folder that holds, or is to hold, the data")
+		return 2
+	}
+	if *residents < 1 || *residents > 1_000_000 {
+		fmt.Fprintf(errs, "wardbook serve: -residents %d: name a number from 1 to 1000000\n", *residents)
 		return 2
 	}
 	cfg := appConfig{data: *data, enrolment: auth.EnrolByCode, log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: logLevel(*verbose)}))}
@@ -88,7 +94,7 @@ func serveCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 		return 0
 	}
 	if *withDemo {
-		accounts, err := a.prepareDemo(ctx)
+		accounts, err := a.prepareDemo(ctx, *residents)
 		if err != nil {
 			code := fail("%v", err)
 			stop()

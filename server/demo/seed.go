@@ -18,19 +18,28 @@ import (
 // and both supervisors of the demo accounts, the second officer.c.
 var Units = []string{"27169", "27676", "26740"}
 
-// PerUnit is how many residents each of them gets.
+// PerUnit is how many residents each of them gets, unless the first is to have
+// more.
 const PerUnit = 2000
+
+// perPush is how many changesets one transaction of the generator commits.
+const perPush = 5000
 
 // Store runs the ledger's work durably.
 type Store interface {
 	Update(ctx context.Context, work func(ledger.Tables) error) error
 }
 
-// Residents fills the units. now is the server's clock in Unix milliseconds.
-// The data is the same in every run but for the times.
-func Residents(ctx context.Context, store Store, led *ledger.Ledger, def *register.Definition, now int64) error {
+// Residents fills the units, the first of them with that many residents. now is
+// the server's clock in Unix milliseconds. The data is the same in every run
+// but for the times.
+func Residents(ctx context.Context, store Store, led *ledger.Ledger, def *register.Definition, first int, now int64) error {
 	for i, unit := range Units {
-		if err := fill(ctx, store, led, def, unit, uint64(i+1), now); err != nil {
+		count := PerUnit
+		if i == 0 {
+			count = first
+		}
+		if err := fill(ctx, store, led, def, unit, count, uint64(i+1), now); err != nil {
 			return fmt.Errorf("demo data of unit %s: %w", unit, err)
 		}
 	}
@@ -63,7 +72,7 @@ func (w *writer) write(unit string, at int64, def *register.Definition, id confl
 	return id
 }
 
-func fill(ctx context.Context, store Store, led *ledger.Ledger, def *register.Definition, unit string, seed uint64, now int64) error {
+func fill(ctx context.Context, store Store, led *ledger.Ledger, def *register.Definition, unit string, count int, seed uint64, now int64) error {
 	r := rand.New(rand.NewPCG(seed, 20260701))
 	one, two := newWriter(unit, "demo.one", seed*2), newWriter(unit, "demo.two", seed*2+1)
 	type kept struct {
@@ -73,9 +82,9 @@ func fill(ctx context.Context, store Store, led *ledger.Ledger, def *register.De
 	}
 	var all []kept
 	at := now - 30*24*3600_000
-	for no := 1; len(all) < PerUnit; no++ {
+	for no := 1; len(all) < count; no++ {
 		for _, p := range household(r, unit, no) {
-			if len(all) == PerUnit {
+			if len(all) == count {
 				break
 			}
 			if len(all)%200 == 199 {
@@ -151,17 +160,24 @@ func writesOf(def *register.Definition, p person) ([]record.Write, error) {
 var errRefused = errors.New("the ledger refused a changeset of the generator")
 
 func (w *writer) push(ctx context.Context, store Store, led *ledger.Ledger, now int64) error {
-	return store.Update(ctx, func(t ledger.Tables) error {
-		if err := t.PutReplica(&ledger.Replica{ID: w.id, Account: w.author.Account, Device: w.author.Device, SeenAt: now}); err != nil {
+	if err := store.Update(ctx, func(t ledger.Tables) error {
+		return t.PutReplica(&ledger.Replica{ID: w.id, Account: w.author.Account, Device: w.author.Device, SeenAt: now})
+	}); err != nil {
+		return err
+	}
+	for made := range slices.Chunk(w.made, perPush) {
+		if err := store.Update(ctx, func(t ledger.Tables) error {
+			out, err := led.Commit(t, w.author, w.id, made)
+			if err != nil {
+				return err
+			}
+			if len(out.Refusals) > 0 || out.Applied != len(made) {
+				return fmt.Errorf("%w: %d of %d applied, first refusal %+v", errRefused, out.Applied, len(made), out.Refusals)
+			}
+			return nil
+		}); err != nil {
 			return err
 		}
-		out, err := led.Commit(t, w.author, w.id, w.made)
-		if err != nil {
-			return err
-		}
-		if len(out.Refusals) > 0 || out.Applied != len(w.made) {
-			return fmt.Errorf("%w: %d of %d applied, first refusal %+v", errRefused, out.Applied, len(w.made), out.Refusals)
-		}
-		return nil
-	})
+	}
+	return nil
 }

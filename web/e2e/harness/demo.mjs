@@ -15,8 +15,9 @@ export class Demo {
   #child = null;
   #said = '';
 
-  constructor(folder) {
+  constructor(folder, residents) {
     this.folder = folder;
+    this.residents = residents;
     this.port = 0;
     /** What the next start runs. */
     this.program = program;
@@ -24,9 +25,9 @@ export class Demo {
     this.passwords = {};
   }
 
-  /** Makes a folder with demonstration data and serves it. */
-  static async start() {
-    const demo = new Demo(await mkdtemp(join(tmpdir(), 'wardbook-demo-')));
+  /** Makes a folder with demonstration data and serves it; `residents` are those of the first unit, if not as many as usual. */
+  static async start({ residents } = {}) {
+    const demo = new Demo(await mkdtemp(join(tmpdir(), 'wardbook-demo-')), residents);
     try {
       await demo.start();
       return demo;
@@ -45,7 +46,7 @@ export class Demo {
   }
 
   async start() {
-    const child = spawn(this.program, ['serve', '-listen', `127.0.0.1:${this.port}`, '-data', join(this.folder, 'data'), '-demo'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(this.program, ['serve', '-listen', `127.0.0.1:${this.port}`, '-data', join(this.folder, 'data'), '-demo', ...(this.residents ? ['-residents', String(this.residents)] : [])], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     child.stderr.on('data', (text) => (this.#said += text));
     const listening = (async () => {
@@ -56,7 +57,7 @@ export class Demo {
       }
       throw new Error(`the server ended: ${this.#said}`);
     })();
-    const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`the server does not start: ${this.#said}`)), 120_000).unref());
+    const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`the server does not start: ${this.#said}`)), this.residents ? 10 * 60_000 : 120_000).unref());
     this.port = await Promise.race([listening, late]);
     child.stdout.resume();
   }

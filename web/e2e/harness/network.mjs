@@ -14,6 +14,9 @@ export class Network {
   /** How many it has broken. */
   broken = 0;
 
+  /** Bytes that have come down to the browser. */
+  down = 0;
+
   /** Relays to the port that `server.port` names at the time of each connection. */
   static async to(server) {
     const network = new Network();
@@ -23,6 +26,7 @@ export class Network {
         return;
       }
       const far = connect(server.port, '127.0.0.1');
+      far.on('data', (bytes) => (network.down += bytes.length));
       near.once('data', (head) => {
         if (network.breaksSockets && /^upgrade: *websocket/im.test(head.toString('latin1'))) {
           network.broken++;
