@@ -46,6 +46,7 @@ type Service struct {
 	cfg     Config
 	key     []byte
 	indexes indexes
+	finders finders
 }
 
 // New returns the desk over c.Store, in which it keeps the key of its digests.

@@ -20,6 +20,8 @@ func (s *Service) Routes() []rpc.Route {
 		rpc.New(http.MethodPost, "/api/v1/review/refuse", "Write the approved values back", s.Refuse, decision).For(supervisor),
 		rpc.New(http.MethodPost, "/api/v1/review/withdraw", "Take an approval back", s.Withdraw, decision).For(supervisor),
 		rpc.New(http.MethodPost, "/api/v1/review/batch", "Approve many records, each judged by itself", s.Batch, rpc.Options{Limits: rpc.Limits{Body: 2 << 20}}).For(supervisor),
+		rpc.New(http.MethodGet, "/api/v1/records", "Search a register of the caller's unit, masked; audited", s.Find, rpc.Options{}).For(string(store.RoleOfficer), supervisor),
+		rpc.New(http.MethodGet, "/api/v1/neighbourhoods", "The neighbourhoods that records of a register name", s.Neighbourhoods, rpc.Options{}).For(string(store.RoleOfficer), supervisor),
 		rpc.New(http.MethodGet, "/api/v1/records/{id}/history", "Every write of a record and what became of it", s.History, rpc.Options{}).For(string(store.RoleOfficer), supervisor),
 		rpc.New(http.MethodPost, "/api/v1/records/{id}/reveal", "Show a masked value; audited", s.Reveal, rpc.Options{}).For(string(store.RoleOfficer), supervisor),
 		rpc.New(http.MethodGet, "/api/v1/quarantine", "Changesets kept aside in the unit", s.Quarantine, rpc.Options{}).For(supervisor),

@@ -57,6 +57,7 @@ func people(t testing.TB) *register.Definition {
 	}
 	d.Fields[1].HighRisk, d.Fields[1].Masked = true, true
 	d.Fields[2].Masked = true
+	d.Fields[0].Search, d.Fields[2].Search, d.Fields[6].Search = true, true, true
 	d.Fields[5].CodeList = "TAGS"
 	d.Fields[6].Class = register.Sensitive
 	def, err := register.New(d)
