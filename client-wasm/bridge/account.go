@@ -39,6 +39,8 @@ type account struct {
 	kept    kept
 	reached bool // the last request was answered
 	asked   bool // some request was made
+	metered bool // the line is paid by the byte
+	used    usage
 }
 
 // kept is what an account's store holds for the bridge: how to come back to
@@ -49,6 +51,7 @@ type kept struct {
 	Borrowed bool     `json:"borrowed,omitempty"`
 	Ended    *Failure `json:"ended,omitempty"`  // why this device may no longer open the account without signing in
 	People   []Person `json:"people,omitempty"` // the directory as the server last told it; never changed in place
+	Usage    usage    `json:"usage,omitzero"`   // of lines that are paid by the byte
 }
 
 func parseKept(data []byte) (kept, error) {
@@ -86,6 +89,7 @@ func (b *Bridge) openAccount(ctx context.Context, o *Opened, who replica.Account
 		}
 	}
 	a.kept, err = parseKept(a.r.Meta().Session)
+	a.used = a.kept.Usage
 	return a, err
 }
 

@@ -601,39 +601,64 @@ func TestPostInTheSocketsPlace(t *testing.T) {
 	})
 }
 
-// TestNewerListGoesFirst stops a list for a newer one and answers both.
+// TestNewerListGoesFirst stops a list for a newer question, and gives it up if
+// the same asker has put both.
 func TestNewerListGoesFirst(t *testing.T) {
-	var turn turns
-	ctx := t.Context()
-	first, done, err := turn.take(ctx, "residents", true)
-	if err != nil {
-		t.Fatal(err)
+	for _, c := range []struct {
+		name          string
+		first, second replica.ListRequest
+		stopped, over bool
+	}{
+		{"the next key", replica.ListRequest{Turn: "a", Search: "ng"}, replica.ListRequest{Turn: "a", Search: "ngu"}, true, true},
+		{"another tab", replica.ListRequest{Turn: "a", Search: "ng"}, replica.ListRequest{Turn: "b", Search: "ngu"}, true, false},
+		{"the next page", replica.ListRequest{Turn: "a", Search: "ng"}, replica.ListRequest{Turn: "a", Search: "ng", Offset: 60}, false, false},
+		{"no turn", replica.ListRequest{Search: "ng"}, replica.ListRequest{Search: "ngu"}, true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var turn turns
+			ctx := t.Context()
+			lane, leave := turn.ask("residents", questionOf(c.first))
+			first, done, err := turn.take(ctx, lane, questionOf(c.first))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, leaveSecond := turn.ask("residents", questionOf(c.second))
+			if got := first.Err() != nil; got != c.stopped || got && context.Cause(first) != errStopped {
+				t.Errorf("stopped: got %v (%v), want %v", got, context.Cause(first), c.stopped)
+			}
+			if got := turn.superseded(lane, questionOf(c.first)); got != c.over {
+				t.Errorf("superseded: got %v, want %v", got, c.over)
+			}
+			if turn.superseded(lane, questionOf(c.second)) {
+				t.Error("the newest is superseded")
+			}
+			second := make(chan struct{})
+			go func() {
+				_, done, err := turn.take(ctx, lane, questionOf(c.second))
+				if err != nil {
+					t.Error(err)
+				}
+				close(second)
+				done()
+				leaveSecond()
+			}()
+			select {
+			case <-second:
+				t.Error("both have the turn")
+			case <-time.After(10 * time.Millisecond):
+			}
+			elsewhere, gone := turn.ask("addresses", questionOf(c.second))
+			other, end, err := turn.take(ctx, elsewhere, questionOf(c.second))
+			if err != nil || other.Err() != nil {
+				t.Errorf("another register: %v", err)
+			}
+			end()
+			gone()
+			done()
+			leave()
+			<-second
+		})
 	}
-	second := make(chan struct{})
-	go func() {
-		_, done, err := turn.take(ctx, "residents", true)
-		if err != nil {
-			t.Error(err)
-		}
-		close(second)
-		done()
-	}()
-	<-first.Done()
-	if context.Cause(first) != errStopped {
-		t.Errorf("got %v, want %v", context.Cause(first), errStopped)
-	}
-	select {
-	case <-second:
-		t.Error("both have the turn")
-	default:
-	}
-	other, leave, err := turn.take(ctx, "addresses", true)
-	if err != nil || other.Err() != nil {
-		t.Errorf("another register: %v", err)
-	}
-	leave()
-	done()
-	<-second
 }
 
 // TestPanicIsAnAnswer keeps the module alive.

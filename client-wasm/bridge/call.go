@@ -56,6 +56,9 @@ var calls = map[string]call{
 	"status":    on(func(a *account, ctx context.Context, _ none) (replica.Status, error) { return a.status(ctx) }),
 	"people":    on((*account).people),
 	"syncNow":   on(func(a *account, _ context.Context, _ none) (any, error) { a.wake(); return nil, nil }),
+	"device":    on((*account).device),
+	"choose":    on((*account).choose),
+	"line":      on((*account).line),
 	"lang":      of((*Bridge).setLang),
 	"units":     on(func(_ *account, _ context.Context, q unitsRequest) ([]Unit, error) { return findUnits(q.Search), nil }),
 	"suggestUnits": on(func(_ *account, _ context.Context, q suggestRequest) (Suggestion, error) {

@@ -176,7 +176,7 @@ func (b *Bridge) signIn(ctx context.Context, o *Opened, q loginRequest) (*accoun
 		return nil, "", err
 	}
 	err = a.keep(ctx, who, func(k *kept) {
-		*k = kept{Device: g.Device.ID, Refresh: g.Refresh, Borrowed: q.Borrowed, People: k.People}
+		*k = kept{Device: g.Device.ID, Refresh: g.Refresh, Borrowed: q.Borrowed, People: k.People, Usage: k.Usage}
 	})
 	if err != nil {
 		return nil, "", err

@@ -188,6 +188,7 @@ func (l *line) Send(ctx context.Context, message []byte) error {
 // Receive returns the next message.
 func (l *line) Receive(ctx context.Context) ([]byte, error) {
 	b, err := l.Conn.Receive(ctx)
+	l.t.a.received(len(b))
 	switch {
 	case err != nil && !l.heard && ctx.Err() == nil && l.ends.Err() == nil:
 		l.t.failed()
@@ -291,6 +292,7 @@ func (p poster) Post(ctx context.Context, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeWithin)
 	defer cancel()
 	status, reply, err := p.a.b.cfg.Fetch(ctx, "POST", "/sync/v1/exchange", "", "application/vnd.wardbook.sync", body)
+	p.a.received(len(reply))
 	switch {
 	case err != nil:
 		return nil, errOffline

@@ -27,14 +27,14 @@ func (r *Replica) List(ctx context.Context, q ListRequest) (ListReply, error) {
 	reply := ListReply{Rows: []Row{}, Complete: true}
 	for _, s := range r.streams {
 		if s.Register == q.Register && s.Class == protocol.Basic && !s.Withdrawn {
-			reply.Have += int(s.Have)
-			reply.Of += int(max(s.Count, s.Have))
+			have, of := s.part()
+			reply.Have, reply.Of = reply.Have+have, reply.Of+of
 			reply.Complete = reply.Complete && s.complete()
 		}
 	}
 	r.mu.Unlock()
 
-	query := Query{Register: q.Register, Words: register.SearchWords(q.Search), Offset: max(q.Offset, 0), Limit: q.Limit}
+	query := Query{Register: q.Register, Words: register.SearchWords(q.Search), Offset: max(q.Offset, 0), Limit: q.Limit, First: q.First}
 	if query.Limit <= 0 {
 		query.Limit = defaultLimit
 	}
@@ -58,7 +58,11 @@ func (r *Replica) List(ctx context.Context, q ListRequest) (ListReply, error) {
 	if err != nil {
 		return ListReply{}, err
 	}
-	reply.Total = total
+	if reply.Counted = total >= 0; reply.Counted {
+		reply.Total = total
+	} else {
+		reply.Total = query.Offset + len(ids)
+	}
 	reply.Rows, err = r.rows(ctx, ids)
 	return reply, err
 }

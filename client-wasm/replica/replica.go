@@ -59,6 +59,7 @@ type Replica struct {
 	found   map[*register.Definition][]*register.Field // what records of it are found by
 	values  map[string]conflict.Value                  // scratch of index
 	counts  Counts
+	hold    bool           // nothing is received for now
 	scopes  uint64         // rises when streams or definitions to ask for change
 	told    session.Status // what the session last said
 	failure *Failure
@@ -301,7 +302,7 @@ func (r *Replica) local() session.Local {
 		l.Key = r.meta.ServerKey
 	}
 	for _, s := range r.streams {
-		if !s.Withdrawn {
+		if !s.Withdrawn && !r.paused() {
 			l.Scopes = append(l.Scopes, s.Scope)
 		}
 	}
@@ -310,42 +311,6 @@ func (r *Replica) local() session.Local {
 	}
 	slices.SortFunc(l.Defs, func(a, b protocol.DefinitionRef) int { return cmp.Compare(a.Register, b.Register) })
 	return l
-}
-
-// SetScopes says which streams the device is to hold. New ones begin empty; of
-// those that are missing what is pending is sent first, then they are
-// forgotten.
-func (r *Replica) SetScopes(ctx context.Context, scopes []protocol.Scope) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	b := &Batch{}
-	for _, s := range scopes {
-		have := r.stream(s.Stream)
-		switch {
-		case have == nil:
-			s.Cursor, s.Floor = 0, 0
-			b.Streams = append(b.Streams, Stream{Scope: s})
-		case have.Withdrawn || have.Priority != s.Priority:
-			again := *have
-			again.Withdrawn, again.Priority = false, s.Priority
-			b.Streams = append(b.Streams, again)
-		}
-	}
-	for _, have := range r.streams {
-		if !have.Withdrawn && !slices.ContainsFunc(scopes, func(s protocol.Scope) bool { return s.Stream == have.Stream }) {
-			have.Withdrawn = true
-			b.Streams = append(b.Streams, have)
-		}
-	}
-	if b.Empty() {
-		return nil
-	}
-	if err := r.commit(ctx, b); err != nil {
-		return fmt.Errorf("set scopes: %w", err)
-	}
-	r.scopes++
-	r.signal()
-	return r.sweep(ctx)
 }
 
 // SetDefinitions keeps versions of registers' definitions.

@@ -36,7 +36,8 @@ func (r *Replica) Status(ctx context.Context) (Status, error) {
 		// A stream that the server refuses is no part of what can be received.
 		complete = complete && (t.complete() || t.Code != protocol.OK)
 		if t.Class == protocol.Basic {
-			s.Streams = append(s.Streams, StreamStatus{Register: t.Register, Unit: t.Unit, Have: int(t.Have), Of: int(max(t.Count, t.Have)), Complete: t.complete()})
+			have, of := t.part()
+			s.Streams = append(s.Streams, StreamStatus{Register: t.Register, Unit: t.Unit, Have: have, Of: of, Complete: t.complete()})
 		}
 	}
 	if s.Link == "online" && r.told.Sent > r.meta.Acked {
@@ -46,7 +47,8 @@ func (r *Replica) Status(ctx context.Context) (Status, error) {
 		}
 		s.Sending = unsent - waiting
 	}
-	s.Synced = r.told.Synced && r.told.Last == r.meta.Last && unsent == 0 && complete
+	s.Synced = r.told.Synced && r.told.Last == r.meta.Last && unsent == 0 && complete && !r.paused()
+	s.Paused = r.paused()
 	if s.Failure == nil {
 		s.Failure = stopped(r.told)
 	}

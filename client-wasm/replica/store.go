@@ -18,7 +18,7 @@ type Store interface {
 	// leaving out those of which nothing is.
 	Holdings(ctx context.Context, ids []conflict.RecordID) ([]Holding, error)
 	// Find returns the records that a query asks for, and how many there are
-	// in all. It stops when ctx is done.
+	// in all, -1 if it did not look. It stops when ctx is done.
 	Find(ctx context.Context, q Query) (ids []conflict.RecordID, total int, err error)
 	// FindKey returns up to limit records of which Index.Keys holds key.
 	FindKey(ctx context.Context, key uint64, limit int) ([]conflict.RecordID, error)
@@ -86,6 +86,10 @@ type Meta struct {
 	ServerKey []byte
 	// Return: pages of an earlier epoch may wait to be given back.
 	Return bool
+	// Offered are the streams that the server offers, without cursors, and
+	// Choice what of it is wanted here.
+	Offered []protocol.Scope
+	Choice  Choice
 	// Session is the owner's own: what it needs to come back to the server.
 	// The replica only keeps it.
 	Session []byte
@@ -160,6 +164,7 @@ type Query struct {
 	None     Flags    // none of these may be set
 	Offset   int
 	Limit    int
+	First    bool // stop once Limit records are found, and count no further
 }
 
 // Entry is one changeset in the outbox.

@@ -60,6 +60,8 @@ type ListRequest struct {
 	Filter   Filter `json:"filter,omitempty"` // "" is FilterAll
 	Offset   int    `json:"offset,omitempty"`
 	Limit    int    `json:"limit,omitempty"` // 0 means 50, at most 1000
+	First    bool   `json:"first,omitempty"` // answer once the rows are found, without counting on
+	Turn     string `json:"turn,omitempty"`  // who asks: another search of theirs ends this one; see package bridge
 }
 
 // ListReply is the answer: a page of rows, how many match in all, and how much
@@ -67,6 +69,7 @@ type ListRequest struct {
 type ListReply struct {
 	Rows     []Row `json:"rows"`
 	Total    int   `json:"total"`
+	Counted  bool  `json:"counted"` // false: total is only what was seen so far
 	Have     int   `json:"have"`
 	Of       int   `json:"of"`
 	Complete bool  `json:"complete"`
@@ -220,7 +223,8 @@ type StreamStatus struct {
 
 // Status is how the device stands. Nothing but Synced may be told as "synced".
 type Status struct {
-	Link        string         `json:"link"` // offline, connecting or online
+	Paused      bool           `json:"paused"` // receiving is held back, by choice or by the budget
+	Link        string         `json:"link"`   // offline, connecting or online
 	Unsent      int            `json:"unsent"`
 	Oldest      int64          `json:"oldest,omitempty"` // device clock of the oldest unsent change
 	Sending     int            `json:"sending"`

@@ -99,16 +99,47 @@ func (s *Store) hasEntries() bool {
 	return s.waiting > 0
 }
 
-// window is how many rows of the list one statement of a search looks at, so
-// that a search may be given up between two.
-const window = 8192
+// A search walks the list in windows of rows, so that it may be given up between
+// two. The first are small: what is common stands in them.
+const (
+	firstWindow = 512
+	lastWindow  = 8192
+)
+
+// walk is how far one search has come: the windows that it went through, with
+// the hits in each. It holds until a record changes.
+type walk struct {
+	query   string
+	windows []passed
+	done    bool // the last window was the end of the list
+}
+
+type passed struct {
+	last []byte // where the window ends
+	hits int
+}
+
+// walks is how many searches are remembered: those of the lists that are open.
+const walks = 4
+
+// walkOf returns the walk of a query, as far as it has come.
+func (s *Store) walkOf(query string) *walk {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.walked, func(w *walk) bool { return w.query == query })
+	if i < 0 {
+		s.walked = slices.Insert(s.walked, 0, &walk{query: query})
+		s.walked = s.walked[:min(len(s.walked), walks)]
+		return s.walked[0]
+	}
+	w := s.walked[i]
+	s.walked = slices.Insert(slices.Delete(s.walked, i, i+1), 0, w)
+	return w
+}
 
 // Find implements replica.Store. It walks the list in windows: in each it
 // counts the hits, and reads those of the page.
 func (s *Store) Find(ctx context.Context, q replica.Query) ([]conflict.RecordID, int, error) {
-	if len(q.Words) == 0 && q.Any == 0 && q.Offset == 0 && q.Limit == 0 {
-		return nil, 0, nil
-	}
 	match := "1"
 	var words []any
 	for _, w := range q.Words {
@@ -126,17 +157,21 @@ func (s *Store) Find(ctx context.Context, q replica.Query) ([]conflict.RecordID,
 	count := `SELECT count(*), coalesce(sum(` + match + `), 0), max(sort) FROM
 		(SELECT sort, flags, search FROM records INDEXED BY records_listed WHERE register = ? AND sort > ? ORDER BY sort LIMIT ?)`
 	hits := `SELECT substr(sort, -24) FROM records INDEXED BY records_listed WHERE register = ? AND sort > ? AND sort <= ? AND ` + match + ` ORDER BY sort LIMIT ? OFFSET ?`
+	w := s.walkOf(fmt.Sprintf("%q %q %d %d", q.Register, q.Words, q.Any, q.None))
 	var ids []conflict.RecordID
 	total := 0
-	after := []byte{}
-	for {
+	after, window := []byte{}, firstWindow
+	for n := 0; ; n++ {
+		if n > 0 {
+			yield()
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, 0, fmt.Errorf("find: %w", err)
 		}
-		var looked, hit int
-		var last []byte
-		err := s.query(ctx, count, func(rows *sql.Rows) error { return rows.Scan(&looked, &hit, &last) },
-			append(slices.Clone(words), q.Register, after, window)...)
+		if q.First && q.Limit > 0 && len(ids) == q.Limit {
+			return ids, -1, nil
+		}
+		last, hit, end, err := s.pass(ctx, w, n, count, append(slices.Clone(words), q.Register, after, window))
 		if err != nil {
 			return nil, 0, fmt.Errorf("find: %w", err)
 		}
@@ -156,11 +191,30 @@ func (s *Store) Find(ctx context.Context, q replica.Query) ([]conflict.RecordID,
 			}
 		}
 		total += hit
-		if looked < window {
+		if end {
 			return ids, total, nil
 		}
-		after = last
+		after, window = last, min(window*2, lastWindow)
 	}
+}
+
+// pass goes through window n of a walk, or remembers it. end says that it was
+// the last one of the list.
+func (s *Store) pass(ctx context.Context, w *walk, n int, count string, args []any) (last []byte, hits int, end bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n < len(w.windows) {
+		return w.windows[n].last, w.windows[n].hits, w.done && n == len(w.windows)-1, nil
+	}
+	var looked int
+	if err := s.queryLocked(ctx, count, func(rows *sql.Rows) error { return rows.Scan(&looked, &hits, &last) }, args...); err != nil {
+		return nil, 0, false, err
+	}
+	end = looked < args[len(args)-1].(int)
+	if n == len(w.windows) && !w.done { // it may have been forgotten meanwhile
+		w.windows, w.done = append(w.windows, passed{last, hits}), end
+	}
+	return last, hits, end, nil
 }
 
 func (s *Store) ids(ctx context.Context, text string, args ...any) ([]conflict.RecordID, error) {

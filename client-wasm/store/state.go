@@ -152,6 +152,9 @@ func (s *Store) Commit(ctx context.Context, b *replica.Batch) error {
 	ctx = context.WithoutCancel(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(b.Drop)+len(b.Put) > 0 {
+		s.walked = nil
+	}
 	tx, err := s.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)

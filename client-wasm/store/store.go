@@ -30,6 +30,7 @@ type Store struct {
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt // compiled on conn, by their text
 	waiting    int64                // entries in the outbox; most readings need to know only whether there is one
+	walked     []*walk              // searches since a record last changed, the newest first
 }
 
 var _ replica.Store = (*Store)(nil)

@@ -121,7 +121,7 @@ func scopes(s *source) []Scope {
 	for i := range all {
 		c := &all[i]
 		c.Stream = stream(s)
-		if n := count(s, maxNear, 1); n > 0 {
+		if n := count(s, MaxNeighbourhoods, 1); n > 0 {
 			c.Neighbourhoods = make([]string, n)
 			for j := range c.Neighbourhoods {
 				c.Neighbourhoods[j] = s.text(record.MaxName)

@@ -9,19 +9,19 @@ import (
 
 // Limits of one message. What is over them is never allocated.
 const (
-	MaxMessage    = 1 << 20   // bytes of a message as it is sent
-	MaxDecoded    = 4 << 20   // weight of a message once decoded; see Push.Weight and Page.Weight
-	MaxExchange   = 8 << 20   // bytes of an HTTPS body
-	MaxFrames     = 1 << 12   // messages in an HTTPS body
-	MaxTokenBytes = 8 << 10   // bytes of an access token
-	MaxDetail     = 1 << 10   // bytes of an error's or a refusal's detail
-	MaxScopes     = 1 << 12   // scopes of a device
-	MaxDefs       = 1 << 10   // definitions that a device says it has
-	MaxStored     = 1 << 15   // stored changesets told to a forked replica
-	MaxMarks      = 1 << 12   // streams named by a receipt
-	MaxReturned   = 1 << 10   // pages given back in one message
-	MaxBody       = 512 << 10 // bytes of a definition
-	maxNear       = 1 << 10   // neighbourhoods of a scope
+	MaxMessage        = 1 << 20   // bytes of a message as it is sent
+	MaxDecoded        = 4 << 20   // weight of a message once decoded; see Push.Weight and Page.Weight
+	MaxExchange       = 8 << 20   // bytes of an HTTPS body
+	MaxFrames         = 1 << 12   // messages in an HTTPS body
+	MaxTokenBytes     = 8 << 10   // bytes of an access token
+	MaxDetail         = 1 << 10   // bytes of an error's or a refusal's detail
+	MaxScopes         = 1 << 12   // scopes of a device
+	MaxDefs           = 1 << 10   // definitions that a device says it has
+	MaxStored         = 1 << 15   // stored changesets told to a forked replica
+	MaxMarks          = 1 << 12   // streams named by a receipt
+	MaxReturned       = 1 << 10   // pages given back in one message
+	MaxBody           = 512 << 10 // bytes of a definition
+	MaxNeighbourhoods = 1 << 10   // neighbourhoods of a scope
 )
 
 // ErrMalformed is wrapped by Decode's error for bytes that Encode never writes.

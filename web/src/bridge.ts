@@ -46,8 +46,11 @@ export interface Row {
   place: Place; stage: Stage; conflict: boolean; editedAndDeleted: boolean; deleted: boolean
   receivedAt?: number; changedAt?: number
 }
-export interface ListRequest { register: string; search?: string; filter?: 'all' | 'mine' | 'conflicts' | 'drafts' | 'returned' | 'deleted'; offset?: number; limit?: number }
-export interface ListReply { rows: Row[]; total: number; have: number; of: number; complete: boolean }
+export interface ListRequest { register: string; search?: string; filter?: 'all' | 'mine' | 'conflicts' | 'drafts' | 'returned' | 'deleted'; offset?: number; limit?: number
+  first?: boolean // answer once the rows are found, without counting on
+  turn?: string // who asks: another search under the same name ends this one, with code "superseded"
+}
+export interface ListReply { rows: Row[]; total: number; counted: boolean; have: number; of: number; complete: boolean }
 
 export interface Sibling { dot: string; value: string; display: string; by: string; at: number; received: number; mine: boolean }
 export interface FieldView {
@@ -80,10 +83,29 @@ export interface StreamStatus { register: string; unit: string; have: number; of
 export interface Status {
   link: 'offline' | 'connecting' | 'online'
   unsent: number; oldest?: number; sending: number // changesets on this device that the server has not acknowledged
+  paused: boolean // receiving is held back, by choice or because the day's data is used up; sending never is
   synced: boolean // outbox empty and the receipt covers the last edit and every stream is complete; nothing else may say "synced"
   lastReceipt?: number; streams: StreamStatus[]; conflicts: number; returned: number; quarantined: number
   clockOffset?: number // ms, device minus server
   failure?: Failure // what a person has to do something about
+}
+
+/** What the officer chose to have of one register, and what of it is here. */
+export interface ScopeView {
+  register: string; off: boolean; neighbourhoods: string[] // none: all of them
+  have: number; of: number; complete: boolean
+  leaving: boolean // chosen off, and forgotten as soon as everything unsent is received
+}
+export interface DeviceView {
+  paused: boolean; spent: boolean // held back by choice; because the day's data is used up
+  budget: number; used: number // MB a day on lines that are paid by the byte, 0 for no limit; bytes received on them today
+  metered: boolean; scopes: ScopeView[]
+}
+export interface ChooseRequest {
+  paused?: boolean; first?: string // the register that comes before the others
+  register?: { register: string; off: boolean; neighbourhoods: string[] } // replaces what was chosen of this one
+  budget?: number
+  more?: boolean // go on for today although the budget is spent
 }
 
 export interface Calls {
@@ -117,6 +139,12 @@ export interface Calls {
   /** The directory, as this device knows it; a name that it lacks has it fetched again when there is a network. */
   people(a: { unknown?: string }): Person[]
   syncNow(): null
+  /** What of the unit's registers is on this device, and what is wanted here. */
+  device(): DeviceView
+  /** Changes what is wanted here; what is left out stays as it is. */
+  choose(a: ChooseRequest): DeviceView
+  /** Says whether the line is paid by the byte, as far as the browser or the officer knows. */
+  line(a: { metered: boolean }): null
   lang(a: { lang: Lang }): null // of the display texts from now on, in every tab
   units(a: { search: string }): { code: string; name: string }[]
   suggestUnits(a: { old: string }): { candidates: { code: string; name: string }[]; split: boolean }

@@ -328,6 +328,36 @@ func find(t *testing.T, p Place) {
 	if total != want || ids[0].Counter != nth[0] || ids[2].Counter != nth[2] {
 		t.Errorf("got %v of %d, want %v of %d", ids, total, nth, want)
 	}
+	// The first hits, then the next ones and the count, with a change between
+	// every two: what a search remembers must not outlive the records.
+	nines := replica.Query{Register: "many", Words: []string{"9"}, Limit: 2, First: true}
+	for change, first := range []uint64{10, 20, 20, 10} { // counters; record n is "so n-1"
+		if ids, total, err := s.Find(ctx, nines); err != nil || len(ids) != 2 || ids[0].Counter != first || total != -1 && total != want {
+			t.Fatalf("change %d: got %v of %d (%v), want first %d of -1 or %d", change, ids, total, err, first, want)
+		}
+		for _, offset := range []int{0, want - 1, want, 0} {
+			q := nines
+			q.First, q.Offset = false, offset
+			if ids, total, err := s.Find(ctx, q); err != nil || total != want || len(ids) != min(2, want-offset) {
+				t.Fatalf("change %d, from %d: got %v of %d (%v), want %d", change, offset, ids, total, err, want)
+			}
+		}
+		switch change {
+		case 0:
+			commit(t, s, &replica.Batch{Put: []replica.Holding{holding(2, 10, "many", "K00009", " so", 0)}})
+			want--
+		case 1:
+			commit(t, s, &replica.Batch{Drop: []conflict.RecordID{many[8999].ID}})
+			want--
+		case 2:
+			commit(t, s, &replica.Batch{Put: []replica.Holding{many[9], many[8999]}})
+			want += 2
+		}
+	}
+	rare := replica.Query{Register: "many", Words: []string{"8999"}, Limit: 2, First: true}
+	if ids, total, err := s.Find(ctx, rare); err != nil || len(ids) != 1 || total != 1 {
+		t.Errorf("fewer hits than asked for: got %v of %d (%v), want one of 1", ids, total, err)
+	}
 }
 
 func cancelled(t *testing.T, p Place) {

@@ -134,9 +134,10 @@ export class Tab {
     return this.page.locator('wb-rows .row-title').allInnerTexts();
   }
 
-  /** Searches the open list, and waits until the number of hits is there. */
+  /** Searches the open list, and waits until the hits and their number are there. */
   async search(text) {
     await this.page.locator('.search input').fill(text);
+    await this.page.locator('wb-rows[aria-busy=false]').waitFor();
     await this.page.locator('.count', { hasText: 'Tìm thấy' }).waitFor();
   }
 

@@ -24,6 +24,7 @@ export class RowList<T extends { id: string }> extends Part {
   @property({ attribute: false }) empty: TemplateResult | typeof nothing = nothing
 
   @state() private total = -1
+  @state() private waits = false // for the first page of what the key asks for; until then the former rows stay
   @state() private first = 0
   @state() private seen = 20
   private pages = new Map<number, T[] | 'coming'>()
@@ -40,24 +41,33 @@ export class RowList<T extends { id: string }> extends Part {
 
   protected override willUpdate(changed: PropertyValues): void {
     if (changed.has('key')) {
-      this.pages.clear()
       this.generation++
       this.focused = -1
       if (this.scrollTop) this.scrollTop = 0
       this.first = 0
-      this.need()
+      this.waits = true
+      void this.fetch(0)
     }
   }
 
+  /** How many there are in all, once that is known. */
+  counted(total: number): void {
+    if (this.waits) return // it was of what was there before
+    this.total = total
+    this.need()
+  }
+
   /** Asks again for what is seen, without moving. */
-  refresh(): void {
+  async refresh(): Promise<void> {
     this.generation++
+    if (this.waits) return this.fetch(0)
     const kept = this.pages
+    const seen = Math.floor(this.first / PAGE)
     this.pages = new Map()
-    void this.fetch(Math.floor(this.first / PAGE)).then(() => this.need())
-    for (const [page, rows] of kept) if (!this.pages.has(page) && rows !== 'coming') this.pages.set(page, rows)
-    for (const page of [...this.pages.keys()]) if (Math.abs(page - Math.floor(this.first / PAGE)) > 1) this.pages.delete(page)
-    void this.fetch(Math.floor(this.first / PAGE) + 1)
+    const fresh = Promise.all([this.fetch(seen), this.fetch(seen + 1)])
+    for (const [page, rows] of kept) if (Math.abs(page - seen) <= 1 && rows !== 'coming') this.pages.set(page, rows)
+    await fresh
+    this.need()
   }
 
   private get height(): number {
@@ -71,6 +81,7 @@ export class RowList<T extends { id: string }> extends Part {
   }
 
   private need(): void {
+    if (this.waits) return
     const from = Math.max(0, this.first - BEYOND)
     const to = this.first + this.seen + BEYOND
     for (let page = Math.floor(from / PAGE); page <= Math.floor(to / PAGE); page++) {
@@ -80,22 +91,31 @@ export class RowList<T extends { id: string }> extends Part {
 
   private async fetch(page: number): Promise<void> {
     const generation = this.generation
-    if (!this.pages.has(page)) this.pages.set(page, 'coming')
+    if (!this.waits && !this.pages.has(page)) this.pages.set(page, 'coming')
     try {
       const { rows, total } = await this.load(page * PAGE, PAGE)
       if (generation !== this.generation) return
+      if (this.waits) this.pages.clear()
+      const began = this.waits
+      this.waits = false
       this.pages.delete(page)
       this.pages.set(page, rows)
       this.total = total
-      for (const old of this.pages.keys()) {
-        if (this.pages.size <= KEPT) break
-        this.pages.delete(old)
-      }
+      if (began) this.dispatchEvent(new Event('begun'))
+      this.forget()
       this.requestUpdate()
     } catch (cause) {
-      if (generation === this.generation) this.pages.delete(page)
+      if (generation !== this.generation) return
+      if (!this.waits) this.pages.delete(page)
       this.dispatchEvent(new CustomEvent('failed', { detail: cause }))
     }
+  }
+
+  /** Keeps the pages nearest to what is seen; the oldest may be on the screen again. */
+  private forget(): void {
+    const seen = (this.first + this.seen / 2) / PAGE - 0.5
+    const far = [...this.pages.keys()].sort((a, b) => Math.abs(b - seen) - Math.abs(a - seen))
+    for (const page of far.slice(0, Math.max(0, far.length - KEPT))) this.pages.delete(page)
   }
 
   private rowAt(index: number): T | null {
@@ -136,6 +156,7 @@ export class RowList<T extends { id: string }> extends Part {
   }
 
   override render() {
+    this.setAttribute('aria-busy', String(this.waits))
     if (this.total === 0) return this.empty
     const from = Math.max(0, this.first - BEYOND)
     const to = Math.min(this.total < 0 ? this.seen : this.total, this.first + this.seen + BEYOND)

@@ -88,6 +88,7 @@ export const en: Texts = {
   'register.search.hint': 'Search, with or without diacritics',
   'register.filters': 'Filters',
   'register.found': '{n} found',
+  'register.counting': '{n} so far, counting',
   'register.total': '{n} records',
   'register.partial': 'searched {have} of {of} records, the rest is on its way',
   'register.none': 'The register holds no records yet.',

@@ -87,6 +87,7 @@ export const vi = {
   'register.search.hint': 'Tìm, có dấu hoặc không dấu',
   'register.filters': 'Lọc',
   'register.found': 'Tìm thấy {n}',
+  'register.counting': 'Đã thấy {n}, đang đếm',
   'register.total': '{n} hồ sơ',
   'register.partial': 'mới tìm trong {have} trên {of} hồ sơ đã về máy',
   'register.none': 'Sổ chưa có hồ sơ nào.',

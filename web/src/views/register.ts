@@ -2,7 +2,7 @@ import { html, nothing, type PropertyValues } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import type { Definition, ListReply, ListRequest, Row } from '../bridge'
 import { inLang, labelOf } from '../definition'
-import { bridge } from '../link'
+import { bridge, failureOf } from '../link'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import '../parts/rows'
@@ -16,7 +16,8 @@ import './record'
 
 type Filter = NonNullable<ListRequest['filter']>
 const filters: Filter[] = ['all', 'mine', 'drafts', 'returned', 'conflicts', 'deleted']
-const PAUSE = 120 // ms without a key before we search
+const CALM = 500 // ms between two looks at a list that others keep changing
+const turn = crypto.randomUUID() // of this tab: what is typed next ends the search before
 
 /** A register's records: search, filters and the list, with the open record beside it where there is room. */
 @customElement('wb-register')
@@ -30,15 +31,18 @@ export class Register extends Part {
   @state() private filter: Filter = 'all'
   @state() private reply: ListReply | null = null
   @state() private wide = false // room for columns, or for a record beside the list
-  private pause = 0
-  private running: Promise<unknown> = Promise.resolve()
+  private looking = false
+  private moved = false // something changed since the list was looked at
+  private about = '' // the key that this.reply answers
+  private counted = '' // the key whose total is known, as of the last change
+  private counting = ''
 
   protected override connected(): void {
     const room = matchMedia('(min-width: 75rem)')
     this.wide = room.matches
     this.listen(room, 'change', () => (this.wide = room.matches))
     this.hear('changed', ({ registers }) => {
-      if (registers.includes(this.definition.id)) this.querySelector<RowList<Row>>('wb-rows')?.refresh()
+      if (registers.includes(this.definition.id)) void this.lookAgain()
     })
   }
 
@@ -55,24 +59,67 @@ export class Register extends Part {
     return `${this.definition.id} ${this.filter} ${this.search}`
   }
 
-  /** Searches one at a time; what is typed meanwhile replaces what waits. */
+  private get list(): RowList<Row> | null {
+    return this.querySelector('wb-rows')
+  }
+
+  /** While records stream in, every page of them would redraw the list: one look at a time, and a pause behind it. */
+  private async lookAgain(): Promise<void> {
+    this.moved = true
+    if (this.looking) return
+    this.looking = true
+    while (this.moved && this.isConnected) {
+      this.moved = false
+      this.counted = ''
+      await this.list?.refresh()
+      await new Promise((resolve) => setTimeout(resolve, CALM))
+    }
+    this.looking = false
+  }
+
+  /** The rows first; how many there are in all comes after them. */
   private load = async (offset: number, limit: number): Promise<Rows<Row>> => {
     const wanted = this.key
-    const before = this.running
-    const mine = before.catch(() => {}).then(async () => {
+    const ask: ListRequest = { register: this.definition.id, search: this.search, filter: this.filter, turn }
+    try {
+      const reply = await bridge.call('list', { ...ask, offset, limit, first: true })
       if (wanted !== this.key) return { rows: [], total: 0 } // nobody waits for it any more
-      const reply = await bridge.call('list', { register: this.definition.id, search: this.search, filter: this.filter, offset, limit })
-      if (wanted === this.key) this.reply = reply
-      return reply
-    })
-    this.running = mine
-    return mine
+      if (reply.counted) {
+        this.reply = reply
+        this.counted = this.about = wanted
+        return reply
+      }
+      const known = this.about === wanted && this.reply?.counted ? this.reply.total : 0
+      if (!known) this.reply = reply
+      this.about = wanted
+      if (!known || this.counted !== wanted) void this.count(wanted, ask)
+      return { rows: reply.rows, total: Math.max(reply.total, known) }
+    } catch (cause) {
+      if (failureOf(cause).code === 'superseded') return { rows: [], total: 0 }
+      throw cause
+    }
+  }
+
+  private async count(wanted: string, ask: ListRequest): Promise<void> {
+    if (this.counting === wanted) return
+    this.counting = wanted
+    try {
+      const reply = await bridge.call('list', { ...ask, limit: 1 })
+      if (wanted !== this.key) return
+      this.reply = reply
+      this.counted = this.about = wanted
+      this.list?.counted(reply.total)
+    } catch (cause) {
+      if (failureOf(cause).code !== 'superseded') return sayFailure(cause)
+      this.counting = ''
+      if (wanted === this.key) await this.count(wanted, ask) // somebody came back to it meanwhile
+    } finally {
+      if (this.counting === wanted) this.counting = ''
+    }
   }
 
   private typed(event: Event): void {
-    clearTimeout(this.pause)
-    const { value } = event.target as HTMLInputElement
-    this.pause = window.setTimeout(() => (this.search = value.normalize('NFC').trim()), PAUSE)
+    this.search = (event.target as HTMLInputElement).value.normalize('NFC').trim()
   }
 
   /** Names of the columns beside the title, with their places in a row's cells. */
@@ -99,10 +146,11 @@ export class Register extends Part {
     </a>`
   }
 
-  private count() {
+  private countLine() {
     const { reply } = this
     if (!reply) return nothing
-    const found = this.search || this.filter !== 'all' ? t('register.found', { n: number(reply.total) }) : t('register.total', { n: number(reply.total) })
+    const total = { n: number(reply.total) }
+    const found = !reply.counted ? t('register.counting', total) : this.search || this.filter !== 'all' ? t('register.found', total) : t('register.total', total)
     return html`${found}${reply.complete ? nothing : html` · <strong>${t('register.partial', { have: number(reply.have), of: number(reply.of) })}</strong>`}`
   }
 
@@ -132,7 +180,7 @@ export class Register extends Part {
           <div class="filters" role="group" aria-label=${t('register.filters')}>
             ${filters.map((filter) => html`<button class="filter" aria-pressed=${this.filter === filter} @click=${() => (this.filter = filter)}>${tCode('filter', filter)}</button>`)}
           </div>
-          <p class="sub count" role="status">${this.count()}</p>
+          <p class="sub count" role="status">${this.countLine()}</p>
         </header>
         ${wide
           ? html`<div class="row row-wide row-names" aria-hidden="true">

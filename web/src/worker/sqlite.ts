@@ -308,7 +308,7 @@ class Shim implements Sq {
       this.pragma(db, `PRAGMA synchronous = ${synchronous}`);
       this.pragma(db, 'PRAGMA temp_store = MEMORY');
       this.pragma(db, 'PRAGMA foreign_keys = ON');
-      this.pragma(db, 'PRAGMA cache_size = -8192');
+      this.pragma(db, 'PRAGMA cache_size = -32768');
       const want: Record<string, string> = {
         cipher: 'chacha20',
         locking_mode: 'exclusive',
