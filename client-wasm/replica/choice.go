@@ -209,7 +209,7 @@ func (r *Replica) Scopes() ChoiceView {
 			continue
 		}
 		c := r.meta.Choice.of(offered.Register)
-		s := ScopeView{Register: offered.Register, Off: c.Off, Neighbourhoods: slices.Concat([]string{}, c.Neighbourhoods)}
+		s := ScopeView{Register: offered.Register, Off: c.Off, Neighbourhoods: append([]string{}, c.Neighbourhoods...)}
 		if t := r.stream(offered.Stream); t != nil {
 			s.Have, s.Of = t.part()
 			s.Complete, s.Leaving = t.complete() && !c.Off, t.Withdrawn

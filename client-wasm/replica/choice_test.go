@@ -55,8 +55,8 @@ func TestChoosing(t *testing.T) {
 	}
 	// A pause outlives the process.
 	b.open()
-	if v := b.r.Scopes(); !v.Paused {
-		t.Error("the pause is forgotten")
+	if v := b.r.Scopes(); !v.Paused || len(v.Scopes) != 1 || v.Scopes[0].Neighbourhoods == nil {
+		t.Errorf("got %+v, want it paused, and a list for the page where there is none", v)
 	}
 	choose(func(c *replica.Choice) { c.Paused = false })
 	b.mustSync()
@@ -95,6 +95,9 @@ func TestChoosing(t *testing.T) {
 	held()
 	if w.server.Record(mustDot(t, fourth)).Len() == 0 {
 		t.Error("what was unsent did not arrive")
+	}
+	if l, err := b.r.List(ctx, replica.ListRequest{Register: "people"}); err != nil || l.Complete {
+		t.Errorf("a search of a register that is not here: got complete %v (%v)", l.Complete, err)
 	}
 	// What the server offers next does not bring back what was chosen off.
 	b.rescope()

@@ -27,11 +27,13 @@ func (r *Replica) List(ctx context.Context, q ListRequest) (ListReply, error) {
 	reply := ListReply{Rows: []Row{}, Complete: true}
 	for _, s := range r.streams {
 		if s.Register == q.Register && s.Class == protocol.Basic && !s.Withdrawn {
-			have, of := s.part()
-			reply.Have, reply.Of = reply.Have+have, reply.Of+of
-			reply.Complete = reply.Complete && s.complete()
+			// A search through chosen neighbourhoods is one through a part.
+			reply.Have += int(s.Have)
+			reply.Of += int(max(s.Count, s.Have))
+			reply.Complete = reply.Complete && s.complete() && len(s.Neighbourhoods) == 0
 		}
 	}
+	reply.Complete = reply.Complete && !r.meta.Choice.of(q.Register).Off
 	r.mu.Unlock()
 
 	query := Query{Register: q.Register, Words: register.SearchWords(q.Search), Offset: max(q.Offset, 0), Limit: q.Limit, First: q.First}

@@ -4,6 +4,7 @@ import { keyed } from 'lit/directives/keyed.js'
 import type { Boot, Session, Status } from './bridge'
 import { inLang } from './definition'
 import { bridge, failureOf } from './link'
+import { watchLine } from './metered'
 import { CallError } from './worker/client'
 import './parts/ask'
 import { ask } from './parts/ask'
@@ -23,6 +24,7 @@ import './views/audit'
 import './views/desk'
 import './views/devices'
 import './views/held'
+import './views/here'
 import './views/home'
 import './views/hub'
 import './views/inbox'
@@ -77,6 +79,7 @@ export class App extends Part {
     const first = !this.session
     this.session = session
     void readPeople().catch(() => {}) // names of accounts have to do
+    if (first && holdsRecords(session)) this.until(watchLine())
     if (first) this.status = await bridge.call('status').catch(() => null)
   }
 
@@ -146,6 +149,8 @@ export class App extends Part {
         return html`<wb-inbox .session=${session} .tray=${(parts[0] as Tray) || 'conflicts'}></wb-inbox>`
       case 'desk':
         return html`<wb-desk .session=${session} .recordId=${parts[0] ?? ''}></wb-desk>`
+      case 'here':
+        return html`<wb-here .session=${session} .status=${this.status}></wb-here>`
       case 'held':
         return html`<wb-held .session=${session}></wb-held>`
       case 'accounts':
@@ -165,7 +170,7 @@ export class App extends Part {
   private nav() {
     const { screen } = this.at
     const shown = screen || (location.hash || this.session!.account.role !== 'supervisor' ? '' : 'desk')
-    const current = shown === 'register' || shown === 'new' ? '' : shown
+    const current = shown === 'register' || shown === 'new' || shown === 'here' ? '' : shown
     const registers = this.places.some((place) => place.screen === '')
     const inRegister = shown === 'register' || shown === 'new'
     const list = html`<ul class="nav-registers">
@@ -225,6 +230,8 @@ export class App extends Part {
       <wb-said></wb-said><wb-asker></wb-asker>`
   }
 }
+
+const holdsRecords = ({ account }: Session): boolean => account.role === 'officer' || account.role === 'supervisor'
 
 function closeMenu(event: FocusEvent): void {
   const menu = event.currentTarget as HTMLDetailsElement

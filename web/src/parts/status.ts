@@ -3,6 +3,7 @@ import { customElement, property, state } from 'lit/decorators.js'
 import type { Session, Status } from '../bridge'
 import { inLang } from '../definition'
 import { bridge } from '../link'
+import { hrefOf } from '../route'
 import { t, tFailure } from '../text'
 import { ago, clock, number, when } from '../text/format'
 import { icon } from './icon'
@@ -18,6 +19,7 @@ export function statusLine(status: Status, holds = true): { tone: 'green' | 'blu
   if (!holds) return { tone: link === 'offline' ? 'amber' : 'blue', words: t(`link.${link}`) }
   if (link === 'online' && sending > 0) return { tone: 'blue', words: t('status.sending', { n: number(sending), of: number(unsent) }) }
   if (unsent > 0) return { tone: 'amber', words: t('status.unsent', { n: number(unsent) }) }
+  if (status.paused) return { tone: 'blue', words: t('status.paused') }
   if (status.synced) return { tone: 'green', words: lastReceipt ? t('status.synced.at', { at: when(lastReceipt) }) : t('status.synced') }
   if (status.streams.some((stream) => !stream.complete) && link === 'online') return { tone: 'blue', words: t('status.receiving') }
   return { tone: 'blue', words: lastReceipt ? t('status.received', { at: when(lastReceipt) }) : t('status.nothing') }
@@ -91,6 +93,7 @@ export class StatusBar extends Part {
           })}
         </tbody>
       </table>
+      <p><a href=${hrefOf('here')} @click=${() => this.querySelector('dialog')!.close()}>${t('here.scopes')}</a></p>
       <div class="actions"><button class="main" @click=${this.send} ?disabled=${status.link === 'connecting'}>${icon('sync')}${t('status.now')}</button></div>`
   }
 

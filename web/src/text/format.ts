@@ -1,4 +1,4 @@
-import { lang } from './index'
+import { lang, t } from './index'
 
 const locale = () => (lang() === 'vi' ? 'vi-VN' : 'en-GB')
 
@@ -31,6 +31,14 @@ export function ago(ms: number): string {
   if (Math.abs(minutes) < 60) return form.format(minutes, 'minute')
   if (Math.abs(minutes) < 60 * 24) return form.format(Math.round(minutes / 60), 'hour')
   return form.format(Math.round(minutes / 60 / 24), 'day')
+}
+
+/** A length of time in its largest sensible unit: 40 giây, 3 phút, 2 giờ. */
+export function span(ms: number): string {
+  const seconds = Math.max(1, Math.round(ms / 1000))
+  if (seconds < 90) return t('span.seconds', { n: number(seconds < 10 ? seconds : Math.round(seconds / 5) * 5) })
+  const minutes = Math.round(seconds / 60)
+  return minutes < 90 ? t('span.minutes', { n: number(minutes) }) : t('span.hours', { n: number(Math.round(minutes / 60)) })
 }
 
 /** The order of Vietnamese dictionaries. */

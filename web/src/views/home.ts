@@ -40,6 +40,10 @@ export class Home extends Part {
     return html`<li><a class="line" href=${href}><span><strong class="data">${title}</strong><span class="sub">${inLang(definition.label)} · ${t('home.draft.fields', { fields: names.slice(0, 4).join(', ') })}</span></span><span class="sub">${ago(form.openedAt)}</span>${icon('next')}</a></li>`
   }
 
+  private all({ streams }: Status): { have: string; of: string } {
+    return { have: number(streams.reduce((sum, stream) => sum + stream.have, 0)), of: number(streams.reduce((sum, stream) => sum + stream.of, 0)) }
+  }
+
   override render() {
     const { session, status } = this
     const attention = status && status.conflicts + status.returned + status.quarantined > 0
@@ -72,6 +76,7 @@ export class Home extends Part {
             </li>`
           })}
         </ul>
+        ${status?.streams.length ? html`<ul class="lines"><li><a class="line" href=${hrefOf('here')}>${icon('device')}<span>${t('home.here', this.all(status))}<span class="sub">${status.paused ? t('status.paused') : t('here.scopes')}</span></span>${icon('next')}</a></li></ul>` : nothing}
       </section>
     </div>`
   }

@@ -5,6 +5,7 @@ import { inLang, labelOf } from '../definition'
 import { bridge, failureOf } from '../link'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
+import '../parts/elsewhere'
 import '../parts/rows'
 import type { RowList, Rows } from '../parts/rows'
 import { sayFailure } from '../parts/say'
@@ -151,13 +152,13 @@ export class Register extends Part {
     if (!reply) return nothing
     const total = { n: number(reply.total) }
     const found = !reply.counted ? t('register.counting', total) : this.search || this.filter !== 'all' ? t('register.found', total) : t('register.total', total)
-    return html`${found}${reply.complete ? nothing : html` · <strong>${t('register.partial', { have: number(reply.have), of: number(reply.of) })}</strong>`}`
+    return html`${found}${reply.complete ? nothing : html` · <strong>${reply.of ? t('register.partial', { have: number(reply.have), of: number(reply.of) }) : t('here.off')}</strong>`}`
   }
 
   private get emptyText() {
     const nothingYet = this.reply && !this.reply.complete && !this.reply.have
     return html`<div class="empty">
-      <p>${nothingYet ? t('register.coming') : this.search ? t('register.none_found', { search: this.search }) : this.filter === 'all' ? t('register.none') : tCode('register.none', this.filter)}</p>
+      <p>${nothingYet ? t(this.reply!.of ? 'register.coming' : 'here.off') : this.search ? t('register.none_found', { search: this.search }) : this.filter === 'all' ? t('register.none') : tCode('register.none', this.filter)}</p>
       <a class="button" href=${hrefOf('new', this.definition.id)}>${icon('add')}${t('register.add')}</a>
     </div>`
   }
@@ -181,6 +182,7 @@ export class Register extends Part {
             ${filters.map((filter) => html`<button class="filter" aria-pressed=${this.filter === filter} @click=${() => (this.filter = filter)}>${tCode('filter', filter)}</button>`)}
           </div>
           <p class="sub count" role="status">${this.countLine()}</p>
+          ${this.search && this.reply && !this.reply.complete ? html`<wb-elsewhere .definition=${definition} .search=${this.search}></wb-elsewhere>` : nothing}
         </header>
         ${wide
           ? html`<div class="row row-wide row-names" aria-hidden="true">
