@@ -14,7 +14,7 @@ const (
 	MaxEdits      = 256       // records in one changeset
 	MaxWrites     = 4096      // writes in one changeset
 	MaxValueBytes = 64 << 10  // bytes of one value
-	MaxContext    = 1024      // replicas in one context
+	MaxContext    = 4096      // replicas in one context: of every device of a large unit, for decades
 	MaxBytes      = 512 << 10 // canonical bytes of one changeset
 )
 
