@@ -238,7 +238,24 @@ func (d *device) show(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return d.print(rec, true)
+	if err := d.print(rec, true); err != nil || d.line.json {
+		return err
+	}
+	view, err := d.replica.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if view.BackedUp {
+		fmt.Fprintln(d.stdout, d.text("  đã sao lưu: những gì máy này ghi vẫn còn nếu mất máy chủ", "  backed up: what this device wrote survives the loss of the server"))
+	}
+	for _, q := range view.Quarantine {
+		fmt.Fprintf(d.stdout, "  %s: %s", d.text("thay đổi bị giữ lại", "change in quarantine"), d.text(q.VI, q.EN))
+		if q.As != "" {
+			fmt.Fprintf(d.stdout, " (%s)", q.As)
+		}
+		fmt.Fprintln(d.stdout)
+	}
+	return nil
 }
 
 func (d *device) get(ctx context.Context, id string) error { return d.show(ctx, id) }

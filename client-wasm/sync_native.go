@@ -221,6 +221,9 @@ func (d *device) missing(s replica.Status) string {
 	if s.Unsent > 0 {
 		parts = append(parts, fmt.Sprintf(d.text("%d thay đổi chưa được nhận", "%d changes are not acknowledged"), s.Unsent))
 	}
+	if s.Failure != nil {
+		parts = append(parts, d.text(s.Failure.VI, s.Failure.EN))
+	}
 	for _, t := range s.Streams {
 		if !t.Complete {
 			parts = append(parts, fmt.Sprintf(d.text("%s đơn vị %s: có %d trên %d hồ sơ", "%s of unit %s: %d of %d records are here"), t.Register, t.Unit, t.Have, t.Of))
@@ -414,6 +417,13 @@ func (d *device) status(ctx context.Context) error {
 	fmt.Fprintln(d.stdout)
 	if s.LastReceipt != 0 {
 		fmt.Fprintf(d.stdout, d.text("đã nhận %s\n", "received %s\n"), time.UnixMilli(s.LastReceipt).Format("02/01/2006 15:04"))
+	}
+	if m.Acked > 0 {
+		if m.BackedUp >= m.Acked {
+			fmt.Fprintln(d.stdout, d.text("đã sao lưu tất cả những gì đã nhận", "all that was received is backed up"))
+		} else {
+			fmt.Fprintln(d.stdout, d.text("chưa sao lưu hết; thiết bị giữ lại để trả lại máy chủ khi cần", "not all that was received is backed up; the device keeps it for giving back"))
+		}
 	}
 	fmt.Fprintf(d.stdout, d.text("xung đột: %d, bị giữ lại: %d\n", "conflicts: %d, in quarantine: %d\n"), s.Conflicts, s.Quarantined)
 	for _, t := range s.Streams {

@@ -417,7 +417,10 @@ func (r *Replica) storeRefusal(ctx context.Context, f *protocol.Refusal) (Change
 	if at < 0 {
 		return Changed{}, nil // dealt with and dismissed
 	}
-	refusal := &Refusal{Code: f.Code, Detail: f.Detail, At: max(f.At, 1)}
+	refusal := &Refusal{Code: f.Code, Detail: f.Detail, At: max(f.At, 1), Settled: f.Settled}
+	if f.Settled == protocol.Released {
+		refusal.As = f.As.String()
+	}
 	if old := entries[at].Refusal; old != nil && *old == *refusal {
 		return Changed{}, nil
 	}

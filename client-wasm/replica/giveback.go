@@ -51,6 +51,24 @@ func backedUp(w *protocol.Welcome, scopes []protocol.Scope) []DropKept {
 	return all
 }
 
+// backedUp reports whether a record shows something that was written here, under
+// this replica id, and all of that survives the loss of the server. Of what
+// others wrote it says nothing.
+func (r *Replica) backedUp(n *reading) bool {
+	own := false
+	for _, f := range n.head.All() {
+		for i := range f.Len() {
+			if d := f.At(i).Dot; d.Replica == r.meta.Replica {
+				if d.Counter > r.meta.BackedUp {
+					return false
+				}
+				own = true
+			}
+		}
+	}
+	return own
+}
+
 // loadKept returns the session's next pages to give back.
 func (r *Replica) loadKept(ctx context.Context) ([]session.Kept, error) {
 	pages, err := r.store.Kept(ctx, r.meta.Epoch, session.ReturnBytes)

@@ -157,6 +157,7 @@ func (r *Replica) view(ctx context.Context, n *reading) RecordView {
 		Findings: r.findings(ctx, n, n.values), Life: n.life.String(), Place: r.place(n), Stage: string(n.stage()),
 		Quarantine: []QuarantineView{}, MayDelete: r.mayDelete(n), Home: n.home()}
 	v.ReceivedAt, _ = times(n.head)
+	v.BackedUp = r.backedUp(n)
 	for i := range n.def.Fields {
 		f := &n.def.Fields[i]
 		if f.Retired && n.values[f.Name] == "" {
@@ -254,6 +255,14 @@ func (r *Replica) quarantineView(n *reading, e *Entry) QuarantineView {
 	vi, en := reason(e.Refusal.Code)
 	v := QuarantineView{Counter: e.Changeset.Dot.Counter, Code: e.Refusal.Code.String(), VI: vi, EN: en, At: e.Refusal.At,
 		Fields: []QuarantinedField{}}
+	switch e.Refusal.Settled {
+	case protocol.Released:
+		v.Settled, v.As = "released", e.Refusal.As
+		v.VI, v.EN = "Giám sát đã cho nhận thay đổi này; nội dung đã vào hồ sơ.", "A supervisor has released this change; what it says is in the record now."
+	case protocol.Rejected:
+		v.Settled = "rejected"
+		v.VI, v.EN = "Giám sát đã không nhận thay đổi này; nội dung không vào hồ sơ.", "A supervisor has rejected this change; what it says is not in the record."
+	}
 	i := e.edit(n.ID)
 	if i < 0 {
 		return v

@@ -183,6 +183,10 @@ type Refusal struct {
 	Code   protocol.Code `json:"code"`
 	Detail string        `json:"detail,omitempty"`
 	At     int64         `json:"at,omitempty"` // server clock
+	// Settled is what a supervisor did with it; if released, As is the first of the
+	// writes that it was applied as.
+	Settled protocol.Settled `json:"settled,omitempty"`
+	As      string           `json:"as,omitempty"`
 }
 
 // Replaced is the value that a write took the place of: the ancestor, should

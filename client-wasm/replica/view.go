@@ -142,6 +142,8 @@ type QuarantineView struct {
 	EN      string             `json:"en"`
 	At      int64              `json:"at"`
 	Fields  []QuarantinedField `json:"fields"`
+	Settled string             `json:"settled,omitempty"` // "released" or "rejected"
+	As      string             `json:"as,omitempty"`      // the first write that it was released as
 }
 
 // RecordView is a record as the page shows it.
@@ -156,6 +158,7 @@ type RecordView struct {
 	Place      Place              `json:"place"`
 	Stage      string             `json:"stage"`
 	ReceivedAt int64              `json:"receivedAt,omitempty"`
+	BackedUp   bool               `json:"backedUp,omitempty"` // what stands in it of this device's survives the loss of the server
 	ApprovedAt int64              `json:"approvedAt,omitempty"`
 	Review     *ReviewView        `json:"review,omitempty"`
 	Quarantine []QuarantineView   `json:"quarantine"`

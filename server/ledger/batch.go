@@ -79,7 +79,7 @@ func (b *batch) repeat(c record.Changeset) (forked bool, err error) {
 		}
 		b.out.Refusals = nil
 		for _, q := range entries {
-			b.out.Refusals = append(b.out.Refusals, refusalOf(q))
+			b.out.Refusals = append(b.out.Refusals, RefusalOf(q))
 		}
 	}
 	b.out.Forked = &protocol.Welcome{Version: protocol.Version, Verdict: protocol.Forked, Epoch: b.epoch.Token,
@@ -99,7 +99,7 @@ func (b *batch) refuseAgain(in Intake) error {
 	}
 	for _, q := range entries {
 		if q.Counter == in.Counter {
-			b.out.Again = append(b.out.Again, refusalOf(q))
+			b.out.Again = append(b.out.Again, RefusalOf(q))
 		}
 	}
 	return nil
@@ -152,7 +152,7 @@ func (b *batch) aside(in Intake, unit, author string, why *protocol.Error) error
 	if b.readTrouble {
 		b.quarantined = append(b.quarantined, q)
 	}
-	b.out.Refusals = append(b.out.Refusals, refusalOf(q))
+	b.out.Refusals = append(b.out.Refusals, RefusalOf(q))
 	return nil
 }
 

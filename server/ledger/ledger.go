@@ -222,17 +222,25 @@ func (l *Ledger) refusals(t Tables, r Replica) ([]protocol.Message, error) {
 	}
 	more := make([]protocol.Message, len(entries))
 	for i, q := range entries {
-		more[i] = refusalOf(q)
+		more[i] = RefusalOf(q)
 	}
 	return more, nil
 }
 
-func refusalOf(q Quarantine) *protocol.Refusal {
+// RefusalOf returns what a device is told of an entry.
+func RefusalOf(q Quarantine) *protocol.Refusal {
 	code := q.Code
 	if q.Settled != "" {
 		code = protocol.OK
 	}
-	return &protocol.Refusal{Counter: q.Counter, Code: code, Detail: q.Detail, At: q.At}
+	r := &protocol.Refusal{Counter: q.Counter, Code: code, Detail: q.Detail, At: q.At}
+	switch q.Settled {
+	case "released":
+		r.Settled, r.As = protocol.Released, q.As
+	case "rejected":
+		r.Settled = protocol.Rejected
+	}
+	return r
 }
 
 // Outcome is what became of a push, once the transaction is durable.

@@ -132,15 +132,18 @@ type Intake struct {
 
 // Quarantine is a stored changeset that was not applied.
 type Quarantine struct {
-	Replica   int64
-	Counter   uint64
-	Count     uint64
-	Unit      string // where its supervisor looks for it
-	Author    string
-	Code      protocol.Code
-	Detail    string // field or record; no person data
-	At        int64
-	Settled   string // "", "released" or "rejected"
+	Replica int64
+	Counter uint64
+	Count   uint64
+	Unit    string // where its supervisor looks for it
+	Author  string
+	Code    protocol.Code
+	Detail  string // field or record; no person data
+	At      int64
+	Settled string // "", "released" or "rejected"
+	// As is the first write that it was released as. Only read: the engine has
+	// it from the release.
+	As        conflict.Dot
 	SettledBy string
 	SettledAt int64
 	Reason    string

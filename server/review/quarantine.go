@@ -478,7 +478,14 @@ func (k *desk) settle(q ledger.Quarantine, at conflict.Dot) error {
 		}
 	}
 	if k.s.cfg.Settled != nil {
-		told := &protocol.Refusal{Counter: q.Counter, Code: protocol.OK, Detail: q.Detail, At: q.At}
+		release, ok, err := k.l.ReleaseOf(at)
+		if err != nil {
+			return err
+		}
+		if ok {
+			q.As = release.To
+		}
+		told := ledger.RefusalOf(q)
 		k.tx.AfterCommit(func() { k.s.cfg.Settled(at.Replica, told) })
 	}
 	verb := map[string]string{"released": "release", "rejected": "reject"}[q.Settled]

@@ -236,7 +236,11 @@ func (s *stage) event(name string, a args) (Event, error) {
 		if a["verdict"] == "forked" {
 			w.Verdict = protocol.Forked
 		}
-		return Admitted{Now: s.now, Welcome: w, Expires: s.now + 900_000}, nil
+		admitted := Admitted{Now: s.now, Welcome: w, Expires: s.now + 900_000}
+		if a["news"] != "" {
+			admitted.More = []protocol.Message{&protocol.HubMark{Revision: a.number("news")}}
+		}
+		return admitted, nil
 	case "rejected":
 		return Rejected{s.now, &protocol.Error{Code: protocol.Code(a.number("code"))}}, nil
 	case "committed":

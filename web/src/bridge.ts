@@ -68,8 +68,12 @@ export interface RecordView {
   fields: FieldView[]; findings: Finding[]
   life: 'alive' | 'deleted' | 'edited and deleted'
   place: Place; stage: Stage; receivedAt?: number; approvedAt?: number
+  backedUp?: boolean // what stands in it of this device's survives the loss of the server
   review?: { decision: string; by: string; at: number; comment?: string; fields?: string[]; question?: string; answers: { text: string; by: string; at: number }[] }
-  quarantine: { counter: number; code: string; vi: string; en: string; at: number; fields: { name: string; display: string }[] }[]
+  quarantine: {
+    counter: number; code: string; vi: string; en: string; at: number; fields: { name: string; display: string }[]
+    settled?: 'released' | 'rejected'; as?: string // as: the first write that it was released as
+  }[]
   mayDelete: boolean
   home?: { unit: string; from: string; reason: string; by: string; at: number; returned: boolean; disputed: boolean } // sent to a unit that has not taken it over
 }

@@ -107,15 +107,19 @@ func (l *Ledger) Changesets(id conflict.RecordID) ([]ledger.Intake, error) {
 
 const quarantineColumns = `replica, counter, count, unit, author, code, detail, at, settled, settled_by, settled_at, reason`
 
+const quarantineQuery = `SELECT ` + quarantineColumns + `,
+	(SELECT p.id FROM releases x JOIN replicas p ON p.no = x.to_replica WHERE x.replica = q.replica AND x.counter = q.counter),
+	coalesce((SELECT x.to_counter FROM releases x WHERE x.replica = q.replica AND x.counter = q.counter), 0) FROM quarantine q`
+
 // Quarantined lists every entry of a replica, settled ones included: the
 // device is told of both.
 func (l *Ledger) Quarantined(replica int64) ([]ledger.Quarantine, error) {
-	return l.quarantine(`SELECT `+quarantineColumns+` FROM quarantine WHERE replica = ? ORDER BY counter`, replica)
+	return l.quarantine(quarantineQuery+` WHERE replica = ? ORDER BY counter`, replica)
 }
 
 // QuarantineOf lists the open entries that the supervisor of a unit sees.
 func (l *Ledger) QuarantineOf(unit string) ([]ledger.Quarantine, error) {
-	return l.quarantine(`SELECT `+quarantineColumns+` FROM quarantine WHERE unit = ? AND settled = '' ORDER BY at, replica, counter`, unit)
+	return l.quarantine(quarantineQuery+` WHERE unit = ? AND settled = '' ORDER BY at, replica, counter`, unit)
 }
 
 func (l *Ledger) quarantine(query string, args ...any) ([]ledger.Quarantine, error) {
@@ -127,10 +131,12 @@ func (l *Ledger) quarantine(query string, args ...any) ([]ledger.Quarantine, err
 	var list []ledger.Quarantine
 	for rows.Next() {
 		var q ledger.Quarantine
+		var as []byte
 		if err := rows.Scan(&q.Replica, &q.Counter, &q.Count, &q.Unit, &q.Author, &q.Code, &q.Detail, &q.At,
-			&q.Settled, &q.SettledBy, &q.SettledAt, &q.Reason); err != nil {
+			&q.Settled, &q.SettledBy, &q.SettledAt, &q.Reason, &as, &q.As.Counter); err != nil {
 			return nil, fmt.Errorf("read quarantine: %w", err)
 		}
+		copy(q.As.Replica[:], as)
 		list = append(list, q)
 	}
 	return list, rows.Err()

@@ -17,7 +17,7 @@ func (l *Ledger) QuarantineEntry(d conflict.Dot) (ledger.Quarantine, bool, error
 	if err != nil || no == 0 {
 		return ledger.Quarantine{}, false, err
 	}
-	list, err := l.quarantine(`SELECT `+quarantineColumns+` FROM quarantine WHERE replica = ? AND counter = ?`, no, d.Counter)
+	list, err := l.quarantine(quarantineQuery+` WHERE replica = ? AND counter = ?`, no, d.Counter)
 	if err != nil || len(list) == 0 {
 		return ledger.Quarantine{}, false, err
 	}
@@ -26,7 +26,7 @@ func (l *Ledger) QuarantineEntry(d conflict.Dot) (ledger.Quarantine, bool, error
 
 // NotApplied lists the newest entries of a unit that are open or rejected.
 func (l *Ledger) NotApplied(unit string, limit int) ([]ledger.Quarantine, error) {
-	return l.quarantine(`SELECT `+quarantineColumns+` FROM quarantine WHERE unit = ? AND settled <> 'released' ORDER BY at DESC, replica, counter LIMIT ?`, unit, limit)
+	return l.quarantine(quarantineQuery+` WHERE unit = ? AND settled <> 'released' ORDER BY at DESC, replica, counter LIMIT ?`, unit, limit)
 }
 
 // ReplicaOf returns the id of the replica with the given number.

@@ -164,6 +164,7 @@ export const en: Texts = {
   'stage.approved': 'approved',
   'stage.quarantined': 'quarantined',
   'state.conflict': 'conflict',
+  'state.backed_up': 'backed up',
   'state.deleted': 'deleted',
   'state.edited_and_deleted': 'edited and deleted',
   'kind.deletion': 'deletion',

@@ -163,6 +163,7 @@ export const vi = {
   'stage.approved': 'đã duyệt',
   'stage.quarantined': 'cách ly',
   'state.conflict': 'xung đột',
+  'state.backed_up': 'đã sao lưu',
   'state.deleted': 'đã xóa',
   'state.edited_and_deleted': 'vừa sửa vừa xóa',
   'kind.deletion': 'xin xóa',

@@ -299,7 +299,7 @@ export class RecordForm extends Part {
       <a class="button plain back" href=${hrefOf('register', this.definition.id)}>${icon('back')}<span>${inLang(this.definition.label)}</span></a>
       <h1 class="data">${this.title_}</h1>
       <div class="record-state">
-        ${this.form!.isNew ? tag('grey', t('record.new.state')) : html`${way(record.place, record.receivedAt)}${record.stage === 'approved' ? nothing : stage(record.stage)}`}
+        ${this.form!.isNew ? tag('grey', t('record.new.state')) : html`${way(record.place, record.receivedAt)}${record.backedUp ? tag('grey', t('state.backed_up')) : nothing}${record.stage === 'approved' ? nothing : stage(record.stage)}`}
         ${record.life === 'deleted' ? tag('grey', t('state.deleted'), 'bin') : nothing}
         ${this.form!.isNew ? nothing : html`<button class="small plain" aria-expanded=${this.history} @click=${() => (this.history = !this.history)}>${icon('clock')}${t('record.history')}</button>`}
       </div>
@@ -319,9 +319,9 @@ export class RecordForm extends Part {
           </div>`
         : nothing}
       ${record.quarantine.map(
-        (entry) => html`<div class="note note-red">
+        (entry) => html`<div class="note ${entry.settled === 'released' ? 'note-blue' : 'note-red'}">
           ${icon('lock')}<span
-            ><strong>${t('quarantine.title')}</strong> ${lang() === 'en' ? entry.en : entry.vi}
+            >${entry.settled ? nothing : html`<strong>${t('quarantine.title')}</strong> `}${lang() === 'en' ? entry.en : entry.vi}
             <span class="sub">${t('time.device', { at: when(entry.at) })}</span>
             <dl class="pairs">${entry.fields.map((field) => html`<dt>${labelOf(this.definition, field.name)}</dt><dd class="data">${field.display || t('value.empty')}</dd>`)}</dl></span
           >
