@@ -69,6 +69,8 @@ func (a *api) call(ctx context.Context, method, path, token string, in, out any)
 	return nil
 }
 
+// send makes one request and returns the answer of a success. An answer that was
+// cut comes with an *unreachableError.
 func (a *api) send(ctx context.Context, method, path, token, kind string, body io.Reader) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, a.server.String()+path, body)
 	if err != nil {
@@ -90,6 +92,9 @@ func (a *api) send(ctx context.Context, method, path, token, kind string, body i
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil && res.StatusCode/100 == 2 {
+		return answer, &unreachableError{a.server.String(), err}
+	}
 	if err != nil {
 		return nil, &unreachableError{a.server.String(), err}
 	}

@@ -103,6 +103,10 @@ func (l *link) RefreshToken(ctx context.Context) (string, error) {
 // Post implements replica.Poster.
 func (l *link) Post(ctx context.Context, body []byte) ([]byte, error) {
 	answer, err := l.api.send(ctx, "POST", "/sync/v1/exchange", "", "application/vnd.wardbook.sync", bytes.NewReader(body))
+	var cut *unreachableError
+	if errors.As(err, &cut) && len(answer) > 0 && ctx.Err() == nil {
+		return answer, nil // the whole messages of an answer that was cut count
+	}
 	if err != nil {
 		return nil, l.failed(err)
 	}

@@ -27,6 +27,9 @@ const (
 	// PushChangesets is how many changesets one Push holds at the most. On a line
 	// on which a push takes longer than the patience of either end it is fewer.
 	PushChangesets = 1000
+	// pushFirst is how many the first Push of a client holds: nobody knows the line
+	// yet, and what was sent too much of cannot be taken back.
+	pushFirst = 128
 	// quickly is within how many milliseconds a push is acknowledged on a line
 	// that takes larger ones.
 	quickly = 5_000
@@ -139,7 +142,7 @@ type flight struct {
 // NewClient returns a client for the store described by local. token is the
 // access token, or "" if the owner must fetch one first.
 func NewClient(cfg ClientConfig, local Local, token string) *Client {
-	c := &Client{cfg: cfg, token: token, most: PushChangesets}
+	c := &Client{cfg: cfg, token: token, most: pushFirst}
 	c.reset(local)
 	return c
 }
