@@ -185,7 +185,7 @@ func (a *app) routes(metrics *prometheus.Registry) (http.Handler, error) {
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.Handle("GET /metrics", loopbackOnly(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})))
 	mux.Handle("/", static(web.Dist()))
-	return rpc.Secure(mux), nil
+	return rpc.Patient(rpc.Secure(mux)), nil
 }
 
 // ready says whether a write could be taken now.

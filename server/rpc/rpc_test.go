@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -445,5 +446,59 @@ func TestOpenAPI(t *testing.T) {
 	s := doc.Components.Schemas["rpc.makeRequest"]
 	if fmt.Sprint(s.Required) != "[title]" || s.AdditionalProperties != false || s.Properties["title"]["maxLength"] != 10.0 || s.Properties["id"] != nil {
 		t.Errorf("schema: got %+v", s)
+	}
+}
+
+// A request whose body does not come, and an answer that is not taken, end; a
+// body that comes slowly, and a handler that thinks long, do not.
+func TestPatient(t *testing.T) {
+	p := patience{time.Second, 64 << 10}
+	taken := make(chan error, 1)
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /in", func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		fmt.Fprint(w, len(b))
+		taken <- err
+	})
+	mux.HandleFunc("GET /out", func(w http.ResponseWriter, r *http.Request) {
+		_, err := w.Write(make([]byte, 64<<20))
+		taken <- err
+	})
+	s := httptest.NewServer(p.wrap(mux))
+	defer s.Close()
+	dial := func(text string) net.Conn {
+		c, err := net.Dial("tcp", s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		io.WriteString(c, text)
+		return c
+	}
+	wait := func(what string, most time.Duration) error {
+		t.Helper()
+		select {
+		case err := <-taken:
+			return err
+		case <-time.After(most):
+			t.Fatalf("%s: the handler still waits after %v", what, most)
+			return nil
+		}
+	}
+	dial("POST /in HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc")
+	if err := wait("half a body", 10*time.Second); err == nil {
+		t.Error("half a body was taken for a whole one")
+	}
+	dial("GET /out HTTP/1.1\r\nHost: h\r\n\r\n")
+	if err := wait("an answer that nobody takes", 20*time.Second); err == nil {
+		t.Error("an answer that nobody took was sent")
+	}
+	c := dial("POST /in HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n")
+	for range 9 {
+		time.Sleep(50 * time.Millisecond)
+		io.WriteString(c, "a")
+	}
+	if err := wait("a slow body", 5*time.Second); err != nil {
+		t.Errorf("a body of nine bytes in half a second: %v", err)
 	}
 }
