@@ -70,7 +70,7 @@ func (l *Ledger) proven(s *protocol.SignedPage) *protocol.Page {
 		return nil
 	}
 	page, ok := m.(*protocol.Page)
-	if !ok || l.cfg.Key != nil && !protocol.VerifyPage(l.cfg.Key.Public().(ed25519.PublicKey), s.Epoch, page) {
+	if !ok || l.cfg.Key != nil && !protocol.VerifyReceived(l.cfg.Key.Public().(ed25519.PublicKey), s.Epoch, page) {
 		return nil
 	}
 	return page

@@ -229,6 +229,12 @@ func TestRoundTrip(t *testing.T) {
 				if !same(got, m) {
 					t.Fatalf("got %+v, want %+v", got, m)
 				}
+				if p, ok := got.(*Page); ok {
+					plain, ok := plainPage(append([]byte(pageSignature), make([]byte, 16)...), p.Wire)
+					if want := PageBytes(Token{}, p); !ok || !bytes.Equal(plain, want) {
+						t.Fatalf("laid out from the wire\n%x, from what it says\n%x", plain, want)
+					}
+				}
 				if again := Encode(nil, got); !bytes.Equal(again, b) {
 					t.Fatalf("decoded, then encoded\n%x, want\n%x", again, b)
 				}

@@ -32,8 +32,11 @@ func TestSignPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := m.(*Page)
-	if !VerifyPage(public, epoch, got) {
+	if !VerifyPage(public, epoch, got) || !VerifyReceived(public, epoch, got) {
 		t.Error("the page that arrived was refused")
+	}
+	if VerifyReceived(other, epoch, got) || VerifyReceived(public, Token{8}, got) {
+		t.Error("accepted as received under another key or in another epoch")
 	}
 	// Kept by another program, which packs differently or not at all.
 	if m, err = Decode(appendMessage(nil, got, false)); err != nil || !VerifyPage(public, epoch, m.(*Page)) {

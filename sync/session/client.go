@@ -486,7 +486,7 @@ func (c *Client) page(out *effects, p *protocol.Page) {
 			c.violated(out)
 			return
 		}
-		if c.local.Key != nil && !protocol.VerifyPage(c.local.Key, c.local.Epoch, p) {
+		if c.local.Key != nil && !protocol.VerifyReceived(c.local.Key, c.local.Epoch, p) {
 			c.distrust(out)
 			return
 		}
