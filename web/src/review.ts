@@ -30,6 +30,9 @@ export interface Day {
 }
 export interface Held { id: string; record: string; register: string; author: string; at: number; received: number; code: string; detail: string; fields: string[]; records: number; releasable: boolean }
 
+/** How many records one batch may hold. */
+export const BATCH = 200
+
 async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
   const texts = `${path}${path.includes('?') ? '&' : '?'}lang=${lang()}`
   return (await bridge.call('api', { method, path: texts, ...(body !== undefined && { body }) })) as T

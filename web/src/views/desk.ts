@@ -63,13 +63,21 @@ export class Desk extends Part {
     }
   }
 
-  private async load(more = false): Promise<void> {
+  /** Reads the queue again, as much of it as is on the screen, or its next page, or another queue. */
+  private async load(what: 'again' | 'more' | 'another' = 'again'): Promise<void> {
     const loading = ++this.loading
+    const more = what === 'more'
+    const least = what === 'again' ? this.items.length : 0
     try {
-      const queue = await review.queue(this.kind === 'all' ? 'all' : this.kind, this.register, more ? this.queue?.next_cursor : '')
-      if (loading !== this.loading) return
+      let items = more ? this.items : []
+      let queue: Queue | null = more ? this.queue : null
+      do {
+        queue = await review.queue(this.kind, this.register, queue?.next_cursor)
+        if (loading !== this.loading) return
+        items = [...items, ...queue.items]
+      } while (queue.next_cursor && items.length < least)
       this.queue = queue
-      this.items = more ? [...this.items, ...queue.items] : queue.items
+      this.items = items
       this.failure = ''
       if (!more) this.day = await review.day().catch(() => null)
     } catch (cause) {
@@ -80,7 +88,7 @@ export class Desk extends Part {
   private choose(kind: Place['kind'], register = this.register): void {
     this.kind = kind
     this.register = register
-    void this.load()
+    void this.load('another')
   }
 
   private step(by: number): void {
@@ -120,7 +128,7 @@ export class Desk extends Part {
   }
 
   private async batch(): Promise<void> {
-    const ready = this.items.filter((item) => item.batchable)
+    const ready = this.items.filter((item) => item.batchable).slice(0, review.BATCH)
     const left = this.items.filter((item) => !item.batchable)
     const reply = await ask({
       title: t('batch.title', { n: number(ready.length) }),
@@ -166,7 +174,7 @@ export class Desk extends Part {
         <span class="row-title data">${item.title || t('record.untitled')}</span>
         <span class="row-tags">${this.tagOf(item.kind)}</span>
         <span class="row-cells">${fields.slice(0, 4).join(', ')}${fields.length > 4 ? ` +${fields.length - 4}` : ''}</span>
-        <span class="sub row-when"><span>${item.authors.map(nameOf).join(', ')} · ${ago(item.oldest_at)}</span>${item.warnings ? tag('amber', t('desk.warnings', { n: item.warnings })) : nothing}${item.high_risk ? tag('red', t('field.high_risk')) : nothing}${item.new ? tag('green', t('desk.new')) : nothing}</span>
+        <span class="sub row-when"><span title=${item.authors.map(nameOf).join(', ')}>${ago(item.oldest_at)} · ${item.authors.map(nameOf).join(', ')}</span>${item.warnings ? tag('amber', t('desk.warnings', { n: item.warnings })) : nothing}${item.high_risk ? tag('red', t('field.high_risk')) : nothing}${item.new ? tag('green', t('desk.new')) : nothing}</span>
       </a>
     </li>`
   }
@@ -186,7 +194,7 @@ export class Desk extends Part {
 
   override render() {
     const { queue, items } = this
-    const ready = items.filter((item) => item.batchable).length
+    const ready = Math.min(items.filter((item) => item.batchable).length, review.BATCH)
     const count = (kind: Place['kind']) => (queue ? (kind === 'all' ? queue.counts.conflict + queue.counts.submitted + queue.counts.deletion : queue.counts[kind]) : 0)
     return html`<div class="split ${this.recordId ? 'split-open' : ''}">
       <section class="split-list" aria-label=${t('desk.title')}>
@@ -212,7 +220,7 @@ export class Desk extends Part {
         ${queue && !items.length ? html`<div class="empty"><p>${t('desk.none')}</p></div>` : nothing}
         <ul class="queue" aria-label=${t('desk.title')}>
           ${items.map((item) => this.item(item))}
-          ${queue?.next_cursor ? html`<li><button class="plain" @click=${() => void this.load(true)}>${t('desk.more')}</button></li>` : nothing}
+          ${queue?.next_cursor ? html`<li><button class="plain" @click=${() => void this.load('more')}>${t('desk.more')}</button></li>` : nothing}
         </ul>
       </section>
       ${this.recordId
