@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"wardbook/server/auth"
 	"wardbook/server/demo"
@@ -33,8 +34,14 @@ func (a *app) prepareDemo(ctx context.Context, first int) ([]demoAccount, error)
 		return nil, errNotDemo
 	}
 	residents, _ := a.definition("residents")
-	if err := demo.Residents(ctx, ledgerStore{a.store}, a.ledger, residents, first, nowMillis()); err != nil {
+	work, err := demo.Residents(ctx, ledgerStore{a.store}, a.ledger, residents, first, nowMillis())
+	if err != nil {
 		return nil, err
+	}
+	for _, f := range demo.Former {
+		if err := a.makeFormer(ctx, f); err != nil {
+			return nil, fmt.Errorf("demo account %s: %w", f.Name, err)
+		}
 	}
 	for _, n := range []auth.NewAccount{
 		{Name: "officer.a", DisplayName: "Nguyễn Thị An", Role: store.RoleOfficer, Unit: demo.Units[0], Sensitive: true},
@@ -58,7 +65,42 @@ func (a *app) prepareDemo(ctx context.Context, first int) ([]demoAccount, error)
 	if err := os.WriteFile(filepath.Join(a.cfg.data, demoFile), append(b, '\n'), 0o600); err != nil {
 		return nil, fmt.Errorf("keep demo accounts: %w", err)
 	}
+	// Last, and behind the file: if this is broken off, the next start goes on
+	// with what there is.
+	if err := a.reviewDemo(ctx, work, list); err != nil {
+		return nil, fmt.Errorf("review the demo data: %w", err)
+	}
 	return list, nil
+}
+
+// makeFormer makes the account of an officer who has left. Nobody learns its
+// password.
+func (a *app) makeFormer(ctx context.Context, f demo.Account) error {
+	account, _, err := a.auth.Create(ctx, auth.Console(), auth.NewAccount{Name: f.Name, DisplayName: f.Display, Role: store.RoleOfficer, Unit: f.Unit, Sensitive: true})
+	if err != nil {
+		return err
+	}
+	disabled := true
+	_, err = a.auth.Alter(ctx, auth.Console(), account.ID, auth.Change{Disabled: &disabled})
+	return err
+}
+
+// reviewDemo signs the supervisor in and has them work through the records.
+func (a *app) reviewDemo(ctx context.Context, work *demo.Review, list []demoAccount) error {
+	const supervisor = "supervisor"
+	i := slices.IndexFunc(list, func(d demoAccount) bool { return d.Name == supervisor })
+	grant, err := a.auth.Login(ctx, auth.Credentials{Name: supervisor, Password: list[i].Password, Label: "wardbook serve -demo"})
+	if err != nil {
+		return err
+	}
+	p, err := a.auth.Authenticate(ctx, grant.Access)
+	if err != nil {
+		return err
+	}
+	if err := work.Do(auth.NewContext(ctx, p), a.review, [2]string{"officer.a", "officer.b"}); err != nil {
+		return err
+	}
+	return a.auth.Logout(ctx, p, true)
 }
 
 // ledgerStore runs the ledger's work in the database's transactions.
