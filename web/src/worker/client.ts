@@ -78,7 +78,7 @@ async function takeBack(): Promise<Sealed | null> {
   if (!keeper || navigation?.type === 'navigate') return null
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel()
-    setTimeout(() => resolve(null), 500)
+    setTimeout(() => resolve(null), 3000) // one that has to be started first, on a busy device, takes its time
     port1.onmessage = ({ data }: MessageEvent<Sealed | null>) => resolve(data)
     keeper.postMessage({ take: true }, [port2])
   })

@@ -44,6 +44,7 @@ async function begin(): Promise<void> {
   if (!opened) return
   try {
     await join(opened, null)
+    announce(opened) // when all tabs reload at once, one gets the key back and the others may look too early
   } catch (cause) {
     await leave()
     const answer = failed(cause)
@@ -335,7 +336,7 @@ function shareKeys(): void {
   }
 }
 
-/** Signing in here signs in the tabs that wait at the sign-in page. */
+/** Whoever has an account open opens it in the tabs that wait at the sign-in page. */
 function announce(opened: keys.Opened): void {
   ring.postMessage({ joined: opened } satisfies Keyring)
 }
