@@ -56,6 +56,10 @@ test-go: ## run the Go tests alone
 race: ## run the Go tests under the race detector
 	go test -race -short ./...
 
+.PHONY: chaos
+chaos: tools build ## kill, starve and cut real processes; CHAOS=long does the full counts
+	@.ci/chaos
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME, 30s if not given
 	.ci/fuzz

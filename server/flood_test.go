@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,11 +22,14 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"wardbook/client-wasm/replica"
+	clientstore "wardbook/client-wasm/store"
 	"wardbook/conflict"
 	"wardbook/server/auth"
 	"wardbook/server/store"
 	"wardbook/sync/protocol"
 	"wardbook/sync/record"
+	"wardbook/sync/session"
 )
 
 // raiseFiles lets this process and the servers that it starts hold n sockets, as
@@ -421,4 +426,116 @@ func TestPoison(t *testing.T) {
 		}
 	}
 	tell(t, "a poisonous changeset at each place of a queue", len(poisons)*places, "quarantined, all others stored and shown")
+}
+
+// crowdLink is how a device of a crowd reaches the server.
+type crowdLink struct {
+	address, token string
+}
+
+func (l crowdLink) Dial(ctx context.Context) (replica.Conn, error) {
+	d := websocket.Dialer{HandshakeTimeout: 15 * time.Second, ReadBufferSize: 512, WriteBufferSize: 512}
+	ws, _, err := d.DialContext(ctx, l.address, nil)
+	if err != nil {
+		return nil, err
+	}
+	return crowdConn{ws}, nil
+}
+
+func (l crowdLink) RefreshToken(context.Context) (string, error) { return l.token, nil }
+
+type crowdConn struct{ ws *websocket.Conn }
+
+func (c crowdConn) Send(_ context.Context, m []byte) error {
+	return c.ws.WriteMessage(websocket.BinaryMessage, m)
+}
+
+func (c crowdConn) Receive(context.Context) ([]byte, error) {
+	_, b, err := c.ws.ReadMessage()
+	return b, err
+}
+
+func (c crowdConn) Close() error { return c.ws.Close() }
+
+// TestStampede cuts a whole crowd of devices at once, each the production client,
+// by ending the server and by killing it, and starts it again: all are synced
+// soon, and the server never fails under them (R34).
+func TestStampede(t *testing.T) {
+	if testing.Short() {
+		t.Skip("connects many devices")
+	}
+	n := raiseFiles(t, times(64, 1500, 9000))
+	data := t.TempDir()
+	startProcess(t, data).kill() // the demo data
+	tokens := crowd(t, data, n)
+	p := startProcess(t, data)
+	host := p.host()
+	ctx, cancel := context.WithCancel(t.Context())
+	var runs sync.WaitGroup
+	defer func() { cancel(); runs.Wait() }()
+	synced := make([]atomic.Int64, n) // since when, Unix milliseconds; 0: not
+	var internal atomic.Int64
+	for i := range n {
+		r, err := replica.Open(ctx, replica.Config{Store: clientstore.NewMemory(), Now: func() int64 { return time.Now().UnixMilli() }, Rand: rand.Reader, Lang: "vi",
+			Account: replica.Account{Name: fmt.Sprintf("crowd.%d", i/32), Role: "officer", Unit: "27169"}})
+		if err == nil {
+			err = r.SetScopes(ctx, []protocol.Scope{{Stream: protocol.Stream{Unit: "27169", Register: "land_parcels"}}})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs.Go(func() {
+			r.Run(ctx, replica.RunConfig{App: "crowd", Token: tokens[i], Transport: crowdLink{"ws://" + host + "/sync/v1/device", tokens[i]}, Told: func(s session.Status) {
+				if s.Failure == protocol.Internal {
+					internal.Add(1)
+				}
+				if !s.Synced {
+					synced[i].Store(0)
+				} else if synced[i].Load() == 0 {
+					synced[i].Store(time.Now().UnixMilli())
+				}
+			}})
+		})
+	}
+	all := func() bool {
+		for i := range synced {
+			if synced[i].Load() == 0 {
+				return false
+			}
+		}
+		return true
+	}
+	await(t, "the crowd is synced", 5*time.Minute, all)
+	for _, way := range []struct {
+		name   string
+		signal syscall.Signal
+	}{{"ended", syscall.SIGTERM}, {"killed", syscall.SIGKILL}} {
+		syscall.Kill(-p.cmd.Process.Pid, way.signal)
+		<-p.ended
+		await(t, "the crowd has noticed", time.Minute, func() bool {
+			for i := range synced {
+				if synced[i].Load() != 0 {
+					return false
+				}
+			}
+			return true
+		})
+		p = startAt(t, host, data)
+		began := time.Now()
+		await(t, "the crowd is synced again", 3*time.Minute, all)
+		var took []int64
+		for i := range synced {
+			took = append(took, max(0, synced[i].Load()-began.UnixMilli()))
+		}
+		slices.Sort(took)
+		p99 := time.Duration(took[len(took)*99/100]) * time.Millisecond
+		if p99 > time.Minute {
+			t.Errorf("server %s: 99 of 100 devices were synced within %v, want a minute", way.name, p99)
+		}
+		if n := internal.Load(); n > 0 {
+			t.Errorf("server %s: %d devices were told of a fault in the server: %s", way.name, n, p.stderr())
+		}
+		tell(t, "devices cut together, server "+way.name+" and started again", n, "synced again: half within %.1f s, 99 %% within %.1f s, all within %.1f s",
+			float64(took[len(took)/2])/1000, p99.Seconds(), float64(took[len(took)-1])/1000)
+	}
 }

@@ -1,11 +1,11 @@
-// The browser is killed, all of its processes at once, right after a save shows; ten times on one profile. Each saved
-// edit is there after the restart, and all of them arrive at the server.
+// The browser is killed, all of its processes at once, right after a save shows; ten times on one profile, or as often
+// as WARDBOOK_KILLS says. Each saved edit is there after the restart, and all of them arrive at the server.
 import assert from 'node:assert/strict';
 import { signIn } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
 import { processesOn, signal } from './harness/processes.mjs';
 
-const kills = 10;
+const kills = Number(process.env.WARDBOOK_KILLS ?? 10);
 
 await journey(async ({ demo, network, browser }) => {
   const officer = await browser();
