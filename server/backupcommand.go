@@ -74,7 +74,13 @@ func restoreCommand(ctx context.Context, args []string, _ io.Reader, out, errs i
 	if done.Kept != "" {
 		fmt.Fprintf(out, "what was there before is in %s\n", done.Kept)
 	}
-	fmt.Fprintln(out, "accounts, passwords and devices are as they were then: revoke again what was revoked since, before serving (wardbook admin)")
+	for _, name := range done.Closed {
+		fmt.Fprintf(out, "closed since the backup, and stays closed: %s\n", name)
+	}
+	if done.Unread != nil {
+		fmt.Fprintf(out, "what was there before cannot be read (%v): close again what was closed since the backup, before serving\n", done.Unread)
+	}
+	fmt.Fprintln(out, "accounts, roles and passwords are as they were then")
 	fmt.Fprintln(out, "people sign in again; their devices then give back what they hold. Afterwards make a new backup")
 	return 0
 }

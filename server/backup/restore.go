@@ -23,6 +23,10 @@ type Restored struct {
 	Manifest Manifest
 	Epoch    string // the new one
 	Kept     string // folder that holds what was there before; "" for nothing
+	// Closed names the accounts and devices that were closed since the backup and
+	// stay so; Unread is why that could not be found out, nil if it was.
+	Closed []string
+	Unread error
 }
 
 // Restore puts the backup in from in the place of the database of a data folder,
@@ -60,53 +64,62 @@ func Restore(ctx context.Context, from, data string, newKeys bool, now time.Time
 	if err := copyFile(DatabasePath(from), DatabasePath(ready)); err != nil {
 		return done, err
 	}
-	if done.Epoch, err = begin(ctx, ready, m, now); err != nil {
+	// Whoever was shut out since must not be let in again by a restore.
+	shut, err := closedIn(ctx, data, beside(ready))
+	if err != nil {
+		shut, done.Unread = closed{}, err
+	}
+	if err := begin(ctx, ready, m, now, &shut, &done); err != nil {
 		return done, err
 	}
 	done.Kept, err = replace(data, ready, now)
 	return done, err
 }
 
-// begin makes the copy in ready the beginning of a new epoch, and looks whether
-// it still holds all that the manifest says.
-func begin(ctx context.Context, ready string, m Manifest, now time.Time) (epoch string, err error) {
+// begin makes the copy in ready the beginning of a new epoch, in which what is
+// shut stays so, and looks whether it still holds all that the manifest says.
+func begin(ctx context.Context, ready string, m Manifest, now time.Time, shut *closed, done *Restored) error {
 	path := DatabasePath(ready)
 	s, err := sqlite.Open(ctx, path, sqlite.Options{ReadConns: 1})
 	if err != nil {
-		return "", err
+		return err
 	}
 	err = s.Update(ctx, func(tx *sqlite.Tx) error {
 		if err := sqlite.LedgerOf(tx).BeginEpoch(); err != nil {
 			return err
 		}
+		if done.Closed, err = shut.close(tx, now); err != nil {
+			return err
+		}
 		return audit.Append(tx, now, audit.Entry{Action: "server.restore", Subject: m.Epoch,
-			Detail: map[string]string{"made_at": m.MadeAt.Format(time.RFC3339)}})
+			Detail: map[string]string{"made_at": m.MadeAt.Format(time.RFC3339), "closed": fmt.Sprint(len(done.Closed))}})
 	})
 	if err := errors.Join(err, s.Close()); err != nil {
-		return "", err
+		return err
 	}
 	found, err := survey(ctx, path)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if !slices.Equal(found.Units, m.Units) {
-		return "", errors.New("the copy of the backup does not hold what its manifest says")
+		return errors.New("the copy of the backup does not hold what its manifest says")
 	}
 	if found.Epoch == m.Epoch {
-		return "", errors.New("the new epoch is the old one")
+		return errors.New("the new epoch is the old one")
 	}
 	// Closing has folded the log into the file; what is left of it would be taken
 	// for the new file's.
 	for _, side := range []string{"-wal", "-shm"} {
 		if _, err := os.Stat(path + side); err == nil {
-			return "", fmt.Errorf("%s was not folded into the database", path+side)
+			return fmt.Errorf("%s was not folded into the database", path+side)
 		}
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return found.Epoch, errors.Join(f.Sync(), f.Close(), syncFolder(ready))
+	done.Epoch = found.Epoch
+	return errors.Join(f.Sync(), f.Close(), syncFolder(ready))
 }
 
 // replace has the files in ready change places with those in data.
