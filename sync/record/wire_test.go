@@ -274,3 +274,20 @@ func FuzzParseAnswer(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseHome(f *testing.F) {
+	f.Add(string(record.Home{Unit: "27169", From: "26734", Reason: "chuyển hộ khẩu"}.Value()))
+	f.Add(`{"unit":""}`)
+	f.Add(`{"unit":"\ud800","reason":"<b>"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		v, err := record.ParseHome(conflict.Value(text))
+		if err != nil {
+			return
+		}
+		once := v.Value()
+		again, err := record.ParseHome(once)
+		if err != nil || again != v {
+			t.Errorf("read %q, wrote %q, then %+v: %v", text, once, again, err)
+		}
+	})
+}
