@@ -35,11 +35,19 @@ func (w *world) change(d *device, s Step) {
 	}
 }
 
-// transfer puts an officer into the other unit, with whatever is not sent yet.
+// transfer puts an officer into the other unit, with whatever is not sent yet:
+// what the device made before it could know is judged by the rights of then.
 // Who is connected is told to come again; a device hears of its new unit when it
 // next signs in, and works for the old one until then.
 func (w *world) transfer(a *account) {
 	a.barred = true
+	a.past = append(slices.Clip(a.past), a.unit)
+	err := w.server.db.Update(func(t ledger.Tables) error {
+		return t.EndRights(a.name, &ledger.Rights{Unit: a.unit, Sensitive: a.sensitive, EndedAt: w.server.now()})
+	})
+	if err != nil {
+		w.fail(oracleEffects, "server: "+err.Error())
+	}
 	a.unit = map[string]string{unitA: unitB, unitB: unitA}[a.unit]
 	w.logf("  %s is of unit %s now", a.name, a.unit)
 	w.dismiss(a)

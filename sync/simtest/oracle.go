@@ -175,7 +175,7 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64, 
 		v.life.aside[n], v.life.asideDots[c.Dot] = t.aside[aside].Code, true
 		return moves
 	}
-	if by := v.pushing; by != nil && (by.banned || by.revoked || c.Unit != by.unit || c.Author != by.name || !by.sensitive && writesSensitive(&c)) {
+	if by := v.pushing; by != nil && (by.banned || by.revoked || c.Unit != by.unit && !slices.Contains(by.past, c.Unit) || c.Author != by.name || !by.sensitive && writesSensitive(&c)) {
 		v.w.fail(oracleAuthority, fmt.Sprintf("changeset %v in unit %s is applied; %s is of %s, banned %v, revoked %v", c.Dot, c.Unit, by.name, by.unit, by.banned, by.revoked))
 	}
 	if isPoison(&c) && !v.w.restored {

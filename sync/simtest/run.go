@@ -79,7 +79,7 @@ func (f Failure) String() string { return f.Case.Transcript() }
 func Run(o Options) Report {
 	o.fill()
 	// A run lives for a millisecond and leaves nothing but garbage.
-	defer debug.SetGCPercent(debug.SetGCPercent(800))
+	defer debug.SetGCPercent(debug.SetGCPercent(2000))
 	began := time.Now()
 	var next, played, excused, due atomic.Int64
 	due.Store(int64(progressEvery))

@@ -174,7 +174,13 @@ func (v *server) perform(s *serverEnd, e session.Effect) {
 		if a, ok := m.(*protocol.Ack); ok {
 			v.checkAck(s, a)
 		}
-		s.l.sendDown(v.w.carry(m))
+		m = v.w.carry(m)
+		if p, ok := m.(*protocol.Page); ok && p.Wire == "" && !v.w.restores {
+			c := *p
+			c.Wire = "unread" // nobody gives it back
+			m = &c
+		}
+		s.l.sendDown(m)
 	case session.HangUp:
 		s.l.closed = true
 	case session.Wake:
@@ -207,7 +213,7 @@ func (v *server) allow(a ledger.Author, unit string, class protocol.Class) bool 
 	}
 	for i := range v.w.accounts {
 		if acc := &v.w.accounts[i]; acc.name == a.Account {
-			return !acc.banned && unit == acc.unit && (class == protocol.Basic || acc.sensitive)
+			return !acc.banned && unit == a.Unit && (class == protocol.Basic || a.Sensitive)
 		}
 	}
 	return false
@@ -379,7 +385,8 @@ func (t *watched) SetPosition(unit string, p uint64) error {
 	return t.Tables.SetPosition(unit, p)
 }
 
-// review writes a supervisor's decision on a record.
+// review writes a supervisor's decision on a record: approves all that stands,
+// returns, refuses, or takes an approval back.
 func (v *server) review(bits uint32) {
 	row, state, ok := v.choose(bits)
 	if !ok {
@@ -387,11 +394,28 @@ func (v *server) review(bits uint32) {
 	}
 	k := conflict.Key(conflict.FieldReview)
 	value := record.Review{Decision: record.Approved, By: "supervisor", At: v.now()}
-	if bits&(1<<15) != 0 {
+	writes := []record.Write{{Key: k, Context: state.record.Field(k).Vector()}}
+	switch bits >> 13 & 7 {
+	case 0, 1:
 		value.Decision, value.Question, value.Fields = record.Returned, fmt.Sprint(v.w.now), []string{"note"}
+	case 2: // and writes back what was approved
+		value.Decision, value.Fields = record.Refused, []string{"note"}
+		v.w.values++
+		back := fieldKeys[1]
+		writes = append(writes, record.Write{Key: back, Context: state.record.Field(back).Vector(), Value: conflict.Value(fmt.Sprintf("v%d", v.w.values))})
+	case 3:
+		value.Decision = record.Withdrawn
+	default:
+		var dots []conflict.Dot
+		for k, f := range state.record.All() {
+			for i := 0; i < f.Len() && (k.ID >= conflict.FirstUserField || k.ID == conflict.FieldLife); i++ {
+				dots = append(dots, f.At(i).Dot)
+			}
+		}
+		value.Dots = record.NewDotSet(dots...)
 	}
-	edits := []record.Edit{{Record: row.ID, Register: row.Register, Definition: uint32(v.w.version),
-		Writes: []record.Write{{Key: k, Context: state.record.Field(k).Vector(), Value: value.Value()}}}}
+	writes[0].Value = value.Value()
+	edits := []record.Edit{{Record: row.ID, Register: row.Register, Definition: uint32(v.w.version), Writes: writes}}
 	v.own(&record.Changeset{At: v.now(), Edits: edits}, state.record, func(t ledger.Tables) (marks []protocol.StreamMark, err error) {
 		_, marks, err = v.led.Write(t, row.Unit, "supervisor", edits)
 		return marks, err

@@ -3,6 +3,7 @@ package simtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 
@@ -84,7 +85,8 @@ func newLedger(w *world) *ledger.Ledger {
 // newWorld returns a copy of the city to run a case in.
 func newWorld(c *Case) *world {
 	base := cityOf(c.Devices)
-	w := &world{seed: c.Seed + 1, defs: base.defs, version: 1, bug: c.Bug, only: c.only, codec: c.Seed%8 == 0, steady: steady(c.Seed), now: base.now, values: base.values,
+	w := &world{seed: c.Seed + 1, defs: base.defs, version: 1, bug: c.Bug, only: c.only, codec: c.Seed%8 == 0, steady: steady(c.Seed),
+		restores: slices.ContainsFunc(c.Steps, func(s Step) bool { return s.Op == opRestore }), now: base.now, values: base.values,
 		ghosts: map[int][]conflict.Dot{}, ever: make(map[conflict.Dot]record.Hash, len(base.ever)+16), states: map[*ledger.Row]parsed{}, moved: map[conflict.RecordID]bool{}}
 	w.accounts = append(w.accounts, base.accounts...)
 	for k, v := range base.ever {

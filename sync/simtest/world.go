@@ -34,7 +34,8 @@ type account struct {
 	sensitive bool
 	banned    bool
 	revoked   bool
-	barred    bool // was banned or revoked at some time, or sent to another unit
+	past      []string // units that it was of before
+	barred    bool     // was banned or revoked at some time, or sent to another unit
 }
 
 var officers = []account{{name: "officer.a", unit: unitA, sensitive: true}, {name: "officer.b", unit: unitA}, {name: "officer.c", unit: unitB, sensitive: true}}
@@ -93,12 +94,13 @@ type definition struct {
 
 // world is one run.
 type world struct {
-	seed   uint64
-	bug    Bug
-	only   string // if not empty, the one oracle that is listened to
-	codec  bool
-	steady bool  // clocks do not jump; see checkClocks
-	now    int64 // milliseconds since the run began; rises at every step
+	seed     uint64
+	bug      Bug
+	only     string // if not empty, the one oracle that is listened to
+	codec    bool
+	steady   bool  // clocks do not jump; see checkClocks
+	restores bool  // the server comes back from a backup, and is given back what it lost
+	now      int64 // milliseconds since the run began; rises at every step
 
 	defs    []definition // all versions, read once
 	version int          // how many of them are there already
