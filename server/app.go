@@ -123,7 +123,13 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	}
 	upkeep, stop := context.WithCancel(context.Background())
 	a.stopUpkeep, a.upkeep = stop, make(chan struct{})
-	go func() { defer close(a.upkeep); a.auth.Run(upkeep) }()
+	go func() {
+		defer close(a.upkeep)
+		retired := make(chan struct{})
+		go func() { defer close(retired); a.retire(upkeep) }()
+		a.auth.Run(upkeep)
+		<-retired
+	}()
 	return a, nil
 }
 

@@ -102,6 +102,10 @@ type deviceBody struct {
 	RevokedAt  *time.Time      `json:"revoked_at"`
 	Reason     string          `json:"reason"`
 	Lost       bool            `json:"lost"`
+	Unsent     int             `json:"unsent" doc:"changesets that it last said the server had not"`
+	// When it last came back without the store that it had, with what.
+	VanishedAt   *time.Time `json:"store_vanished_at" doc:"when it came back without its store; null: it never did"`
+	VanishedLeft int        `json:"store_vanished_unsent" doc:"changesets that the vanished store had last said were unsent"`
 }
 
 type devicesRequest struct {
@@ -349,7 +353,10 @@ func (s *Service) devices(ctx context.Context, r devicesRequest) (devicesRespons
 	all, err := s.Devices(ctx, p, r.Account, r.After, limit)
 	out := devicesResponse{Devices: []deviceBody{}}
 	for _, d := range all {
-		b := deviceBody{ID: d.ID, Account: d.Account, Label: d.Label, EnrolledAt: d.EnrolledAt, LastSeenAt: d.LastSeenAt, Reason: d.Reason, Lost: d.Lost}
+		b := deviceBody{ID: d.ID, Account: d.Account, Label: d.Label, EnrolledAt: d.EnrolledAt, LastSeenAt: d.LastSeenAt, Reason: d.Reason, Lost: d.Lost, Unsent: d.Unsent, VanishedLeft: d.VanishedLeft}
+		if !d.VanishedAt.IsZero() {
+			b.VanishedAt = &d.VanishedAt
+		}
 		if d.Revoked() {
 			b.RevokedAt = &d.RevokedAt
 		}

@@ -79,9 +79,14 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 	case !known, r.Account == "":
 		// Unknown, or known only because others wrote to its records.
 		r.ID, r.Account, r.Device = h.Replica, a.Account, a.Device
+		if err := l.arrive(t, &r, now); err != nil {
+			return nil, nil, err
+		}
 		if h.Acked > 0 {
 			w.Verdict = protocol.Rebased // this database never met it: it was restored
 		}
+	case r.RetiredAt != 0:
+		w.Verdict = protocol.Forked // its id is closed
 	case h.Last < r.Acked:
 		w.Verdict = protocol.Forked // an older copy of the store
 	case r.Epoch != epoch.Token:
@@ -96,10 +101,15 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 		}
 		w.Acked = r.Acked
 		w.Grants = make([]protocol.Grant, len(h.Scopes))
+		if r.Parted = true; r.No != 0 {
+			if err := t.PutReplica(&r); err != nil {
+				return nil, nil, err
+			}
+		}
 		more, err := l.refusals(t, r)
 		return w, more, err
 	}
-	r.Epoch, r.SeenAt = epoch.Token, now
+	r.Epoch, r.SeenAt, r.VanishedAt = epoch.Token, now, 0
 	if r.Current != h.Next {
 		r.Previous, r.Current = h.Current, h.Next
 	}
@@ -303,7 +313,10 @@ func (l *Ledger) Commit(t Tables, a Author, replica conflict.ReplicaID, changese
 		through = r.Acked
 	}
 	if out.Forked != nil {
-		out.Forked.Acked = r.Acked
+		out.Forked.Acked, r.Parted = r.Acked, true
+		if through == 0 {
+			return out, t.PutReplica(&r)
+		}
 	}
 	if through == 0 {
 		return out, nil

@@ -25,6 +25,14 @@ type Tables interface {
 	// PutReplica creates or replaces a replica. No is set on creation.
 	PutReplica(r *Replica) error
 
+	// ReplicasOf lists the replicas of a device, by No.
+	ReplicasOf(account, device string) ([]Replica, error)
+	// SilentSince lists up to limit replicas of accounts that were last seen
+	// before a time and are not retired, by No.
+	SilentSince(before int64, limit int) ([]Replica, error)
+	// AppendRetirement keeps a retirement and sets its Number.
+	AppendRetirement(r *Retirement) error
+
 	// Intake returns what is stored of the changeset that contains counter.
 	Intake(replica int64, counter uint64) (Intake, bool, error)
 	// Stored lists the changesets of a replica after a counter, in order, at
@@ -116,7 +124,11 @@ type Replica struct {
 	BackedUp uint64         // every counter up to here is in a backup
 	SeenAt   int64          // server clock, Unix milliseconds
 	Trouble  bool           // has entries in quarantine
-	Told     string         // what the device is known to have held; the ledger's own
+	Parted   bool           // a copy of it was told to take another id, and has not come back under one
+	// VanishedAt is when its device came back with an empty store, RetiredAt when
+	// its id was closed; server clock, 0 for never.
+	VanishedAt, RetiredAt int64
+	Told                  string // what the device is known to have held; the ledger's own
 }
 
 // Intake is a stored changeset.

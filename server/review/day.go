@@ -32,6 +32,7 @@ type UnitDevice struct {
 	LastSeenAt   int64  `json:"last_seen_at"`
 	Unsent       uint64 `json:"unsent"`
 	OldestUnsent int64  `json:"oldest_unsent" doc:"device clock; 0 for none"`
+	VanishedAt   int64  `json:"store_vanished_at" doc:"server clock, when it came back without the store that it had; 0 for never"`
 }
 
 // DayRequest asks for the caller's unit.

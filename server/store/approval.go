@@ -65,4 +65,5 @@ type UnitDevice struct {
 	LastSeenAt   int64  // server clock, Unix milliseconds
 	Unsent       uint64 // changesets, as the device last said
 	OldestUnsent int64  // device clock of the oldest, 0 for none
+	VanishedAt   int64  // server clock, when it came back without the store that it had, 0 for never
 }

@@ -17,6 +17,11 @@ type Device struct {
 	RevokedAt  time.Time // zero: not revoked
 	Reason     string    // why it was revoked
 	Lost       bool      // revoked because it was lost or stolen
+
+	// What is known of its stores. By Devices alone.
+	VanishedAt   time.Time // when it last came back without the store that it had; zero: never
+	VanishedLeft int       // changesets that the vanished store had last said were unsent
+	Unsent       int       // the same of the store that it has
 }
 
 // Revoked says whether the device may no longer act.

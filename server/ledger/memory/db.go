@@ -32,6 +32,7 @@ type DB struct {
 	arrivals   map[conflict.RecordID]ledger.Arrival
 	rights     map[string][]ledger.Rights // by account
 	changes    []ledger.UnitChange        // by list and code
+	retired    []ledger.Retirement
 
 	open bool
 }
@@ -83,7 +84,7 @@ func (d *DB) begin(random io.Reader) error {
 func (d *DB) Clone() *DB {
 	c := &DB{epochs: slices.Clone(d.epochs), forks: maps.Clone(d.forks), replicas: slices.Clone(d.replicas), numbers: maps.Clone(d.numbers),
 		rows: maps.Clone(d.rows), positions: maps.Clone(d.positions), hub: maps.Clone(d.hub), backedUp: maps.Clone(d.backedUp), givenBack: maps.Clone(d.givenBack),
-		emptied: maps.Clone(d.emptied), departed: maps.Clone(d.departed), arrivals: maps.Clone(d.arrivals), rights: maps.Clone(d.rights), changes: slices.Clip(d.changes)}
+		emptied: maps.Clone(d.emptied), departed: maps.Clone(d.departed), arrivals: maps.Clone(d.arrivals), rights: maps.Clone(d.rights), changes: slices.Clip(d.changes), retired: slices.Clip(d.retired)}
 	c.intake = make([][]ledger.Intake, len(d.intake))
 	for i, list := range d.intake {
 		c.intake[i] = slices.Clip(list) // only ever appended to

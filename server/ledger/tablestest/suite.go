@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 		{"positions are kept by unit", testPosition},
 		{"a record that left is told where it was", testMove},
 		{"an arrival waits until it is dropped", testArrival},
+		{"replicas are found by device and by silence", testIdentity},
 		{"changes of units are kept by list and code", testUnitChanges},
 		{"rights that ended are kept in order", testRights},
 		{"what was emptied is kept by author, unit and day", testEmptied},
@@ -128,7 +129,7 @@ func testServerCounter(t *testing.T, e Engine) {
 
 func testReplica(t *testing.T, e Engine) {
 	want := ledger.Replica{ID: randomReplica(), Account: "officer.a", Device: "phone", Epoch: randomToken(), Current: randomToken(),
-		Previous: randomToken(), Acked: 1 << 40, BackedUp: 3, SeenAt: 1_700_000_000_000, Trouble: true, Told: `[{"n":3}]`}
+		Previous: randomToken(), Acked: 1 << 40, BackedUp: 3, SeenAt: 1_700_000_000_000, Trouble: true, Told: `[{"n":3}]`, Parted: true, VanishedAt: 5, RetiredAt: 6}
 	view(t, e, func(tb ledger.Tables) error {
 		got, ok, err := tb.Replica(want.ID)
 		same(t, "an unknown replica", []any{ok, got.No, got.Acked}, []any{false, int64(0), uint64(0)})
@@ -497,6 +498,33 @@ func testArrival(t *testing.T, e Engine) {
 	for _, err := range []error{cause, nil} {
 		if got := e.Update(func(tb ledger.Tables) error { return errors.Join(tb.DropArrival(id), tb.DropArrival(id), err) }); !errors.Is(got, err) {
 			t.Errorf("got %v, want %v", got, err)
+		}
+	}
+}
+
+func testIdentity(t *testing.T, e Engine) {
+	a, b, c := ledger.Replica{ID: randomReplica(), Account: "officer.a", Device: "phone", SeenAt: 5}, ledger.Replica{ID: randomReplica(), Account: "officer.a", Device: "phone", SeenAt: 9},
+		ledger.Replica{ID: randomReplica(), Account: "officer.a", Device: "desk", SeenAt: 5, RetiredAt: 7}
+	other := ledger.Replica{ID: randomReplica(), SeenAt: 1} // known by its records alone
+	update(t, e, func(tb ledger.Tables) error {
+		return errors.Join(tb.PutReplica(&a), tb.PutReplica(&b), tb.PutReplica(&c), tb.PutReplica(&other))
+	})
+	view(t, e, func(tb ledger.Tables) error {
+		got, err := tb.ReplicasOf("officer.a", "phone")
+		same(t, "of a device", got, []ledger.Replica{a, b})
+		if err != nil {
+			return err
+		}
+		got, err = tb.SilentSince(9, 10)
+		same(t, "silent", got, []ledger.Replica{a})
+		return err
+	})
+	cause := errors.New("the work fails")
+	for i, err := range []error{nil, cause, nil} {
+		r := ledger.Retirement{Epoch: epochOf(t, e).Token, Replica: []conflict.ReplicaID{a.ID, b.ID, b.ID}[i], Last: 3, At: 4, Why: ledger.WhySilent}
+		got := e.Update(func(tb ledger.Tables) error { return errors.Join(tb.AppendRetirement(&r), err) })
+		if !errors.Is(got, err) || r.Number != []uint64{1, 2, 2}[i] {
+			t.Errorf("got number %d, %v", r.Number, got)
 		}
 	}
 }

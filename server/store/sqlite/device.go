@@ -26,6 +26,14 @@ func scanDevice(row interface{ Scan(...any) error }) (store.Device, error) {
 	return d, nil
 }
 
+// scanMore scans further columns behind those that it is asked for.
+type scanMore struct {
+	row  interface{ Scan(...any) error }
+	more []any
+}
+
+func (s scanMore) Scan(into ...any) error { return s.row.Scan(append(into, s.more...)...) }
+
 // Device returns the device id, or store.ErrNotFound.
 func (tx *Tx) Device(id store.DeviceID) (store.Device, error) {
 	d, err := scanDevice(tx.QueryRow(`SELECT `+deviceColumns+` FROM devices WHERE id = ?`, id))
@@ -38,17 +46,26 @@ func (tx *Tx) Device(id store.DeviceID) (store.Device, error) {
 // Devices returns up to limit devices whose ids come after the given one, by id;
 // of one account, or of all when account is empty.
 func (tx *Tx) Devices(account store.AccountID, after store.DeviceID, limit int) ([]store.Device, error) {
-	rows, err := tx.Query(`SELECT `+deviceColumns+` FROM devices
-		WHERE (?1 = '' OR account = ?1) AND id > ?2 ORDER BY id LIMIT ?3`, account, after, limit)
+	rows, err := tx.Query(`SELECT `+deviceColumns+`,
+			(SELECT coalesce(max(vanished_at), 0) FROM replicas r WHERE r.account = a.name AND r.device = d.id),
+			(SELECT coalesce(sum(unsent), 0) FROM replicas r WHERE r.account = a.name AND r.device = d.id AND vanished_at > 0),
+			(SELECT coalesce(sum(unsent), 0) FROM replicas r WHERE r.account = a.name AND r.device = d.id AND vanished_at = 0 AND retired_at = 0)
+		FROM (SELECT `+deviceColumns+` FROM devices WHERE (?1 = '' OR account = ?1) AND id > ?2 ORDER BY id LIMIT ?3) AS d
+		JOIN (SELECT id AS owner, name FROM accounts) AS a ON a.owner = d.account ORDER BY d.id`, account, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list devices: %w", err)
 	}
 	defer rows.Close()
 	var all []store.Device
 	for rows.Next() {
-		d, err := scanDevice(rows)
+		var vanished int64
+		var left, unsent int
+		d, err := scanDevice(scanMore{rows, []any{&vanished, &left, &unsent}})
 		if err != nil {
 			return nil, fmt.Errorf("list devices: %w", err)
+		}
+		if d.VanishedLeft, d.Unsent = left, unsent; vanished > 0 {
+			d.VanishedAt = fromMillis(vanished)
 		}
 		all = append(all, d)
 	}

@@ -49,7 +49,8 @@ func (l *Ledger) QuarantineCount(unit string) (n int, err error) {
 // kept something unsent longest first. A device that came with several
 // replicas counts with the one seen last.
 func (l *Ledger) UnitDevices(unit string, limit int) ([]store.UnitDevice, error) {
-	rows, err := l.tx.Query(`SELECT a.name, d.label, max(d.last_seen_at, coalesce(r.seen_at, 0)), coalesce(r.unsent, 0), coalesce(r.oldest, 0)
+	rows, err := l.tx.Query(`SELECT a.name, d.label, max(d.last_seen_at, coalesce(r.seen_at, 0)), coalesce(r.unsent, 0), coalesce(r.oldest, 0),
+			(SELECT coalesce(max(vanished_at), 0) FROM replicas v WHERE v.account = a.name AND v.device = d.id)
 		FROM accounts a JOIN devices d ON d.account = a.id
 		LEFT JOIN replicas r ON r.no = (SELECT no FROM replicas x WHERE x.account = a.name AND x.device = d.id ORDER BY x.seen_at DESC LIMIT 1)
 		WHERE a.unit = ? AND a.disabled = 0 AND d.revoked_at IS NULL
@@ -61,7 +62,7 @@ func (l *Ledger) UnitDevices(unit string, limit int) ([]store.UnitDevice, error)
 	var list []store.UnitDevice
 	for rows.Next() {
 		var d store.UnitDevice
-		if err := rows.Scan(&d.Account, &d.Label, &d.LastSeenAt, &d.Unsent, &d.OldestUnsent); err != nil {
+		if err := rows.Scan(&d.Account, &d.Label, &d.LastSeenAt, &d.Unsent, &d.OldestUnsent, &d.VanishedAt); err != nil {
 			return nil, fmt.Errorf("list unit's devices: %w", err)
 		}
 		list = append(list, d)
