@@ -23,6 +23,9 @@ func scanEntry(rows *sql.Rows, first ...any) (replica.Entry, error) {
 	return scanEntryIf(rows, nil, first...)
 }
 
+// errDamaged says that the disk gives back other bytes than were written.
+var errDamaged = errors.New("the device's store is damaged: a saved change is not as it was written; do not remove the store, an administrator can recover the rest")
+
 // errEnough ends a reading before its last row.
 var errEnough = errors.New("enough")
 
@@ -51,6 +54,11 @@ func scanEntryIf(rows *sql.Rows, wanted func() bool, first ...any) (replica.Entr
 		if e.Replaced, err = parseReplaced(replaced); err != nil {
 			return e, fmt.Errorf("entry %d: replaced: %w", no, err)
 		}
+	}
+	// SQLite does not notice a byte that the disk changed. Nothing altered may be
+	// sent as what its author wrote.
+	if record.HashOf(body) != e.Hash {
+		return e, fmt.Errorf("entry %d: %w", no, errDamaged)
 	}
 	var err error
 	if e.Changeset, err = record.ParseChangeset(body); err != nil {
