@@ -38,7 +38,7 @@ run: build ## build everything and serve it with demo data at http://localhost:8
 	bin/wardbook serve -listen $(LISTEN) -data $(DATA) -demo
 
 .PHONY: tools
-tools: ## install what the tests need: a browser, strace, mkfs
+tools: ## install what the tests need: a browser, strace, ip, mkfs
 	@.ci/tools
 
 .PHONY: test
