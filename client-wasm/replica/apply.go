@@ -42,6 +42,9 @@ func (r *Replica) loadOutbox(ctx context.Context, from uint64, most int) ([]reco
 		if i > 0 && weight > protocol.MaxDecoded/2 {
 			break // many tiny writes weigh more decoded than their bytes
 		}
+		if i > 0 && entries[i].Changeset.Dot.Counter != entries[i-1].Changeset.Last().Counter+1 {
+			break // one is missing or damaged; what is behind it needs new dots
+		}
 		changesets = append(changesets, entries[i].Changeset)
 	}
 	return changesets, nil

@@ -37,6 +37,9 @@ type Store interface {
 	// Unsent returns how many entries of a replica begin above acked, and the
 	// device clock of the oldest of them.
 	Unsent(ctx context.Context, replica conflict.ReplicaID, acked uint64) (count int, oldest int64, err error)
+	// Damaged returns how many entries are not what was saved. No other call
+	// returns them: nothing of them may be sent.
+	Damaged(ctx context.Context) (int, error)
 	// Drafts returns all forms that are kept, oldest first.
 	Drafts(ctx context.Context) ([]Draft, error)
 	// Draft returns one of them; ok is false if there is none.

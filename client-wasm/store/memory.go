@@ -348,6 +348,9 @@ func (m *Memory) SavedOf(_ context.Context, of conflict.ReplicaID) ([]replica.Sa
 	return all, nil
 }
 
+// Damaged implements replica.Store.
+func (m *Memory) Damaged(context.Context) (int, error) { return 0, nil }
+
 // Kept implements replica.Store.
 func (m *Memory) Kept(_ context.Context, epoch protocol.Token, maxBytes int) ([]replica.KeptPage, error) {
 	m.mu.RLock()

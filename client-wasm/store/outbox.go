@@ -23,9 +23,6 @@ func scanEntry(rows *sql.Rows, first ...any) (replica.Entry, error) {
 	return scanEntryIf(rows, nil, first...)
 }
 
-// errDamaged says that the disk gives back other bytes than were written.
-var errDamaged = errors.New("the device's store is damaged: a saved change is not as it was written; do not remove the store, an administrator can recover the rest")
-
 // errEnough ends a reading before its last row.
 var errEnough = errors.New("enough")
 
@@ -58,13 +55,46 @@ func scanEntryIf(rows *sql.Rows, wanted func() bool, first ...any) (replica.Entr
 	// SQLite does not notice a byte that the disk changed. Nothing altered may be
 	// sent as what its author wrote.
 	if record.HashOf(body) != e.Hash {
-		return e, fmt.Errorf("entry %d: %w", no, errDamaged)
+		return e, errDamaged
 	}
 	var err error
 	if e.Changeset, err = record.ParseChangeset(body); err != nil {
 		return e, fmt.Errorf("entry %d: %w", no, err)
 	}
 	return e, nil
+}
+
+// errDamaged is an entry whose bytes are not those that were saved. It is left
+// where it is and never read again: nothing of it may be sent.
+var errDamaged = errors.New("a changeset in the outbox is damaged")
+
+// sound keeps a damaged entry to itself and goes on behind it.
+func (s *Store) sound(e replica.Entry, err error) (ok bool, _ error) {
+	if !errors.Is(err, errDamaged) {
+		return err == nil, err
+	}
+	if s.damaged == nil {
+		s.damaged = map[uint64]bool{}
+	}
+	s.damaged[e.No] = true
+	return false, nil
+}
+
+// Damaged implements replica.Store.
+func (s *Store) Damaged(ctx context.Context) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.looked && s.waiting > 0 { // what rots does so while nobody looks
+		err := s.queryLocked(ctx, `SELECT `+entryColumns("")+` FROM outbox`, func(rows *sql.Rows) error {
+			_, err := s.sound(scanEntry(rows))
+			return err
+		})
+		if err != nil {
+			return 0, fmt.Errorf("look through the outbox: %w", err)
+		}
+	}
+	s.looked = true
+	return len(s.damaged), nil
 }
 
 // replacedJSON is replica.Replaced with its dots as text.
@@ -112,7 +142,8 @@ func (s *Store) Outbox(ctx context.Context, of conflict.ReplicaID, from uint64, 
 	err := s.query(ctx, `SELECT length(body), `+entryColumns("")+` FROM outbox WHERE replica = ? AND first >= ? ORDER BY first LIMIT ?`, func(rows *sql.Rows) error {
 		var n int
 		e, err := scanEntryIf(rows, func() bool { size += n; return len(all) == 0 || size <= maxBytes }, &n)
-		if err == nil {
+		ok, err := s.sound(e, err)
+		if ok {
 			all = append(all, e)
 		}
 		return err
@@ -131,7 +162,10 @@ func (s *Store) Entries(ctx context.Context, after uint64, limit int) ([]replica
 	var all []replica.Entry
 	err := s.query(ctx, `SELECT `+entryColumns("")+` FROM outbox WHERE no > ? ORDER BY no LIMIT ?`, func(rows *sql.Rows) error {
 		e, err := scanEntry(rows)
-		all = append(all, e)
+		ok, err := s.sound(e, err)
+		if ok {
+			all = append(all, e)
+		}
 		return err
 	}, int64(after), limit)
 	if err != nil {

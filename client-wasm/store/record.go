@@ -68,7 +68,7 @@ func (s *Store) Holdings(ctx context.Context, ids []conflict.RecordID) ([]replic
 		err := s.inParts(ctx, `SELECT t.id, `+entryColumns("o.")+` FROM touches t JOIN outbox o ON o.no = t.no WHERE t.id IN (%s) ORDER BY o.no`, ids, func(rows *sql.Rows) error {
 			var key sql.RawBytes
 			e, err := scanEntry(rows, &key)
-			if err != nil {
+			if ok, err := s.sound(e, err); !ok {
 				return err
 			}
 			id, err := keyID(key)

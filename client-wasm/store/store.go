@@ -29,6 +29,8 @@ type Store struct {
 	mu         sync.Mutex // held over each reading and each batch
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt // compiled on conn, by their text
+	damaged    map[uint64]bool      // outbox entries that are not what was saved, by No
+	looked     bool                 // the outbox was read through for them
 	waiting    int64                // entries in the outbox; most readings need to know only whether there is one
 	walked     []*walk              // searches since a record last changed, the newest first
 }
