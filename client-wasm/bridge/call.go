@@ -56,11 +56,14 @@ var calls = map[string]call{
 	"status":    on(func(a *account, ctx context.Context, _ none) (replica.Status, error) { return a.status(ctx) }),
 	"people":    on((*account).people),
 	"syncNow":   on(func(a *account, _ context.Context, _ none) (any, error) { a.wake(); return nil, nil }),
-	"device":    on((*account).device),
-	"choose":    on((*account).choose),
-	"line":      on((*account).line),
-	"lang":      of((*Bridge).setLang),
-	"units":     on(func(_ *account, _ context.Context, q unitsRequest) ([]Unit, error) { return findUnits(q.Search), nil }),
+	"card": on(func(a *account, ctx context.Context, q cardRequest) (replica.CardReply, error) {
+		return a.r.Card(ctx, q.Register, q.Text)
+	}),
+	"device": on((*account).device),
+	"choose": on((*account).choose),
+	"line":   on((*account).line),
+	"lang":   of((*Bridge).setLang),
+	"units":  on(func(_ *account, _ context.Context, q unitsRequest) ([]Unit, error) { return findUnits(q.Search), nil }),
 	"suggestUnits": on(func(_ *account, _ context.Context, q suggestRequest) (Suggestion, error) {
 		return suggestUnits(q.Old), nil
 	}),
@@ -129,6 +132,10 @@ type (
 		Register string            `json:"register"`
 		ID       string            `json:"id,omitempty"`
 		Values   map[string]string `json:"values"`
+	}
+	cardRequest struct {
+		Register string `json:"register"`
+		Text     string `json:"text"`
 	}
 	submitRequest struct {
 		ID      string            `json:"id"`

@@ -21,6 +21,8 @@ import { number } from './text/format'
 import { onUpdate } from './update'
 import './views/accounts'
 import './views/audit'
+import './views/card'
+import { takesCards } from './views/card'
 import './views/desk'
 import './views/devices'
 import './views/held'
@@ -141,6 +143,9 @@ export class App extends Part {
     switch (wanted) {
       case 'register':
         if (definition) return html`<wb-register .definition=${definition} .recordId=${parts[1] ?? ''}></wb-register>`
+        break
+      case 'card':
+        if (definition && takesCards(definition)) return html`<wb-card .definition=${definition}></wb-card>`
         break
       case 'new':
         if (definition) return html`<wb-register .definition=${definition} .isNew=${true} .draftKey=${query.get('draft') ?? ''}></wb-register>`

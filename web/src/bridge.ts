@@ -112,6 +112,14 @@ export interface ChooseRequest {
   more?: boolean // go on for today although the budget is spent
 }
 
+/** What an identity card says, in the fields of a register, and whether its bearer is on this device. */
+export interface CardReply {
+  values: Record<string, string>; record?: string; title: string
+  others: number // further records under the same number
+  differences: { field: string; here: string; card: string; value: string }[]
+  complete: boolean // all of the register was looked at
+}
+
 export interface Calls {
   boot(): Boot
   /** Signs in over the network; opens or creates this account's store. */
@@ -130,6 +138,7 @@ export interface Calls {
   draft(a: { key: string; values: Record<string, string> }): { saved: boolean } // kept on the device, survives everything
   drafts(): Form[]
   discard(a: { key: string }): null
+  card(a: { register: string; text: string }): CardReply // changes nothing; the text is kept nowhere
   check(a: { register: string; id?: string; values: Record<string, string> }): Finding[]
   save(a: SaveRequest): SaveReply
   remove(a: { id: string }): RecordView

@@ -18,6 +18,9 @@ export const bridge = connect({
   sqlite: new URL('mc-wa-sqlite.wasm', here).href,
 })
 
+/** Where the reader of QR codes is, for who needs it. */
+export const qrScript = new URL('qr.js', here).href
+
 onLang(() => void bridge.call('lang', { lang: lang() }).catch(() => {})) // who is not signed in has nothing to translate
 
 /** What went wrong, in a form that can be shown. */

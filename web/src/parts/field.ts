@@ -11,7 +11,7 @@ import './combobox'
 import { find, type Option } from './combobox'
 import { icon } from './icon'
 import { Part } from './part'
-import { sayFailure } from './say'
+import { say, sayFailure } from './say'
 
 const LONG_LIST = 12 // more codes than this are found by typing
 const COLUMNS = 60 // what fits one line of the form
@@ -128,7 +128,7 @@ export class FieldPart extends Part {
       },
       (cause) => {
         this.locating = false
-        sayFailure(new Error(cause.message || t('field.geo.failed')))
+        say(cause.code === cause.PERMISSION_DENIED ? t('field.geo.refused') : cause.code === cause.TIMEOUT ? t('field.geo.late') : t('field.geo.failed'), true)
       },
       { enableHighAccuracy: true, timeout: 20_000 },
     )

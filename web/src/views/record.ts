@@ -12,9 +12,11 @@ import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
 import { stage, tag, way } from '../parts/state'
 import { nameOf } from '../people'
-import { go, hrefOf, setGuard } from '../route'
+import { go, hrefOf, route, setGuard } from '../route'
 import { lang, t } from '../text'
 import { when } from '../text/format'
+import '../parts/elsewhere'
+import { cardOf, forgetCard } from './card'
 import './history'
 
 /** What differs from the record as it was when the form was opened. */
@@ -64,6 +66,7 @@ export class RecordForm extends Part {
     })
     this.until(() => {
       void this.putAway()
+      forgetCard()
       setGuard(null)
       setDirty(false)
     })
@@ -344,6 +347,27 @@ export class RecordForm extends Part {
         : nothing}`
   }
 
+  /** What the card said of the bearer whose record this is, or may be. */
+  private card(record: RecordView) {
+    const said = this.form!.isNew ? null : cardOf(record.id)
+    if (said) {
+      const left = said.filter(({ field, value }) => this.values[field] !== value)
+      return html`<section class="note ${said.length ? 'note-amber' : 'note-green'}" aria-label=${t('card.title')}>
+        ${icon('card')}
+        <div>
+          <p><strong>${said.length ? t('card.differs', { n: said.length }) : t('card.same')}</strong></p>
+          <ul class="card-says">${left.map(
+            ({ field, here, card, value }) => html`<li><span><strong>${labelOf(this.definition, field)}</strong> <span class="data">${here || t('value.empty')}</span> → <span class="data">${card}</span></span>
+              <button type="button" class="small" @click=${() => this.edited(new CustomEvent('edit', { detail: { name: field, value } }))}>${t('card.take')}<span class="away">: ${labelOf(this.definition, field)}</span></button></li>`,
+          )}</ul>
+        </div>
+      </section>`
+    }
+    const number = this.values['personal_id'] ?? ''
+    if (!this.form!.isNew || !number || !route().query.has('partial')) return nothing
+    return html`<div class="note note-amber">${icon('warning')}<div><p>${t('card.partial')}</p><wb-elsewhere .definition=${this.definition} .search=${number}></wb-elsewhere></div></div>`
+  }
+
   private sendAnswer(): void {
     const { record } = this.form!
     const text = this.answer.trim()
@@ -388,7 +412,7 @@ export class RecordForm extends Part {
     return html`<article class="record" aria-busy=${this.busy}>
       ${this.head(record)}
       ${this.history ? html`<wb-history .definition=${this.definition} .recordId=${record.id}></wb-history>` : nothing}
-      ${this.notes(record)} ${this.summary()}
+      ${this.card(record)} ${this.notes(record)} ${this.summary()}
       <form novalidate autocomplete="off" @submit=${(event: Event) => event.preventDefault()} @edit=${this.edited} @left=${this.left} @settle=${this.settle}
         @reason=${({ detail }: CustomEvent<{ name: string; reason: string }>) => (this.reasons = { ...this.reasons, [detail.name]: detail.reason })}>
         ${sections.map((section) => {

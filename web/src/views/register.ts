@@ -13,6 +13,7 @@ import { rowTags, way } from '../parts/state'
 import { hrefOf } from '../route'
 import { t, tCode } from '../text'
 import { number } from '../text/format'
+import { takesCards } from './card'
 import './record'
 
 type Filter = NonNullable<ListRequest['filter']>
@@ -172,7 +173,10 @@ export class Register extends Part {
         <header class="list-head">
           <div class="list-title">
             <h1>${inLang(definition.label)}</h1>
-            <a class="button main" href=${hrefOf('new', definition.id)}>${icon('add')}<span>${t('register.add')}</span></a>
+            <span class="list-acts">
+              ${takesCards(definition) ? html`<a class="button" href=${hrefOf('card', definition.id)}>${icon('card')}<span>${t('card.scan')}</span></a>` : nothing}
+              <a class="button main" href=${hrefOf('new', definition.id)}>${icon('add')}<span>${t('register.add')}</span></a>
+            </span>
           </div>
           <div class="search" role="search">
             ${icon('search')}
