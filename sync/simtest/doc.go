@@ -26,7 +26,7 @@
 // can accept; identity adds cloned, rolled-back and wiped stores; restores a
 // server that comes back from a backup, again and again; everything has it all.
 //
-// One schedule in 8 has its messages carried through the codec. One in 16 is
+// One schedule in 8 has its messages carried through the codec. One in 32 is
 // played again on devices whose clocks are right, and must end the same.
 //
 // A crash is a power loss as well: both ends' stores are durable when a commit

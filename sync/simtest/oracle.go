@@ -455,9 +455,14 @@ func classOf(k conflict.FieldKey) protocol.Class {
 // haunts reports whether a changeset that a restored server has lost may be
 // missing there for good: its author was banned at some time, and what came back
 // of it then is in quarantine; or nobody was shown it, and its store has given up
-// the replica id that it was received under, or has a copy.
+// the replica id that it was received under, or has a copy; or it came again
+// before it was known again that its record had been sent to its unit, and is
+// held back for a supervisor.
 func (w *world) haunts(n int) bool {
 	if w.shared.has(n) {
+		return true
+	}
+	if code := w.server.life.aside[n]; code == protocol.WrongUnit || code == protocol.Dependent && len(w.moved) > 0 {
 		return true
 	}
 	for _, d := range w.devices {

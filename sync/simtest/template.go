@@ -85,7 +85,7 @@ func newLedger(w *world) *ledger.Ledger {
 // newWorld returns a copy of the city to run a case in.
 func newWorld(c *Case) *world {
 	base := cityOf(c.Devices)
-	w := &world{seed: c.Seed + 1, defs: base.defs, version: 1, bug: c.Bug, only: c.only, codec: c.Seed%8 == 0, steady: steady(c.Seed),
+	w := &world{seed: c.Seed + 1, devices: make([]*device, 0, len(base.devices)), defs: base.defs, version: 1, bug: c.Bug, only: c.only, codec: c.Seed%8 == 0, steady: steady(c.Seed),
 		restores: slices.ContainsFunc(c.Steps, func(s Step) bool { return s.Op == opRestore }), now: base.now, values: base.values,
 		ghosts: map[int][]conflict.Dot{}, ever: make(map[conflict.Dot]record.Hash, len(base.ever)+16), states: map[*ledger.Row]parsed{}, moved: map[conflict.RecordID]bool{}}
 	w.accounts = append(w.accounts, base.accounts...)
@@ -100,7 +100,8 @@ func newWorld(c *Case) *world {
 	w.server.reseed()
 	w.server.first = w.server.db.Epoch().Server
 	for i, from := range base.devices {
-		d := w.newDevice(&w.accounts[ownerOf(i)])
+		d := &device{w: w, no: i, account: &w.accounts[ownerOf(i)]}
+		w.devices = append(w.devices, d)
 		d.takeStore(from)
 		d.boots = base.boots[i]
 	}
