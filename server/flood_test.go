@@ -327,7 +327,7 @@ func TestBombsOverTheWire(t *testing.T) {
 		t.Errorf("%d bombs of %d bytes left %d bytes behind, want at most %d", n, len(bomb), grown, most)
 	}
 	u.check(t, p)
-	tell(t, fmt.Sprintf("bombs of %d KiB that claim 900 MiB", len(bomb)>>10), n, "refused, %.1f MiB left behind in all", float64(grown)/(1<<20))
+	tell(t, fmt.Sprintf("bombs of %d KiB that claim 900 MiB", len(bomb)>>10), n, "refused, %.1f MiB left behind in all", float64(max(grown, 0))/(1<<20))
 }
 
 // TestPoison puts a changeset that nobody can take at every place of a queue:

@@ -218,7 +218,7 @@ var weathers = []struct {
 	{"300 ms and 5 % loss", 60, 0, line.Weather{Delay: 150 * time.Millisecond, Jitter: 30 * time.Millisecond, Loss: 0.05}, nil},
 	{"a fifth of the packets lost", 60, 0, line.Weather{Delay: 20 * time.Millisecond, Loss: 0.2}, nil},
 	{"500 ms, 64 kbit/s, 5 % loss", 60, 200, line.Weather{Delay: 250 * time.Millisecond, Rate: 64_000, Loss: 0.05}, nil},
-	{"24 kbit/s, a long outbox", 600, 200, line.Weather{Delay: 200 * time.Millisecond, Rate: 24_000}, nil},
+	{"24 kbit/s, a long outbox", 300, 200, line.Weather{Delay: 200 * time.Millisecond, Rate: 24_000}, nil},
 	{"silent for 4 of 7 seconds", 60, 0, line.Weather{}, func(l *line.Line, stop <-chan struct{}) {
 		flap(l, stop, line.Weather{Silent: true}, line.Weather{Silent: true})
 	}},
