@@ -14,5 +14,6 @@ func (a *app) apiRoutes() []rpc.Route {
 	table = append(table, people.New(a.store).Routes()...)
 	table = append(table, a.units.Routes()...)
 	table = append(table, a.hub.Routes()...)
+	table = append(table, a.rescue.Routes()...)
 	return table
 }

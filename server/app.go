@@ -26,6 +26,7 @@ import (
 	"wardbook/server/ledger"
 	"wardbook/server/live"
 	"wardbook/server/replication"
+	"wardbook/server/rescue"
 	"wardbook/server/review"
 	"wardbook/server/rpc"
 	"wardbook/server/store"
@@ -58,6 +59,7 @@ type app struct {
 	review      *review.Service
 	hub         *hub.Feed
 	units       *units.Service
+	rescue      *rescue.Service
 	definitions []*register.Definition
 	handler     http.Handler
 	openapi     []byte
@@ -118,6 +120,7 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	a.hub = hub.New(hub.Config{Store: a.store, Definitions: a.definitions, Key: cursorKey(keys), Announce: a.bus.Announce,
 		List: func() (string, []register.Unit) { l := directory.List(); return l.Version, l.Units() }})
 	a.units = units.New(units.Config{Store: a.store, Ledger: a.ledger, Accounts: a.auth.Accounts, Directory: directory, Notify: a.bus.Grew})
+	a.rescue = rescue.New(rescue.Config{Store: a.store, Auth: a.auth, Ledger: a.ledger, Grew: a.bus.Grew, Now: nowMillis})
 	if a.handler, err = a.routes(metrics); err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func TestVanishedStoreInTheDeviceLists(t *testing.T) {
 		if err != nil || len(all) != 1 {
 			t.Fatalf("got %+v, %v", all, err)
 		}
-		return all[0]
+		return all[0].Device
 	}
 	hello(conflict.ReplicaID{1}, 7)
 	if d := look(); !d.VanishedAt.IsZero() || d.Unsent != 7 {

@@ -17,7 +17,8 @@ var arrows = []struct {
 	{"wardbook/sync/record", []string{"wardbook/conflict", "wardbook/sync/register", "wardbook/sync/record"}},
 	{"wardbook/sync/protocol", []string{"wardbook/conflict", "wardbook/sync/register", "wardbook/sync/record", "wardbook/sync/protocol"}},
 	{"wardbook/sync/session", []string{"wardbook/conflict", "wardbook/sync/register", "wardbook/sync/record", "wardbook/sync/protocol", "wardbook/sync/session"}},
-	{"wardbook/client-wasm", []string{"wardbook/conflict", "wardbook/sync/register", "wardbook/sync/record", "wardbook/sync/protocol", "wardbook/sync/session", "wardbook/client-wasm"}},
+	{"wardbook/sync/rescue", []string{"wardbook/conflict", "wardbook/sync/rescue"}},
+	{"wardbook/client-wasm", []string{"wardbook/conflict", "wardbook/sync/register", "wardbook/sync/record", "wardbook/sync/protocol", "wardbook/sync/session", "wardbook/sync/rescue", "wardbook/client-wasm"}},
 	{"wardbook/server", []string{"wardbook/conflict", "wardbook/sync", "wardbook/server", "wardbook/web"}},
 }
 

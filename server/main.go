@@ -31,6 +31,7 @@ func commands() []command {
 		{"restore", "-from DIR -data DIR", "put a verified backup in the place of the database", restoreCommand},
 		{"doctor", "-data DIR", "look whether a data folder is sound, and say what to do", doctorCommand},
 		{"drill", "restore [-data DIR]", "lose a server of its own, restore it, and count what is left", drillCommand},
+		{"rescue", "-url URL FILE...", "hand in the rescue files of devices", rescueCommand},
 		{"bench", "[-quick] [-json FILE]", "measure the design's budgets against their floor", benchCommand},
 		{"sim", "[-seeds N] [-from S] [-mix NAME] [-play FILE]", "play a city with faults, from seeds, and hold it to the laws", simCommand},
 		{"version", "", "print the version", versionCommand},

@@ -60,9 +60,10 @@ func codeHash(id store.AccountID, code string) store.Hash {
 	return sha256.Sum256([]byte("enrolment code\x00" + string(id) + "\x00" + code))
 }
 
-// Devices returns up to limit devices after the given id: of an account, or of
-// all when it is empty. Everybody may list their own.
-func (a *Accounts) Devices(ctx context.Context, by Principal, account store.AccountID, after store.DeviceID, limit int) (all []store.Device, err error) {
+// Devices returns up to limit devices after the given id, with what was last
+// heard of them: of an account, or of all when it is empty. Everybody may list
+// their own.
+func (a *Accounts) Devices(ctx context.Context, by Principal, account store.AccountID, after store.DeviceID, limit int) (all []store.DeviceState, err error) {
 	err = a.store.View(ctx, func(tx *sqlite.Tx) error {
 		by, err := Current(tx, by, a.now())
 		if err != nil {
@@ -73,16 +74,35 @@ func (a *Accounts) Devices(ctx context.Context, by Principal, account store.Acco
 				return err
 			}
 		}
-		all, err = tx.Devices(account, after, limit)
+		all, err = tx.DeviceStates(account, "", after, limit)
+		return err
+	})
+	return all, err
+}
+
+// UnitDevices returns up to limit devices of the supervisor's unit after the
+// given id, with what was last heard of them.
+func (a *Accounts) UnitDevices(ctx context.Context, by Principal, after store.DeviceID, limit int) (all []store.DeviceState, err error) {
+	err = a.store.View(ctx, func(tx *sqlite.Tx) error {
+		by, err := Current(tx, by, a.now())
+		if err != nil {
+			return err
+		}
+		if err := Can(by, Review, by.Unit, Basic); err != nil {
+			return err
+		}
+		all, err = tx.DeviceStates("", by.Unit, after, limit)
 		return err
 	})
 	return all, err
 }
 
 // RevokeDevice takes a device's access away, for ever: its sign-ins die and its
-// sockets end at once. lost says that it may be in a stranger's hands. Everybody
-// may revoke their own; of another's it is told only that there is none. The
-// reason is a code.
+// sockets end at once; at its next contact it seals its unsent work and wipes
+// itself. lost says that it may be in a stranger's hands: that is not for an
+// administrator alone to say, but for a supervisor of the unit too, who hears
+// of it first. Everybody may revoke their own; of another's it is told only
+// that there is none. The reason is a code.
 func (a *Accounts) RevokeDevice(ctx context.Context, by Principal, id store.DeviceID, reason string, lost bool) error {
 	return a.store.Update(ctx, func(tx *sqlite.Tx) error {
 		now := a.now()
@@ -95,7 +115,11 @@ func (a *Accounts) RevokeDevice(ctx context.Context, by Principal, id store.Devi
 			return err
 		}
 		if d.Account != by.Account || by.console {
-			if err := Can(by, Administer, "", 0); errors.Is(err, rpc.ErrForbidden) {
+			err := Can(by, Administer, "", 0)
+			if err != nil && lost {
+				err = a.mayReportLost(tx, by, d)
+			}
+			if errors.Is(err, rpc.ErrForbidden) {
 				return rpc.ErrNotFound.Because(err)
 			} else if err != nil {
 				return err
@@ -103,6 +127,15 @@ func (a *Accounts) RevokeDevice(ctx context.Context, by Principal, id store.Devi
 		}
 		return a.revokeDevice(tx, by, now, d, reason, lost)
 	})
+}
+
+// mayReportLost says whether by supervises the unit whose device it is.
+func (a *Accounts) mayReportLost(tx *sqlite.Tx, by Principal, d store.Device) error {
+	owner, err := tx.Account(d.Account)
+	if err != nil {
+		return err
+	}
+	return Can(by, Review, owner.Unit, Basic)
 }
 
 func (a *Accounts) revokeDevice(tx *sqlite.Tx, by Principal, now time.Time, d store.Device, reason string, lost bool) error {

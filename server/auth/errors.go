@@ -25,6 +25,10 @@ var (
 	ErrRole           = &rpc.Error{Kind: rpc.Invalid, Code: "role_invalid", Field: "role", Vi: "Vai trò không hợp lệ.", En: "The role is not valid."}
 	ErrUnit           = &rpc.Error{Kind: rpc.Invalid, Code: "unit_invalid", Field: "unit", Vi: "Cán bộ và người duyệt cần một đơn vị hợp lệ; vai trò khác không có đơn vị.", En: "Officers and supervisors need a valid unit; other roles have none."}
 	ErrLastAdmin      = &rpc.Error{Kind: rpc.Conflict, Code: "last_admin", Vi: "Phải còn ít nhất một quản trị viên hoạt động.", En: "At least one enabled administrator must remain."}
+	ErrNotRescue      = &rpc.Error{Kind: rpc.Invalid, Code: "rescue_unknown", Field: "file", Vi: "Đây không phải tệp cứu hộ của Wardbook.", En: "This is not a rescue file of Wardbook's."}
+	ErrForeignRescue  = &rpc.Error{Kind: rpc.Invalid, Code: "rescue_foreign", Field: "file", Vi: "Tệp này được niêm phong cho một đơn vị vận hành khác. Hãy nộp ở máy chủ nơi thiết bị đã đăng nhập.", En: "This file is sealed for another organisation. Hand it in at the server where its device signed in."}
+	ErrDamagedRescue  = &rpc.Error{Kind: rpc.Invalid, Code: "rescue_damaged", Field: "file", Vi: "Tệp bị hỏng hoặc đã bị sửa; chưa nhận gì từ tệp. Hãy chép lại tệp từ thiết bị gốc.", En: "The file is damaged or was changed; nothing was taken from it. Copy it from its device again."}
+	ErrForgedRescue   = &rpc.Error{Kind: rpc.Invalid, Code: "rescue_forged", Field: "file", Vi: "Tệp này không do thiết bị ghi trong tệp tạo ra; chưa nhận gì từ tệp.", En: "This file was not made by the device that it names; nothing was taken from it."}
 	ErrReason         = &rpc.Error{Kind: rpc.Invalid, Code: "reason_required", Field: "reason", Vi: "Cần nêu lý do.", En: "A reason is needed."}
 	ErrChanged        = &rpc.Error{Kind: rpc.Unauthenticated, Code: "account_changed", Vi: "Đơn vị hoặc vai trò của tài khoản đã thay đổi. Đang kết nối lại.", En: "The account's unit or role has changed. Connecting again."}
 	errOverloaded     = &rpc.Error{Kind: rpc.Unavailable, Code: "unavailable", Vi: "Máy chủ đang bận. Vui lòng thử lại.", En: "The server is busy. Please try again."}

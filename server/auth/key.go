@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"wardbook/server/store"
 )
 
 // Keys are the server's secrets. They live in a file of their own (mode 0600, in
@@ -36,6 +38,7 @@ type keyFile struct {
 	Tokens  []tokenKey `json:"tokens"`  // sign access tokens; the last one signs
 	Refresh []byte     `json:"refresh"` // derives each refresh token from the one before
 	Receipt []byte     `json:"receipt"` // signs what the server says to devices
+	Rescue  []byte     `json:"rescue"`  // opens what devices seal: rescue files and the keys of their stores
 }
 
 type tokenKey struct {
@@ -78,8 +81,17 @@ func OpenKeys(dir string, now time.Time, random io.Reader) (*Keys, error) {
 	if err := dec.Decode(&file); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
+	grown := len(file.Rescue) == 0 // made before devices sealed anything
+	if grown {
+		if file.Rescue, err = k.newSeed(); err != nil {
+			return nil, err
+		}
+	}
 	if err := file.check(); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
+	}
+	if grown {
+		return k, k.save(file)
 	}
 	k.use(file)
 	return k, nil
@@ -89,7 +101,7 @@ func (f keyFile) check() error {
 	if f.Version != 1 {
 		return fmt.Errorf("version %d is not 1", f.Version)
 	}
-	if len(f.Tokens) == 0 || len(f.Refresh) != keySeedBytes || len(f.Receipt) != keySeedBytes {
+	if len(f.Tokens) == 0 || len(f.Refresh) != keySeedBytes || len(f.Receipt) != keySeedBytes || len(f.Rescue) != keySeedBytes {
 		return errors.New("a key is missing or has not 256 bits")
 	}
 	seen := map[string]bool{}
@@ -107,19 +119,27 @@ func (k *Keys) make(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	file := keyFile{Version: 1, Tokens: []tokenKey{first}, Refresh: make([]byte, keySeedBytes), Receipt: make([]byte, keySeedBytes)}
-	for _, b := range [][]byte{file.Refresh, file.Receipt} {
-		if _, err := io.ReadFull(k.random, b); err != nil {
-			return fmt.Errorf("make key: %w", err)
+	file := keyFile{Version: 1, Tokens: []tokenKey{first}}
+	for _, seed := range []*[]byte{&file.Refresh, &file.Receipt, &file.Rescue} {
+		if *seed, err = k.newSeed(); err != nil {
+			return err
 		}
 	}
 	return k.save(file)
 }
 
-func (k *Keys) newTokenKey(now time.Time) (tokenKey, error) {
+func (k *Keys) newSeed() ([]byte, error) {
 	b := make([]byte, keySeedBytes)
 	if _, err := io.ReadFull(k.random, b); err != nil {
-		return tokenKey{}, fmt.Errorf("make key: %w", err)
+		return nil, fmt.Errorf("make key: %w", err)
+	}
+	return b, nil
+}
+
+func (k *Keys) newTokenKey(now time.Time) (tokenKey, error) {
+	b, err := k.newSeed()
+	if err != nil {
+		return tokenKey{}, err
 	}
 	id := sha256.Sum256(ed25519.NewKeyFromSeed(b).Public().(ed25519.PublicKey))
 	return tokenKey{ID: strings.ToLower(base32.StdEncoding.EncodeToString(id[:10])), Seed: b, MadeAt: now.UTC()}, nil
@@ -223,6 +243,25 @@ func (k *Keys) Receipt() ed25519.PrivateKey {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return ed25519.NewKeyFromSeed(k.file.Receipt)
+}
+
+// Rescue returns the organisation's private key, which opens what devices seal.
+func (k *Keys) Rescue() []byte {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.file.Rescue
+}
+
+// deviceKey returns the key with which a device proves that it made a rescue
+// file. It follows from the device's id, so nothing is stored that a copy of
+// the database would give away.
+func (k *Keys) deviceKey(device store.DeviceID) []byte {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	mac := hmac.New(sha256.New, k.file.Rescue)
+	mac.Write([]byte("wardbook device key\x00"))
+	mac.Write([]byte(device))
+	return mac.Sum(nil)
 }
 
 // successor derives the refresh token that follows secret in its family. That it

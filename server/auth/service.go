@@ -15,6 +15,7 @@ import (
 	"wardbook/server/rpc"
 	"wardbook/server/store"
 	"wardbook/server/store/sqlite"
+	"wardbook/sync/rescue"
 )
 
 // Enrolment is what a new device needs besides the password.
@@ -33,9 +34,12 @@ type Options struct {
 	AccessLife  time.Duration // default 15 minutes
 	RefreshLife time.Duration // absolute; default 30 days
 	Grace       time.Duration // in which a lost refresh reply is repeated; default 60 s
-	Issuer      string        // default "wardbook"
-	Audience    string        // default "wardbook"
-	Log         *slog.Logger  // for what happens when nobody asks; default discards
+	// OfflineLease is how long a device may be read without hearing from the
+	// server; default 7 days.
+	OfflineLease time.Duration
+	Issuer       string       // default "wardbook"
+	Audience     string       // default "wardbook"
+	Log          *slog.Logger // for what happens when nobody asks; default discards
 }
 
 func (o *Options) fill() {
@@ -53,6 +57,9 @@ func (o *Options) fill() {
 	}
 	if o.Grace <= 0 {
 		o.Grace = 60 * time.Second
+	}
+	if o.OfflineLease <= 0 {
+		o.OfflineLease = 7 * 24 * time.Hour
 	}
 	if o.Issuer == "" {
 		o.Issuer = "wardbook"
@@ -135,6 +142,9 @@ type Grant struct {
 	Account   store.Account // without its password hash
 	Device    store.Device
 	ServerKey ed25519.PublicKey // verifies what the server signs for devices
+	RescueKey []byte            // the organisation's public key, to which devices seal
+	DeviceKey []byte            // proves that the device made a rescue file
+	Lease     time.Duration     // how long the device may be read without hearing from the server
 }
 
 // Login signs somebody in on a device, which it enrols when it is new. Wrong
@@ -274,6 +284,7 @@ func (s *Service) grant(g Grant, family store.FamilyID) (Grant, error) {
 	}
 	g.Account.PasswordHash = ""
 	g.ServerKey = s.keys.Receipt().Public().(ed25519.PublicKey)
+	g.RescueKey, g.DeviceKey, g.Lease = rescue.PublicKey(s.keys.Rescue()), s.keys.deviceKey(g.Device.ID), s.opts.OfflineLease
 	return g, nil
 }
 

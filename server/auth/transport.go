@@ -32,6 +32,9 @@ type grantResponse struct {
 	Account   accountBody       `json:"account"`
 	Device    deviceReference   `json:"device"`
 	ServerKey ed25519.PublicKey `json:"server_public_key" doc:"Ed25519; verifies receipts and pages"`
+	RescueKey []byte            `json:"rescue_public_key" doc:"X25519; rescue files and store keys are sealed to it"`
+	DeviceKey []byte            `json:"device_key" doc:"proves that this device made a rescue file"`
+	Lease     int64             `json:"lease_seconds" doc:"how long the device may be read without hearing from the server"`
 }
 
 type deviceReference struct {
@@ -75,7 +78,19 @@ func granted(g Grant, err error) (grantResponse, error) {
 	if err != nil {
 		return grantResponse{}, err
 	}
-	return grantResponse{g.Access, g.Expires, g.Refresh, accountOf(g.Account), deviceReference{g.Device.ID}, g.ServerKey}, nil
+	return grantResponse{g.Access, g.Expires, g.Refresh, accountOf(g.Account), deviceReference{g.Device.ID}, g.ServerKey, g.RescueKey, g.DeviceKey,
+		int64(g.Lease / time.Second)}, nil
+}
+
+type openRequest struct {
+	Name     string         `json:"name" maxlen:"100"`
+	Password string         `json:"password" maxlen:"512"`
+	Device   store.DeviceID `json:"device_id" maxlen:"40"`
+	Sealed   string         `json:"sealed" maxlen:"1000" doc:"the store's key, sealed to the organisation's, in base64"`
+}
+
+type openResponse struct {
+	Key []byte `json:"key"`
 }
 
 type logoutRequest struct {
@@ -102,10 +117,40 @@ type deviceBody struct {
 	RevokedAt  *time.Time      `json:"revoked_at"`
 	Reason     string          `json:"reason"`
 	Lost       bool            `json:"lost"`
-	Unsent     int             `json:"unsent" doc:"changesets that it last said the server had not"`
+	Name       string          `json:"account_name" doc:"of the account"`
+	Display    string          `json:"display_name" doc:"of the account"`
+	App        string          `json:"app" doc:"build that it ran; empty before its first session"`
+	ToldAt     *time.Time      `json:"reported_at" doc:"when it last reported of its outbox"`
+	Unsent     int             `json:"unsent" doc:"changesets that it then held and the server had not received"`
+	Oldest     *time.Time      `json:"oldest_unsent_at" doc:"of the oldest of them, by the device's clock"`
+	Headroom   uint64          `json:"headroom" doc:"bytes that its browser would still have stored; 0 if unknown"`
+	ReceivedAt *time.Time      `json:"received_at" doc:"when the last work of it became durable here"`
 	// When it last came back without the store that it had, with what.
 	VanishedAt   *time.Time `json:"store_vanished_at" doc:"when it came back without its store; null: it never did"`
 	VanishedLeft int        `json:"store_vanished_unsent" doc:"changesets that the vanished store had last said were unsent"`
+}
+
+func deviceOf(s store.DeviceState) deviceBody {
+	moment := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		return &t
+	}
+	d := s.Device
+	return deviceBody{ID: d.ID, Account: d.Account, Label: d.Label, EnrolledAt: d.EnrolledAt, LastSeenAt: d.LastSeenAt,
+		RevokedAt: moment(d.RevokedAt), Reason: d.Reason, Lost: d.Lost, Name: s.AccountName, Display: s.Display, App: s.App,
+		ToldAt: moment(s.ToldAt), Unsent: s.Unsent, Oldest: moment(s.Oldest), Headroom: s.Headroom, ReceivedAt: moment(s.ReceivedAt),
+		VanishedAt: moment(d.VanishedAt), VanishedLeft: d.VanishedLeft}
+}
+
+type unitDevicesRequest struct {
+	After store.DeviceID `query:"after" json:"-" maxlen:"40" doc:"the last id of the page before"`
+	Limit int            `query:"limit" json:"-" doc:"1 to 200"`
+}
+
+type lostRequest struct {
+	ID store.DeviceID `path:"id" json:"-" maxlen:"40"`
 }
 
 type devicesRequest struct {
@@ -206,10 +251,13 @@ func (s *Service) Routes() []rpc.Route {
 		rpc.New("POST", "/api/v1/auth/login", "Sign in on a device", s.login, small).Open(),
 		rpc.New("POST", "/api/v1/auth/refresh", "Trade the refresh token for new tokens", s.refresh, small).Open(),
 		changing(rpc.New("POST", "/api/v1/auth/logout", "End this sign-in", s.logout, small)),
+		rpc.New("POST", "/api/v1/auth/open", "Give the key of a device's store back to its account", s.openKey, small).Open(),
 		changing(rpc.New("GET", "/api/v1/auth/me", "Who is signed in", s.me, small)),
 		changing(rpc.New("POST", "/api/v1/auth/password", "Change one's own password", s.password, small)),
 		rpc.New("GET", "/api/v1/auth/devices", "List one's own devices", s.ownDevices, small),
 		rpc.New("POST", "/api/v1/auth/devices/{id}/revoke", "Revoke one of one's own devices", s.revoke, small),
+		rpc.New("GET", "/api/v1/unit/devices", "List the unit's devices and what was last heard of them", s.unitDevices, small).For(string(store.RoleSupervisor)),
+		rpc.New("POST", "/api/v1/unit/devices/{id}/lost", "Report a device of the unit as lost: it is shut out and wipes itself", s.lost, small).For(string(store.RoleSupervisor)),
 
 		rpc.New("GET", "/api/v1/admin/accounts", "List accounts by name", s.list, small).For(admin),
 		rpc.New("POST", "/api/v1/admin/accounts", "Create an account", s.create, small).For(admin),
@@ -229,6 +277,11 @@ func (s *Service) login(ctx context.Context, r loginRequest) (grantResponse, err
 	return granted(s.Login(ctx, Credentials{
 		Name: r.Name, Password: r.Password, Code: r.Code, Device: r.Device, Label: r.Label, Address: rpc.InfoFrom(ctx).Address,
 	}))
+}
+
+func (s *Service) openKey(ctx context.Context, r openRequest) (openResponse, error) {
+	key, err := s.OpenStore(ctx, Credentials{Name: r.Name, Password: r.Password, Device: r.Device, Address: rpc.InfoFrom(ctx).Address}, r.Sealed)
+	return openResponse{key}, err
 }
 
 func (s *Service) refresh(ctx context.Context, r refreshRequest) (grantResponse, error) {
@@ -351,18 +404,36 @@ func (s *Service) devices(ctx context.Context, r devicesRequest) (devicesRespons
 		return devicesResponse{}, err
 	}
 	all, err := s.Devices(ctx, p, r.Account, r.After, limit)
+	return devicesOf(all), err
+}
+
+func devicesOf(all []store.DeviceState) devicesResponse {
 	out := devicesResponse{Devices: []deviceBody{}}
 	for _, d := range all {
-		b := deviceBody{ID: d.ID, Account: d.Account, Label: d.Label, EnrolledAt: d.EnrolledAt, LastSeenAt: d.LastSeenAt, Reason: d.Reason, Lost: d.Lost, Unsent: d.Unsent, VanishedLeft: d.VanishedLeft}
-		if !d.VanishedAt.IsZero() {
-			b.VanishedAt = &d.VanishedAt
-		}
-		if d.Revoked() {
-			b.RevokedAt = &d.RevokedAt
-		}
-		out.Devices = append(out.Devices, b)
+		out.Devices = append(out.Devices, deviceOf(d))
 	}
-	return out, err
+	return out
+}
+
+func (s *Service) unitDevices(ctx context.Context, r unitDevicesRequest) (devicesResponse, error) {
+	limit, err := pageLimit(r.Limit)
+	if err != nil {
+		return devicesResponse{}, err
+	}
+	p, err := FromContext(ctx)
+	if err != nil {
+		return devicesResponse{}, err
+	}
+	all, err := s.UnitDevices(ctx, p, r.After, limit)
+	return devicesOf(all), err
+}
+
+func (s *Service) lost(ctx context.Context, r lostRequest) (rpc.None, error) {
+	p, err := FromContext(ctx)
+	if err != nil {
+		return rpc.None{}, err
+	}
+	return rpc.None{}, s.RevokeDevice(ctx, p, r.ID, "lost", true)
 }
 
 func (s *Service) revoke(ctx context.Context, r revokeRequest) (rpc.None, error) {

@@ -57,14 +57,14 @@ func (c *closed) read(tx *sqlite.Tx) error {
 				c.accounts = append(c.accounts, a)
 			}
 			for last := store.DeviceID(""); ; {
-				devices, err := tx.Devices(a.ID, last, page)
+				devices, err := tx.DeviceStates(a.ID, "", last, page)
 				if err != nil {
 					return err
 				}
 				for _, d := range devices {
 					last = d.ID
 					if !d.RevokedAt.IsZero() {
-						c.devices = append(c.devices, d)
+						c.devices = append(c.devices, d.Device)
 					}
 				}
 				if len(devices) < page {

@@ -43,38 +43,6 @@ func (tx *Tx) Device(id store.DeviceID) (store.Device, error) {
 	return d, nil
 }
 
-// Devices returns up to limit devices whose ids come after the given one, by id;
-// of one account, or of all when account is empty.
-func (tx *Tx) Devices(account store.AccountID, after store.DeviceID, limit int) ([]store.Device, error) {
-	rows, err := tx.Query(`SELECT `+deviceColumns+`,
-			(SELECT coalesce(max(vanished_at), 0) FROM replicas r WHERE r.account = a.name AND r.device = d.id),
-			(SELECT coalesce(sum(unsent), 0) FROM replicas r WHERE r.account = a.name AND r.device = d.id AND vanished_at > 0),
-			(SELECT coalesce(sum(unsent), 0) FROM replicas r WHERE r.account = a.name AND r.device = d.id AND vanished_at = 0 AND retired_at = 0)
-		FROM (SELECT `+deviceColumns+` FROM devices WHERE (?1 = '' OR account = ?1) AND id > ?2 ORDER BY id LIMIT ?3) AS d
-		JOIN (SELECT id AS owner, name FROM accounts) AS a ON a.owner = d.account ORDER BY d.id`, account, after, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list devices: %w", err)
-	}
-	defer rows.Close()
-	var all []store.Device
-	for rows.Next() {
-		var vanished int64
-		var left, unsent int
-		d, err := scanDevice(scanMore{rows, []any{&vanished, &left, &unsent}})
-		if err != nil {
-			return nil, fmt.Errorf("list devices: %w", err)
-		}
-		if d.VanishedLeft, d.Unsent = left, unsent; vanished > 0 {
-			d.VanishedAt = fromMillis(vanished)
-		}
-		all = append(all, d)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list devices: %w", err)
-	}
-	return all, nil
-}
-
 // CountDevices returns how many devices of the account are not revoked.
 func (tx *Tx) CountDevices(account store.AccountID) (n int, err error) {
 	if err := tx.QueryRow(`SELECT count(*) FROM devices WHERE account = ? AND revoked_at IS NULL`, account).Scan(&n); err != nil {
