@@ -330,8 +330,9 @@ function shareKeys(): void {
       if (member) ring.postMessage({ for: data.need, opened: member.opened } satisfies Keyring)
     } else if ('for' in data) {
       if (data.for === tab) received?.(data.opened)
-    } else if (!member) {
-      void join(data.joined, null).catch(leave)
+    } else {
+      // Not before this tab has done with looking by itself: it would join twice.
+      void began?.then(() => (member ? undefined : join(data.joined, null))).catch(leave)
     }
   }
 }
