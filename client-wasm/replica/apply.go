@@ -149,7 +149,7 @@ func entryOf(replica conflict.ReplicaID, e Entry) bool { return e.Changeset.Dot.
 
 // release takes those entries out of the outbox whose writes the base covers.
 // The heads stay as they are, for the base says the same; but for those of
-// records that left.
+// records that left, or whose stream is not to be held any more.
 func (r *Replica) release(ctx context.Context, entries []Entry) error {
 	for part := range slices.Chunk(entries, 256) {
 		holdings, err := r.touched(ctx, part)
@@ -165,12 +165,12 @@ func (r *Replica) release(ctx context.Context, entries []Entry) error {
 		counts := r.counts
 		for _, id := range slices.SortedFunc(maps.Keys(holdings), conflict.Dot.Compare) {
 			h := holdings[id]
-			if !h.Left {
+			if !h.Left && r.holds(protocol.Stream{Unit: h.Unit, Register: h.Register}) {
 				continue
 			}
 			// It has no base that says the same.
 			h.Entries = slices.DeleteFunc(slices.Clone(h.Entries), func(e Entry) bool { return slices.Contains(b.Remove, e.No) })
-			if r.keeps(&h) {
+			if !h.Left && h.Base.Len()+len(h.Entries) > 0 || r.keeps(&h) {
 				r.put(b, &counts, h, nil)
 				continue
 			}

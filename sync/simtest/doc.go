@@ -36,7 +36,7 @@
 // The oracles are tested as well: each of the seeded bugs in bug.go must be
 // caught, and every oracle must catch one.
 //
-// Six things are known, and excused as narrowly as can be told:
+// Seven things are known, and excused as narrowly as can be told:
 //
 //   - A changeset that was received under a replica id which its store has given
 //     up since (as the loser of a fork) is not sent again to a server that comes
@@ -48,9 +48,12 @@
 //     copies: it is there twice, as a sibling of itself.
 //   - A changeset that others have seen, but whose author was not told so before
 //     the server was restored without it, gets another dot if its store loses a
-//     fork in the new epoch.
+//     fork in the new epoch. Who had seen it gives it back: it is there twice.
 //   - A copy of a store goes on showing a refusal that a restored server, to which
 //     another copy handed the changeset in again, has not repeated.
+//   - A restored server that has lost that a record was sent to another unit holds
+//     back what was written there since, as of a wrong unit, if it comes before
+//     the sending is given back. Its author sees it, and a supervisor releases it.
 //   - A store and the server that both go back may use a dot twice. Such a run
 //     ends there and counts as excused.
 //

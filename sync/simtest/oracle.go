@@ -133,7 +133,11 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64, 
 		v.w.fail(oracleRedot, fmt.Sprintf("changeset %d of %s is stored as %v and as %v", n, v.w.truth.sets[n].by, was, c.Dot))
 	}
 	for _, was := range v.w.ghosts[n] {
-		if was != c.Dot && v.w.observed.has(n) && !v.w.shared.has(n) {
+		switch {
+		case was == c.Dot:
+		case !v.w.observed.has(n) || v.w.shared.has(n):
+			v.w.twins = v.w.twins.with(n) // the other one may be given back
+		default:
 			v.w.fail(oracleRedot, fmt.Sprintf("changeset %d of %s was stored as %v before the restore and comes back as %v", n, v.w.truth.sets[n].by, was, c.Dot))
 		}
 	}
@@ -357,11 +361,14 @@ func (v *server) epoch() protocol.Token { return v.db.Epoch().Token }
 func (d *device) checkReads(id conflict.RecordID) {
 	h, ok := d.holding(id)
 	head := d.head(&h)
-	if ok && d.w.bug == NoBug && (h.Base.Len() == 0) != (h.Index.Flags&replica.FlagGhost != 0) && head.Len() == 0 && len(h.Entries) > 0 {
-		d.w.fail(oracleScreen, fmt.Sprintf("device %d: record %v is a ghost and not marked as one", d.no, id))
+	if ok && !h.Left && d.w.bug == NoBug && (h.Base.Len() == 0) != (h.Index.Flags&replica.FlagGhost != 0) && head.Len() == 0 && len(h.Entries) > 0 {
+		d.w.fail(oracleScreen, fmt.Sprintf("device %d: record %v is a ghost and not marked as one: flags %b, left %v, %d entries", d.no, id, h.Index.Flags, h.Left, len(h.Entries)))
 	}
 	before := d.shown[id]
 	if ok && before.head.Len() > 0 && head.Equal(before.head) {
+		if before.left != h.Left || before.unit != h.Unit {
+			d.shown[id] = shown{h.Unit, h.Left, before.head, before.fields}
+		}
 		return
 	}
 	now := make(screen, 0, head.Len())
