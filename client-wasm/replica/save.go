@@ -46,19 +46,20 @@ func (r *Replica) saveForm(ctx context.Context, q SaveRequest) (SaveReply, Chang
 		return SaveReply{}, Changed{}, noForm(q.Key)
 	}
 	h := Holding{ID: d.Record, Register: d.Register, Unit: d.Unit}
-	if !d.Record.IsZero() {
+	s := r.stream(protocol.Stream{Unit: d.Unit, Register: d.Register})
+	switch {
+	case !d.Record.IsZero():
 		// A record that left the scope meanwhile is written to all the same:
 		// the server knows where it lives now. It is kept until that has it.
 		held, ok, err := r.holding(ctx, d.Record)
 		if err != nil {
 			return SaveReply{}, Changed{}, fmt.Errorf("save: %w", err)
 		}
-		if ok {
+		if h.Left = s == nil || s.whole(); ok { // else it is still to come
 			h = held
-		} else {
-			s := r.stream(protocol.Stream{Unit: d.Unit, Register: d.Register})
-			h.Left = s == nil || s.whole() // else it is still to come
 		}
+	case s == nil || s.Withdrawn: // a form of the unit that its author was in before
+		h.Left = d.Unit != r.meta.Account.Unit
 	}
 	def := r.version(d.Register, d.Definition)
 	if def == nil {
