@@ -40,10 +40,11 @@ import (
 
 // appConfig is what an app is started with.
 type appConfig struct {
-	data      string // the data folder
-	enrolment auth.Enrolment
-	origins   []string
-	log       *slog.Logger
+	data       string // the data folder
+	enrolment  auth.Enrolment
+	origins    []string
+	log        *slog.Logger
+	perAccount int // sockets of an account; 0 means the default
 	// definitions are the registers; nil means the templates.
 	definitions []*register.Definition
 }
@@ -110,7 +111,7 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	if a.replication, err = replication.NewServer(replication.Config{Store: a.store, Ledger: a.ledger, Auth: a.auth, Bus: a.bus,
 		Reinstate: func(tx *sqlite.Tx, records []conflict.RecordID) ([]protocol.StreamMark, error) {
 			return a.review.Reinstate(tx, records) // made below, before the first session
-		}, Origins: cfg.origins, Now: nowMillis, Log: cfg.log, Registerer: metrics}); err != nil {
+		}, Origins: cfg.origins, PerAccount: cfg.perAccount, Now: nowMillis, Log: cfg.log, Registerer: metrics}); err != nil {
 		return nil, err
 	}
 	if a.review, err = review.New(ctx, review.Config{Store: a.store, Ledger: a.ledger, Definition: a.definition, IsUnit: directory.IsUnit,

@@ -10,7 +10,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"wardbook/server/auth"
@@ -20,10 +23,14 @@ import (
 	"wardbook/web"
 )
 
-func benchCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.Writer) int {
+func benchCommand(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	fs := flag.NewFlagSet("wardbook bench", flag.ContinueOnError)
 	file := fs.String("json", "", "also write every sample to this file, as JSON")
 	quick := fs.Bool("quick", false, "a tenth of the work and 3 rounds; ratios then say less")
+	long := fs.Bool("long", false, "also grow to a million records, which takes minutes")
+	hold := fs.String("hold", "", "serve from this folder for a bench that runs beside, which starts this itself")
+	only := fs.String("only", "", "parts to run, divided by commas: "+strings.Join(bench.Parts, ", ")+"; default all")
+	program := fs.String("program", "", "the wardbook that serves idle sockets; default this program")
 	rounds := fs.Int("rounds", 0, "rounds of each part; default 5, with -quick 3")
 	if code, done := parseFlags(fs, args, errs); done {
 		return code
@@ -36,14 +43,45 @@ func benchCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 		fmt.Fprintln(errs, "wardbook bench: -rounds must not be negative")
 		return 2
 	}
-	cfg := bench.Config{Start: startBench, Dist: web.Dist(), Rounds: *rounds, Log: errs}
+	spareHeap() // as serve does
+	if *hold != "" {
+		if err := bench.Hold(ctx, startBench, *hold, in, out); err != nil {
+			fmt.Fprintf(errs, "wardbook bench -hold: %v\n", err)
+			return 1
+		}
+		return 0
+	}
+	var parts []string
+	if *only != "" {
+		parts = strings.Split(*only, ",")
+	}
+	for _, part := range parts {
+		if !slices.Contains(bench.Parts, part) {
+			fmt.Fprintf(errs, "wardbook bench: -only: there is no part %q; take some of %s\n", part, strings.Join(bench.Parts, ", "))
+			return 2
+		}
+	}
+	if *program == "" {
+		self, err := os.Executable()
+		if err != nil {
+			fmt.Fprintf(errs, "wardbook bench: find this program: %v; name it by -program\n", err)
+			return 1
+		}
+		*program = self
+	}
+	cfg := bench.Config{Start: startBench, Dist: web.Dist(), Rounds: *rounds, Only: parts, Log: errs, Child: func(ctx context.Context, dir string) *exec.Cmd {
+		return exec.CommandContext(ctx, *program, "bench", "-hold", dir)
+	}}
+	if *long {
+		cfg.Work = bench.Full
+		cfg.Work.Long = true
+	}
 	if *quick {
 		cfg.Work = bench.Quick
 		if cfg.Rounds == 0 {
 			cfg.Rounds = 3
 		}
 	}
-	spareHeap() // as serve does
 	report, err := bench.Run(ctx, cfg)
 	if err == nil {
 		report.Print(out)
@@ -64,7 +102,7 @@ func benchCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 // startBench starts the program as serve does, at a free port.
 func startBench(ctx context.Context, dir string, def *register.Definition) (*bench.Server, error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a, err := openApp(ctx, appConfig{data: dir, enrolment: auth.EnrolByPassword, definitions: []*register.Definition{def}, log: log})
+	a, err := openApp(ctx, appConfig{data: dir, enrolment: auth.EnrolByPassword, definitions: []*register.Definition{def}, perAccount: 20_000, log: log})
 	if err != nil {
 		return nil, err
 	}

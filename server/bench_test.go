@@ -18,18 +18,22 @@ func TestBenchRunsOnRealParts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds, and more under the race detector")
 	}
+	program, err := buildServer()
+	if err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(t.TempDir(), "bench.json")
 	var out, errs bytes.Buffer
-	if code := benchCommand(context.Background(), []string{"-quick", "-rounds", "1", "-json", file}, nil, &out, &errs); code != 0 {
+	if code := benchCommand(context.Background(), []string{"-quick", "-rounds", "1", "-program", program, "-json", file}, nil, &out, &errs); code != 0 {
 		t.Fatalf("got exit code %d: %s", code, errs.String())
 	}
-	for _, want := range []string{"W1 ", "W2 ", "W3 ", "W4 ", "rest "} {
+	for _, want := range []string{"W1 ", "W2 ", "W3 ", "W4 ", "idle ", "grow ", "rest "} {
 		if !strings.Contains(out.String(), "\n"+want) {
 			t.Errorf("the table has no line %q:\n%s", want, out.String())
 		}
 	}
-	b, err := os.ReadFile(file)
-	if err != nil {
+	var b []byte
+	if b, err = os.ReadFile(file); err != nil {
 		t.Fatal(err)
 	}
 	var r bench.Report

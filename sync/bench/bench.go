@@ -7,7 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,10 +22,26 @@ type Config struct {
 	Dist   fs.FS     // the built app, nil to leave its sizes out
 	Work   Work      // the zero Work means Full
 	Rounds int       // of each part; 0 means 5
+	Only   []string  // parts to run; empty for all
 	Log    io.Writer // progress, nil for none
+	// Child returns a command that calls Hold for a data folder; nil to leave
+	// idle sockets out.
+	Child func(ctx context.Context, dir string) *exec.Cmd
 }
 
-// Run measures everything once. What it leaves on disk while it runs is in the
+// The parts of a run.
+const (
+	PartSync   = "sync"   // W1, W4, W2, bytes at rest
+	PartMerge  = "merge"  // W3
+	PartGrowth = "growth" // records, devices, writers of a field
+	PartIdle   = "idle"   // idle sockets
+	PartSize   = "size"   // of the first download
+)
+
+// Parts lists them in their order.
+var Parts = []string{PartSync, PartMerge, PartGrowth, PartIdle, PartSize}
+
+// Run measures once. What it leaves on disk while it runs is in the
 // folder for temporary files, and removed.
 func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 	if cfg.Work == (Work{}) {
@@ -44,9 +62,27 @@ func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	r := &Report{At: time.Now().UTC(), Machine: machine(), Go: runtime.Version(), Rounds: cfg.Rounds, Work: cfg.Work, Pairs: map[string]Pair{}}
+	for _, part := range []struct {
+		name string
+		run  func(context.Context, Config, *Report) error
+	}{{PartSync, b.syncing}, {PartMerge, b.merging}, {PartGrowth, b.growing}, {PartIdle, b.idling}, {PartSize, b.sizing}} {
+		if len(cfg.Only) > 0 && !slices.Contains(cfg.Only, part.name) {
+			continue
+		}
+		if err := part.run(ctx, cfg, r); err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	r.judge()
+	return r, nil
+}
+
+// syncing measures W1, W4 and W2, in turn with the floor, and what a record
+// takes at rest.
+func (b *bencher) syncing(ctx context.Context, cfg Config, r *Report) error {
 	fmt.Fprintf(cfg.Log, "making %d records\n", cfg.Work.Records)
 	if err := b.prepare(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	for i := range cfg.Rounds {
 		fmt.Fprintf(cfg.Log, "round %d of %d\n", i+1, cfg.Rounds)
@@ -61,33 +97,53 @@ func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 			fmt.Fprintf(cfg.Log, "  %s %-5s %5d ms, CPU %5d ms\n", what, map[bool]string{true: "ours", false: "floor"}[ours], s.Took.Milliseconds(), s.CPU.Milliseconds())
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	r.Rest = b.rest
+	return nil
+}
+
+// merging measures W3.
+func (b *bencher) merging(ctx context.Context, cfg Config, r *Report) (err error) {
 	fmt.Fprintln(cfg.Log, "merging")
 	w := merging.New(seed, cfg.Work.Records, cfg.Work.Writes)
 	for i := range cfg.Rounds {
 		n, err := mergeAlone(w)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		r.Merge = append(r.Merge, n)
 		if n, err = b.applyStored(ctx, w, i); err != nil {
-			return nil, fmt.Errorf("W3: %w", err)
+			return err
 		}
 		r.Apply = append(r.Apply, n)
 	}
 	if r.WASM, err = mergeWASM(ctx); err != nil {
 		r.NoWASM = err.Error()
 	}
-	if cfg.Dist != nil {
-		if r.Sizes, err = sizes(cfg.Dist); err != nil {
-			return nil, fmt.Errorf("sizes of the app: %w", err)
-		}
+	return nil
+}
+
+func (b *bencher) growing(ctx context.Context, cfg Config, r *Report) (err error) {
+	fmt.Fprintln(cfg.Log, "growth")
+	r.Growth, err = b.grow(ctx)
+	return err
+}
+
+func (b *bencher) idling(ctx context.Context, cfg Config, r *Report) (err error) {
+	fmt.Fprintf(cfg.Log, "%d idle sockets\n", cfg.Work.Sockets)
+	if r.Idle, err = b.holdIdle(ctx, cfg.Child); errors.Is(err, errNoIdle) {
+		r.NoIdle, err = err.Error(), nil
 	}
-	r.judge()
-	return r, nil
+	return err
+}
+
+func (b *bencher) sizing(_ context.Context, cfg Config, r *Report) (err error) {
+	if cfg.Dist != nil {
+		r.Sizes, err = sizes(cfg.Dist)
+	}
+	return err
 }
 
 // machine tells in a few words on what it was measured.

@@ -22,16 +22,19 @@ const (
 
 // Work is how much is done.
 type Work struct {
-	Records int // pushed in W1, received in W4, held by the replica of W3
-	Edits   int // at each device in W2
-	Writes  int // applied in W3
+	Records int  // pushed in W1, received in W4, held by the replica of W3
+	Edits   int  // at each device in W2
+	Writes  int  // applied in W3
+	Sockets int  // held idle
+	Drops   int  // of each side on the bad line
+	Long    bool // grow to a million records
 }
 
 // Full is the work that the budgets are stated for.
-var Full = Work{Records: 10_000, Edits: 1_000, Writes: 100_000}
+var Full = Work{Records: 10_000, Edits: 1_000, Writes: 100_000, Sockets: 10_000, Drops: 40}
 
 // Quick is a tenth of it, for a look in seconds.
-var Quick = Work{Records: 1_000, Edits: 100, Writes: 10_000}
+var Quick = Work{Records: 1_000, Edits: 100, Writes: 10_000, Sockets: 500, Drops: 3}
 
 const base36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
