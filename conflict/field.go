@@ -149,6 +149,20 @@ func (f Field) Write(s Sibling, context Vector) Field {
 	return Field{kept, f.vector.Join(context).With(s.Dot)}
 }
 
+// Restamp returns f with s in the place of its own copy of the same write, if that
+// one has no stamp of the server or an earlier one. A write that does not stand in f
+// changes nothing, and nothing else of f changes. Merging a field of nothing but s
+// would not do: its vector would cover the earlier writes of that replica.
+func (f Field) Restamp(s Sibling) Field {
+	i := f.find(s.Dot)
+	if i < 0 || later(f.siblings[i], s) == f.siblings[i] {
+		return f
+	}
+	all := slices.Clone(f.siblings)
+	all[i] = s
+	return Field{all, f.vector}
+}
+
 // Merge returns the union of two histories of one field: a sibling stays if
 // both hold it, or if one holds it and the other has never seen it. Of two
 // copies of one write, that with the server's time stays.

@@ -129,3 +129,30 @@ func TestMergeOfAReusedDotConverges(t *testing.T) {
 		}
 	})
 }
+
+// TestRestamp: of a write that stands the stamp gets later, and nothing else
+// changes, a concurrent write of the same replica least of all.
+func TestRestamp(t *testing.T) {
+	r := ReplicaID{0: 1}
+	at := func(counter uint64, received int64) Sibling {
+		return Sibling{Dot: Dot{r, counter}, Value: "v", Origin: Origin{Received: received}}
+	}
+	field := Field{}.Write(at(3, 10), Vector{}).Write(at(7, 10), Vector{})
+	for _, c := range []struct {
+		name  string
+		stamp Sibling
+		want  Field
+	}{
+		{"later", at(7, 20), Field{}.Write(at(3, 10), Vector{}).Write(at(7, 20), Vector{})},
+		{"earlier", at(7, 5), field},
+		{"of a write that stands no more", at(5, 20), field},
+		{"of a write never seen", at(8, 20), field},
+	} {
+		if got := field.Restamp(c.stamp); !got.Equal(c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+	}
+	if !field.Equal(Field{}.Write(at(3, 10), Vector{}).Write(at(7, 10), Vector{})) {
+		t.Error("the field itself has changed")
+	}
+}

@@ -149,8 +149,7 @@ func (g *giveBack) record(s protocol.Stream, d *protocol.RecordDelta) error {
 				return err
 			case state == earlier:
 				// Of two copies of one write the later stamped one is kept everywhere.
-				stamp := conflict.Field{}.Write(e.Field.At(i), conflict.Vector{})
-				merged = merged.With(e.Key, merged.Field(e.Key).Merge(stamp))
+				merged = merged.With(e.Key, merged.Field(e.Key).Restamp(e.Field.At(i)))
 				err = take(&given, e.Key)
 			case isClosed:
 				given.Aside = true
@@ -191,7 +190,7 @@ func Stamp(r conflict.Record, c record.Changeset, i int, received int64) conflic
 		for j := range f.Len() {
 			if s := f.At(j); s.Dot == dot && s.Origin.Received < received {
 				s.Origin.Received = received
-				r = r.With(w.Key, f.Merge(conflict.Field{}.Write(s, conflict.Vector{})))
+				r = r.With(w.Key, f.Restamp(s))
 			}
 		}
 		dot.Counter++

@@ -15,16 +15,20 @@
 //
 // There are five mixes. A plain schedule, of which as many as possible are to be
 // played, has 24 steps at 3 devices of three officers in two units: on average
-// 10 things that people do (new, edit, open, save, delete, settle, submit), 8
-// parts of traffic of up to 24 messages each, a supervisor's decision, and cut,
-// repeated, reordered, lost and half-open links and crashes of either side
-// between any two effects; then everything is healed, every device connects
-// again, and all is exchanged and compared. The others have 40 steps at 4
-// devices, two of one officer: changes adds officers who are sent to another
-// unit, revoked or banned with unsent work, records that a supervisor sends to
-// another unit, a definition that gets a field, and changesets that no server
-// can accept; identity adds cloned, rolled-back and wiped stores; restores a
-// server that comes back from a backup, again and again; everything has it all.
+// 8 things that people do (new, edit, open, save, delete, revive, settle, submit),
+// 7 parts of traffic of up to 24 messages each and 3 of one message or effect, a
+// supervisor's decision (approve, return, refuse, withdraw), and 4 troubles: cut,
+// repeated, reordered, lost and half-open links, time that passes, clocks that
+// jump, and crashes of either side between any two effects. Then everything is
+// healed, every device connects again, and all is exchanged and compared.
+//
+// The others have 40 steps at 4 devices, two of one officer, and rarer things.
+// Changes: officers who are sent to another unit, revoked or banned with unsent
+// work, records that a supervisor sends to another unit, a definition that gets a
+// field while devices are out, and changesets that no server can accept in the
+// midst of others. Identity: cloned, rolled-back and wiped stores. Restores: a
+// server that comes back from a backup, again and again, and is given back what it
+// lost. Everything has it all.
 //
 // One schedule in 8 has its messages carried through the codec. One in 32 is
 // played again on devices whose clocks are right, and must end the same.
@@ -65,7 +69,19 @@
 // transcript again with -play FILE. TestSeeds plays fixed seeds, "make test"
 // 50,000 fresh ones, TestSeededBugs every seeded bug.
 //
+// A plain schedule takes 0.39 ms of one core and 2,600 allocations, so that two
+// cores that do nothing else play some 5,000 a second, and the others 1,500 to
+// 2,500. To measure it: "time bin/wardbook sim -mix plain -from 1 -seeds 20000",
+// and divide what it says of user and system time by the schedules.
+//
 // It and the benchmark are the only packages that import both the client and the
-// server. It does not test the codecs of stores and sockets, real storage
-// engines, or anything that takes wall time.
+// server.
+//
+// Not simulated are the desk and the hub, which need SQL (packages review and hub
+// have tests of their own; here decisions are written through the ledger, and
+// nobody pulls); units that are split, merged or renamed (scenes of package town);
+// the mass-change brake, whose threshold a city of a few records never meets;
+// retirement of replicas; peers of an earlier wire version, as long as the first
+// is a draft; the codecs of stores, sockets and real storage engines; and anything
+// that takes wall time.
 package simtest
