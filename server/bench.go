@@ -127,6 +127,7 @@ func startBench(ctx context.Context, dir string, def *register.Definition) (*ben
 		RestBytes: func(ctx context.Context) (int64, int64, error) {
 			return a.store.RecordBytes(ctx, filepath.Join(dir, "rest.db"))
 		},
+		Serve: server.Serve,
 		Close: func() error {
 			server.Close()
 			return stop()

@@ -40,6 +40,12 @@ func TestBenchRunsOnRealParts(t *testing.T) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		t.Fatal(err)
 	}
+	if r.NoLine == "" && len(r.Resume.Ours) != r.Work.Drops {
+		t.Errorf("the bad line: got %d drops, want %d or a word that there can be no line", len(r.Resume.Ours), r.Work.Drops)
+	}
+	if r.NoIdle == "" && (r.Idle.Answered != r.Work.Sockets || r.Idle.Bytes <= 0) {
+		t.Errorf("idle sockets: got %+v, want %d that answer", r.Idle, r.Work.Sockets)
+	}
 	for _, name := range []string{"W1", "W2", "W4"} {
 		p := r.Pairs[name]
 		if len(p.Ours) != 1 || len(p.Floor) != 1 || p.Ours[0].Took <= 0 || p.Ours[0].Up+p.Ours[0].Down == 0 || p.Floor[0].Up+p.Floor[0].Down == 0 {

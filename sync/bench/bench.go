@@ -35,11 +35,12 @@ const (
 	PartMerge  = "merge"  // W3
 	PartGrowth = "growth" // records, devices, writers of a field
 	PartIdle   = "idle"   // idle sockets
+	PartLine   = "line"   // resuming on a bad line
 	PartSize   = "size"   // of the first download
 )
 
 // Parts lists them in their order.
-var Parts = []string{PartSync, PartMerge, PartGrowth, PartIdle, PartSize}
+var Parts = []string{PartSync, PartMerge, PartGrowth, PartIdle, PartLine, PartSize}
 
 // Run measures once. What it leaves on disk while it runs is in the
 // folder for temporary files, and removed.
@@ -65,7 +66,7 @@ func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, Config, *Report) error
-	}{{PartSync, b.syncing}, {PartMerge, b.merging}, {PartGrowth, b.growing}, {PartIdle, b.idling}, {PartSize, b.sizing}} {
+	}{{PartSync, b.syncing}, {PartMerge, b.merging}, {PartGrowth, b.growing}, {PartIdle, b.idling}, {PartLine, b.resuming}, {PartSize, b.sizing}} {
 		if len(cfg.Only) > 0 && !slices.Contains(cfg.Only, part.name) {
 			continue
 		}
@@ -135,6 +136,14 @@ func (b *bencher) idling(ctx context.Context, cfg Config, r *Report) (err error)
 	fmt.Fprintf(cfg.Log, "%d idle sockets\n", cfg.Work.Sockets)
 	if r.Idle, err = b.holdIdle(ctx, cfg.Child); errors.Is(err, errNoIdle) {
 		r.NoIdle, err = err.Error(), nil
+	}
+	return err
+}
+
+func (b *bencher) resuming(ctx context.Context, cfg Config, r *Report) (err error) {
+	fmt.Fprintf(cfg.Log, "%d drops on a bad line\n", cfg.Work.Drops)
+	if r.Resume, err = b.resume(ctx); errors.Is(err, errNoLine) {
+		r.NoLine, err = err.Error(), nil
 	}
 	return err
 }

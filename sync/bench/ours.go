@@ -34,7 +34,9 @@ type Server struct {
 	// RestBytes returns how many bytes the records take at rest, each with its
 	// keys and indexes and without its history, and how many records there are.
 	RestBytes func(ctx context.Context) (bytes, records int64, err error)
-	Close     func() error
+	// Serve serves at a further address, until Close.
+	Serve func(net.Listener) error
+	Close func() error
 }
 
 // StartServer starts the production server on the data folder dir, with def as

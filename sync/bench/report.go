@@ -90,6 +90,8 @@ type Report struct {
 	Growth  Growth          `json:"growth"`
 	Idle    Idle            `json:"idle"`
 	NoIdle  string          `json:"no_idle,omitempty"`
+	Resume  Resume          `json:"resume"`
+	NoLine  string          `json:"no_line,omitempty"`
 	Sizes   []Size          `json:"sizes"`
 	Lines   []Line          `json:"lines"`
 }
@@ -168,6 +170,16 @@ func (r *Report) judge() {
 		n := float64(r.Idle.Bytes) / float64(r.Idle.Sockets) / 1024
 		add("idle", fmt.Sprintf("KiB a socket, %d held", r.Idle.Answered), n, 12, fmt.Sprintf("%.1f", n), "<= 12", true)
 	}
+	if len(r.Resume.Ours) > 0 {
+		for _, of := range []struct {
+			name  string
+			share float64
+			limit float64
+		}{{"p50", 0.5, 1.3}, {"p95", 0.95, 2}} {
+			n := rank(r.Resume.Ours, of.share).Seconds() / rank(r.Resume.Raw, of.share).Seconds()
+			add("line", fmt.Sprintf("%d edits after a drop, %s against a raw sender", resumeEdits, of.name), n, of.limit, fmt.Sprintf("%.2f x", n), fmt.Sprintf("<= %g x", of.limit), true)
+		}
+	}
 	grown := func(what string, points []Point) {
 		if len(points) == 0 {
 			return
@@ -223,6 +235,13 @@ func (r *Report) Print(w io.Writer) {
 	case r.Idle.Sockets > 0:
 		fmt.Fprintf(w, "idle sockets: %d held, all answer; the server's process grew by %.1f KiB each, and by %.1f before it had collected its garbage; it holds %.0f MiB without them\n",
 			r.Idle.Answered, float64(r.Idle.Bytes)/float64(r.Idle.Sockets)/1024, float64(r.Idle.Unrested)/float64(r.Idle.Sockets)/1024, float64(r.Idle.Base)/(1<<20))
+	}
+	switch {
+	case r.NoLine != "":
+		fmt.Fprintf(w, "resuming on a bad line was not measured: %s\n", r.NoLine)
+	case len(r.Resume.Ours) > 0:
+		fmt.Fprintf(w, "bad line (500 ms there and back, 64 kbit/s, 5 %% loss), %d drops: ours p50 %.1f s, p95 %.1f s; raw %.1f s, %.1f s; %d bytes up, %d down\n", len(r.Resume.Ours),
+			rank(r.Resume.Ours, 0.5).Seconds(), rank(r.Resume.Ours, 0.95).Seconds(), rank(r.Resume.Raw, 0.5).Seconds(), rank(r.Resume.Raw, 0.95).Seconds(), r.Resume.Up, r.Resume.Down)
 	}
 	if r.NoWASM != "" {
 		fmt.Fprintf(w, "W3: merges as WASM were not measured: %s\n", r.NoWASM)
