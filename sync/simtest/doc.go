@@ -62,7 +62,9 @@
 //     ends there and counts as excused.
 //
 // A refusal is taken to travel with the acknowledgement behind it: one alone is
-// never dropped or overtaken, as on a socket it cannot be.
+// never dropped or overtaken, as on a socket it cannot be. On a connection that lost
+// a message in its midst, or had two change places, "synced" may be said before own
+// writes have come back, for the lost acknowledgement pointed at them.
 //
 // To play it: "make sim", or "wardbook sim -seeds N -from S -mix NAME", which
 // prints seed, commit and minimised transcript of a violation, and plays such a

@@ -530,6 +530,9 @@ func (d *device) checkSynced() {
 			d.w.fail(oracleSynced, fmt.Sprintf("device %d says synced; the server does not hold changeset %d", d.no, n))
 		}
 	}
+	if d.link != nil && d.link.disturbed {
+		return // an acknowledgement that was lost says what is to come back
+	}
 	for e := range d.mem.EachEntry {
 		n, _ := d.w.truth.number(e.Changeset.At)
 		if e.Refusal != nil || d.stranded.has(n) && d.w.restored {
