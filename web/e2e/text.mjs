@@ -9,7 +9,7 @@ import { bundle } from '../build.mjs';
 const src = fileURLToPath(new URL('../src/', import.meta.url));
 
 /** Words that are the same in every language. */
-const names = /^(Wardbook|m|[arx])$/; // the product, metres, and the keys of the desk
+const names = /^(Wardbook|m|[arx]|Enter|Shift|Ctrl|S)$/; // the product, metres, and keys
 
 /** Addresses and commands on the hub's page, which a machine's keeper types as they are. */
 const technical = /^(GET|POST) \/hub\/|^wardbook hub /;

@@ -28,6 +28,8 @@ import './views/devices'
 import './views/held'
 import './views/here'
 import './views/home'
+import './views/household'
+import { hasHouseholds } from './views/household'
 import './views/hub'
 import './views/inbox'
 import type { Tray } from './views/inbox'
@@ -143,6 +145,9 @@ export class App extends Part {
     switch (wanted) {
       case 'register':
         if (definition) return html`<wb-register .definition=${definition} .recordId=${parts[1] ?? ''}></wb-register>`
+        break
+      case 'household':
+        if (definition && parts[1] && hasHouseholds(definition)) return html`<wb-household .definition=${definition} .no=${parts[1]}></wb-household>`
         break
       case 'card':
         if (definition && takesCards(definition)) return html`<wb-card .definition=${definition}></wb-card>`

@@ -17,6 +17,7 @@ import { lang, t } from '../text'
 import { when } from '../text/format'
 import '../parts/elsewhere'
 import { cardOf, forgetCard } from './card'
+import { hasHouseholds } from './household'
 import './history'
 
 /** What differs from the record as it was when the form was opened. */
@@ -49,6 +50,7 @@ export class RecordForm extends Part {
   @state() private failure = ''
   @state() private answer = ''
   @state() private history = false
+  private touched = false // somebody typed into this form, now or before it was put away
   private pause = 0
   private again = 0
   private checking = 0
@@ -59,6 +61,7 @@ export class RecordForm extends Part {
       if (!this.form || this.form.isNew || !registers.includes(this.definition.id)) return
       if (!ids.length || ids.includes(this.form.record.id)) void this.changedElsewhere()
     })
+    this.listen(document, 'keydown', (event: KeyboardEvent) => this.key(event))
     this.listen(window, 'pagehide', () => void this.putAway())
     this.listen(document, 'visibilitychange', () => void this.putAway())
     this.listen(window, 'beforeunload', (event: BeforeUnloadEvent) => {
@@ -79,8 +82,9 @@ export class RecordForm extends Part {
     }
   }
 
+  /** What a new record begins with is nobody's work yet. */
   private get dirty(): boolean {
-    return Object.keys(this.edits).length > 0
+    return Object.keys(this.edits).length > 0 && (this.touched || !this.form?.isNew)
   }
 
   /** What the form holds, without the values that are hidden from this page. */
@@ -104,6 +108,7 @@ export class RecordForm extends Part {
       if (opening !== this.opening) return
       this.form = form
       this.edits = typedIn(form)
+      this.touched = form.dirty
       this.reasons = {}
       this.findings = form.record.findings
       this.visited = new Set(Object.keys(this.edits))
@@ -167,6 +172,8 @@ export class RecordForm extends Part {
 
   private edited({ detail }: CustomEvent<{ name: string; value: string }>): void {
     const { name, value } = detail
+    if (this.form!.isNew && !this.touched) this.keepPlace()
+    this.touched = true
     const before = this.form!.record.fields.find((field) => field.name === name)
     const edits = { ...this.edits, [name]: value }
     if (value === (before?.value ?? '') && !this.form!.isNew) delete edits[name]
@@ -174,6 +181,13 @@ export class RecordForm extends Part {
     this.guard()
     clearTimeout(this.pause)
     this.pause = window.setTimeout(() => void this.putAway(), DRAFT_PAUSE)
+  }
+
+  /** A reload comes back to the form that is being typed into, not to an empty one. */
+  private keepPlace(): void {
+    const { query } = route()
+    query.set('draft', this.form!.key)
+    history.replaceState(null, '', `${location.hash.split('?')[0]}?${query}`)
   }
 
   /** Puts what was typed on the device's disk. */
@@ -234,6 +248,43 @@ export class RecordForm extends Part {
   private reasonsByCode(): Record<string, string> {
     const warnings = this.findings.filter((finding) => finding.level === 'W' && this.reasons[finding.field])
     return Object.fromEntries(warnings.map((finding) => [`${finding.field} ${finding.code}`, this.reasons[finding.field]!]))
+  }
+
+  /** The keys of whoever types all day: Ctrl+S saves, Ctrl+Enter submits, Enter and the arrows go from field to field. */
+  private key(event: KeyboardEvent): void {
+    if (event.isComposing || event.defaultPrevented || event.altKey || !this.form || document.querySelector('dialog[open]')) return
+    const command = event.ctrlKey || event.metaKey
+    if (command && event.key.toLowerCase() === 's') {
+      event.preventDefault()
+      this.finish()
+      if (this.dirty || this.form.isNew) void this.save(false)
+    } else if (command && event.key === 'Enter') {
+      event.preventDefault()
+      this.finish()
+      void this.save(true)
+    } else if (!command && event.target instanceof HTMLInputElement && this.contains(event.target) && !['checkbox', 'file'].includes(event.target.type) && event.target.getAttribute('aria-expanded') !== 'true') {
+      const step = event.key === 'Enter' ? (event.shiftKey ? -1 : 1) : event.shiftKey ? 0 : { ArrowDown: 1, ArrowUp: -1 }[event.key] ?? 0
+      const plain = event.target.getAttribute('role') !== 'combobox' // there the arrows open the list
+      if (!step || (event.key !== 'Enter' && !plain)) return
+      event.preventDefault()
+      this.step(event.target, step)
+    }
+  }
+
+  /** What stands in the control that is being typed into counts as typed. */
+  private finish(): void {
+    const at = document.activeElement
+    if (at instanceof HTMLElement && this.contains(at) && at.matches('input, textarea')) {
+      at.blur()
+      at.focus()
+    }
+  }
+
+  private step(from: HTMLElement, by: 1 | -1 | number): void {
+    const all = [...this.querySelectorAll<HTMLElement>('form input:not([type=hidden]), form select, form textarea')].filter((control) => !control.matches(':disabled, [readonly]') && control.offsetParent !== null)
+    const next = all[all.indexOf(from) + by]
+    next?.focus()
+    if (next instanceof HTMLInputElement && next.type === 'text') next.select()
   }
 
   private firstBad(): HTMLElement | null {
@@ -305,6 +356,7 @@ export class RecordForm extends Part {
         ${this.form!.isNew ? tag('grey', t('record.new.state')) : html`${way(record.place, record.receivedAt)}${record.backedUp ? tag('grey', t('state.backed_up')) : nothing}${record.stage === 'approved' ? nothing : stage(record.stage)}`}
         ${record.life === 'deleted' ? tag('grey', t('state.deleted'), 'bin') : nothing}
         ${this.form!.isNew ? nothing : html`<button class="small plain" aria-expanded=${this.history} @click=${() => (this.history = !this.history)}>${icon('clock')}${t('record.history')}</button>`}
+        ${!this.form!.isNew && hasHouseholds(this.definition) && this.values['household_no'] ? html`<a class="button small plain" href=${hrefOf('household', this.definition.id, this.values['household_no'])}>${icon('people')}${t('household.title', { no: this.values['household_no'] })}</a>` : nothing}
       </div>
     </header>`
   }
@@ -447,7 +499,11 @@ export class RecordForm extends Part {
           ? html`<button @click=${() => this.change(() => bridge.call('restore', { id: record.id }), t('record.restored'))} ?disabled=${this.busy}>${icon('undo')}${t('record.restore')}</button>`
           : html`<button class="main" ?disabled=${this.busy || (!this.dirty && !this.form.isNew)} @click=${() => void this.save(false)}>${t('save')}</button>
               <button ?disabled=${this.busy} @click=${() => void this.save(true)}>${t('record.submit')}</button>
-              ${this.dirty ? html`<button class="plain" ?disabled=${this.busy} @click=${() => void this.giveUp()}>${t('leave.discard')}</button>` : nothing}`}
+              ${this.dirty ? html`<button class="plain" ?disabled=${this.busy} @click=${() => void this.giveUp()}>${t('leave.discard')}</button>` : nothing}
+              <details class="menu keys"><summary class="button plain">${t('desk.keys')}</summary><dl class="menu-list pairs">
+                <dt><kbd>Enter</kbd> <kbd>↓</kbd></dt><dd>${t('keys.next')}</dd><dt><kbd>Shift+Enter</kbd> <kbd>↑</kbd></dt><dd>${t('keys.before')}</dd>
+                <dt><kbd>Ctrl+S</kbd></dt><dd>${t('save')}</dd><dt><kbd>Ctrl+Enter</kbd></dt><dd>${t('record.submit')}</dd>
+              </dl></details>`}
       </footer>
     </article>`
   }
