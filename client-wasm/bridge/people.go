@@ -52,7 +52,9 @@ func (a *account) mayLearn() bool {
 // next token, or the next unknown name, has it tried again.
 func (a *account) learnOrLater() {
 	if err := a.learn(a.life); err != nil && a.life.Err() == nil {
-		a.b.cfg.Log("fetch the directory: " + err.Error())
+		if codeOf(err) != errOffline.Code { // that is an ordinary day
+			a.b.cfg.Log("fetch the directory: " + err.Error())
+		}
 		a.tokens.forget(a.life)
 	}
 }
