@@ -113,6 +113,40 @@ func TestChoosing(t *testing.T) {
 	}
 }
 
+// TestChosenFirst asks for the register in hand before the others, both of its
+// classes.
+func TestChosenFirst(t *testing.T) {
+	w := newWorld(t)
+	a := w.device("a", "officer.a")
+	stream := func(register string, class protocol.Class) protocol.Stream {
+		return protocol.Stream{Unit: unit, Register: register, Class: class}
+	}
+	var offered []protocol.Scope
+	for _, register := range []string{"houses", "people"} {
+		offered = append(offered, protocol.Scope{Stream: stream(register, protocol.Basic)}, protocol.Scope{Stream: stream(register, protocol.Sensitive), Priority: 1})
+	}
+	if err := a.r.SetScopes(ctx, offered); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.r.Choose(ctx, func(c *replica.Choice) { c.First = "people" }); err != nil {
+		t.Fatal(err)
+	}
+	want := map[protocol.Stream]uint8{stream("people", protocol.Basic): 0, stream("people", protocol.Sensitive): 1,
+		stream("houses", protocol.Basic): 2, stream("houses", protocol.Sensitive): 3}
+	got := a.r.Local().Scopes
+	for _, s := range got {
+		if p, ok := want[s.Stream]; !ok || s.Priority != p {
+			t.Errorf("%v: got priority %d, want %d", s.Stream, s.Priority, p)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("got %d streams, want %d", len(got), len(want))
+	}
+	if err := a.r.Choose(ctx, func(c *replica.Choice) { c.First = "nothing" }); err == nil {
+		t.Error("a register that there is none of came first")
+	}
+}
+
 // TestChoosingInAnOlderStore takes what a store holds for what was offered: a
 // store of before choices must not forget it.
 func TestChoosingInAnOlderStore(t *testing.T) {

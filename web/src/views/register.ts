@@ -48,7 +48,19 @@ export class Register extends Part {
     })
   }
 
+  /** The register in hand is received before the others, as long as several are on their way. */
+  private async comeFirst(): Promise<void> {
+    try {
+      const { scopes } = await bridge.call('device')
+      const coming = scopes.filter((scope) => !scope.off && !scope.complete).map((scope) => scope.register)
+      if (coming.length > 1 && coming.includes(this.definition.id)) await bridge.call('choose', { first: this.definition.id })
+    } catch {
+      // It comes in its turn.
+    }
+  }
+
   protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('definition')) void this.comeFirst()
     if (changed.has('definition') && changed.get('definition')?.id !== this.definition.id) {
       this.search = ''
       this.filter = 'all'
