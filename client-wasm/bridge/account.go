@@ -17,6 +17,7 @@ type account struct {
 	r      *replica.Replica
 	opened *Opened
 	mirror *mirrored // nil if the store needs none
+	lost   bool      // the device had a store before this one, which is gone
 
 	life   context.Context // ends when the account is closed
 	cancel context.CancelFunc

@@ -39,6 +39,7 @@ type office struct {
 	reveals []string
 	answers map[string]string // to paths that the office does not know by itself
 	sockets int
+	device  string // what the last sign-in named
 }
 
 // registers are the templates as the server hands them out.
@@ -99,6 +100,7 @@ func (o *office) fetch(ctx context.Context, method, path, token, _ string, body 
 		if in["password"] != "right" {
 			return refuse(401, "bad_credentials")
 		}
+		o.device, _ = in["device_id"].(string)
 		return grant()
 	case "POST /api/v1/auth/refresh":
 		if o.refused != nil {
@@ -806,6 +808,34 @@ func TestMirrorThatFails(t *testing.T) {
 		p.must("list", object{"register": "residents"}, &list)
 		if list.Total != 2 {
 			t.Errorf("got %d records, want 2", list.Total)
+		}
+		p.must("logout", object{}, nil)
+	})
+}
+
+// TestLostStore signs in on a device whose store is gone: the page remembered
+// which device it is.
+func TestLostStore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := newOffice(t)
+		s := newShelf(o)
+		p := page{t, s.bridge()}
+		var first Session
+		p.must("login", signing(nil), &first)
+		if first.Device != "dev" || first.Lost {
+			t.Errorf("got device %q, lost %v", first.Device, first.Lost)
+		}
+		p.must("logout", object{}, nil)
+		var again Session
+		p.must("login", signing(object{"device": first.Device}), &again)
+		if again.Lost {
+			t.Error("the store is there, and is called lost")
+		}
+		p.must("logout", object{}, nil)
+		clear(s.stores)
+		p.must("login", signing(object{"device": first.Device}), &again)
+		if !again.Lost || again.Device != "dev" || o.device != "dev" {
+			t.Errorf("got %+v; the server was told %q", again, o.device)
 		}
 		p.must("logout", object{}, nil)
 	})

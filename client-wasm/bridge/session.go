@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +20,8 @@ type Session struct {
 	Registers []Definition    `json:"registers"`
 	Leader    bool            `json:"leader"` // true here: the module runs in the tab that writes
 	Version   string          `json:"version"`
+	Device    string          `json:"device"`         // the server's id of this device, for the page to remember outside the store
+	Lost      bool            `json:"lost,omitempty"` // this device had a store, which is gone
 }
 
 type loginRequest struct {
@@ -26,6 +29,7 @@ type loginRequest struct {
 	Password string `json:"password"`
 	Code     string `json:"code,omitempty"`
 	Borrowed bool   `json:"borrowed"`
+	Device   string `json:"device,omitempty"` // what the page remembers of Session.Device, should the store be gone
 	Former   string `json:"former,omitempty"` // the worker's own: the key is open by now
 	New      string `json:"new,omitempty"`    // the password to set at once, when the server asks for another
 	Store    string `json:"store"`            // given by the worker
@@ -161,8 +165,9 @@ func (b *Bridge) signIn(ctx context.Context, o *Opened, q loginRequest) (*accoun
 	if err != nil {
 		return nil, "", err
 	}
+	device := cmp.Or(before.Device, q.Device)
 	g, err := b.grantFor(ctx, "/api/v1/auth/login", map[string]any{
-		"name": q.Name, "password": q.Password, "code": q.Code, "device_id": before.Device, "device_label": b.cfg.Label,
+		"name": q.Name, "password": q.Password, "code": q.Code, "device_id": device, "device_label": b.cfg.Label,
 	})
 	if err != nil {
 		return nil, "", err
@@ -175,6 +180,9 @@ func (b *Bridge) signIn(ctx context.Context, o *Opened, q loginRequest) (*accoun
 	if err != nil {
 		return nil, "", err
 	}
+	// The same device with an empty store: what that held is gone, and the server
+	// will notice by the new replica.
+	a.lost = before.Device == "" && q.Device != "" && g.Device.ID == q.Device
 	err = a.keep(ctx, who, func(k *kept) {
 		*k = kept{Device: g.Device.ID, Refresh: g.Refresh, Borrowed: q.Borrowed, People: k.People, Usage: k.Usage}
 	})
@@ -253,7 +261,9 @@ func (b *Bridge) session() *Session {
 
 // told is the account as the page is told of it.
 func (a *account) told() *Session {
-	s := &Session{Account: a.r.Account(), Borrowed: a.session().Borrowed, Registers: []Definition{}, Leader: true, Version: a.b.cfg.Version}
+	k := a.session()
+	s := &Session{Account: a.r.Account(), Borrowed: k.Borrowed, Registers: []Definition{}, Leader: true, Version: a.b.cfg.Version,
+		Device: k.Device, Lost: a.lost}
 	for _, d := range a.r.Definitions() {
 		s.Registers = append(s.Registers, definitionOf(d))
 	}

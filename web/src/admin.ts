@@ -5,7 +5,7 @@ import { bridge } from './link'
 
 export type Role = Account['role']
 export interface AdminAccount { id: string; name: string; display_name: string; role: Role; unit: string; sensitive: boolean; must_change: boolean; disabled: boolean }
-export interface AdminDevice { id: string; account: string; label: string; enrolled_at: string; last_seen_at: string; revoked_at: string | null; reason: string; lost: boolean }
+export interface AdminDevice { id: string; account: string; label: string; enrolled_at: string; last_seen_at: string; revoked_at: string | null; reason: string; lost: boolean; unsent: number; store_vanished_at: string | null; store_vanished_unsent: number }
 export interface AuditEntry { seq: number; at: string; actor: string; device: string; action: string; unit: string; subject: string; detail: unknown }
 
 /** Why a device is shut out; the words are the server's. */

@@ -3,6 +3,7 @@ import { customElement, state } from 'lit/decorators.js'
 import { keyed } from 'lit/directives/keyed.js'
 import type { Boot, Session, Status } from './bridge'
 import { inLang } from './definition'
+import { rememberDevice } from './enrolled'
 import { bridge, failureOf } from './link'
 import { watchLine } from './metered'
 import { CallError } from './worker/client'
@@ -82,6 +83,8 @@ export class App extends Part {
     }
     const first = !this.session
     this.session = session
+    if (!session.borrowed) rememberDevice(session.account.name, session.device)
+    if (first && session.lost) say(t('store.lost'))
     void readPeople().catch(() => {}) // names of accounts have to do
     if (first && holdsRecords(session)) this.until(watchLine())
     if (first) this.status = await bridge.call('status').catch(() => null)

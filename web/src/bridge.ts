@@ -27,7 +27,11 @@ export interface Boot {
 /** Whom a record names by its account's name. */
 export interface Person { name: string; display: string; role: Account['role'] }
 
-export interface Session { account: Account; borrowed: boolean; registers: Definition[]; leader: boolean; version: string }
+export interface Session {
+  account: Account; borrowed: boolean; registers: Definition[]; leader: boolean; version: string
+  device: string // the server's id of this device, remembered outside the store
+  lost?: boolean // this device had a store, which is gone
+}
 
 // The JSON form of sync/register's Definition, the part that the page reads.
 export interface Text { vi: string; en: string }
@@ -123,7 +127,7 @@ export interface CardReply {
 export interface Calls {
   boot(): Boot
   /** Signs in over the network; opens or creates this account's store. */
-  login(a: { name: string; password: string; code?: string; borrowed: boolean; former?: string; new?: string }): Session // new: the password to set at once, after "must_change_password"; former: the password under which the store here was locked, after "former_password"
+  login(a: { name: string; password: string; code?: string; borrowed: boolean; device?: string; former?: string; new?: string }): Session // device: what is remembered of Session.device; new: the password to set at once, after "must_change_password"; former: the password under which the store here was locked, after "former_password"
   /** Opens the store of an account that has signed in here before; needs no network. */
   unlock(a: { name: string; password: string }): Session
   session(): Session | null

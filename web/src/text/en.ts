@@ -33,6 +33,7 @@ export const en: Texts = {
 
   'signin.title': 'Sign in',
   'signin.here': 'Accounts on this device',
+  'store.lost': 'What this device held is gone. What was sent comes down again; what was not sent is lost: tell your supervisor.',
   'signin.other': 'Another account',
   'signin.unlock': 'Unlock: {who}',
   'signin.unlock.offline': 'Works without a network.',
@@ -491,6 +492,7 @@ export const en: Texts = {
   'devices.revoke.body': 'Its open connection is cut within five seconds. What it sends later goes to quarantine and is not lost.',
   'devices.revoked': 'revoked',
   'devices.was_lost': 'lost',
+  'devices.vanished': 'lost its data {when}; {n} changes were unsent',
 
   'audit.title': 'Audit log',
   'audit.why': 'Each line is chained to the one before; to change or remove one shows.',

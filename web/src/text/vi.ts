@@ -32,6 +32,7 @@ export const vi = {
 
   'signin.title': 'Đăng nhập',
   'signin.here': 'Tài khoản trên máy này',
+  'store.lost': 'Dữ liệu trước đây trên máy này không còn. Những gì đã gửi đang được tải lại; việc chưa gửi đã mất, hãy báo người phụ trách.',
   'signin.other': 'Tài khoản khác',
   'signin.unlock': 'Mở khóa: {who}',
   'signin.unlock.offline': 'Mở được cả khi không có mạng.',
@@ -490,6 +491,7 @@ export const vi = {
   'devices.revoke.body': 'Kết nối đang mở bị cắt trong năm giây. Việc gửi sau đó vào cách ly, không mất.',
   'devices.revoked': 'đã thu hồi',
   'devices.was_lost': 'báo mất',
+  'devices.vanished': 'mất dữ liệu trên máy {when}; {n} thay đổi chưa gửi',
 
   'audit.title': 'Nhật ký kiểm tra',
   'audit.why': 'Mỗi dòng móc vào dòng trước; sửa hay xóa một dòng sẽ bị phát hiện.',

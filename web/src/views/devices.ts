@@ -9,7 +9,7 @@ import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
 import { tag } from '../parts/state'
 import { lang, t } from '../text'
-import { ago, day, when } from '../text/format'
+import { ago, day, number, when } from '../text/format'
 
 /** Every device that may speak to the server, the latest first, and how to shut one out. */
 @customElement('wb-devices')
@@ -66,7 +66,7 @@ export class Devices extends Part {
               return html`<tr class=${revoked ? 'off' : ''}>
                 <th scope="row"><strong>${name}</strong>${owner ? html`<span class="sub">${owner.name}</span>` : nothing}${device.label ? deviceLine(device.label) : html`<span class="sub">${device.id.slice(0, 8)}</span>`}</th>
                 <td>${day(Date.parse(device.enrolled_at))}</td>
-                <td>${seen > 0 ? html`${ago(seen)}<span class="sub">${when(seen)}</span>` : t('devices.never')}</td>
+                <td>${seen > 0 ? html`${ago(seen)}<span class="sub">${when(seen)}</span>` : t('devices.never')}${device.store_vanished_at ? html`<span class="sub">${t('devices.vanished', { when: when(Date.parse(device.store_vanished_at)), n: number(device.store_vanished_unsent) })}</span>` : nothing}</td>
                 <td class="table-actions">${revoked ? tag('grey', device.lost ? t('devices.was_lost') : t('devices.revoked')) : html`<button class="small danger" @click=${() => void this.revoke(device)}>${t('devices.revoke')}<span class="away">: ${name}</span></button>`}</td>
               </tr>`
             })}

@@ -1,6 +1,7 @@
 import { html, nothing } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import type { Boot } from '../bridge'
+import { deviceOf, forgetDevice } from '../enrolled'
 import { bridge, failureOf } from '../link'
 import { icon, mark } from '../parts/icon'
 import { langSwitch } from '../parts/lang'
@@ -50,12 +51,14 @@ export class SignIn extends Part {
         const code = text('code').trim()
         const former = text('former')
         const next = text('new')
-        await bridge.call('login', { name, password: text('password'), borrowed: form.has('borrowed'), ...(code && { code }), ...(former && { former }), ...(next && { new: next }) })
+        const device = deviceOf(name)
+        await bridge.call('login', { name, password: text('password'), borrowed: form.has('borrowed'), ...(device && { device }), ...(code && { code }), ...(former && { former }), ...(next && { new: next }) })
       }
     } catch (cause) {
       const failure = failureOf(cause)
       this.failure = tFailure(failure)
       if (failure.code === 'former_password') this.formerAsked = true
+      if (failure.code === 'device_revoked') forgetDevice(name)
       if (failure.field === 'code') this.codeAsked = true
       if (failure.code === 'must_change_password' || failure.code.startsWith('password_')) this.newAsked = true
       if (this.known && ['sign_in', 'signed_out', 'token_reused'].includes(failure.code)) this.online = true
