@@ -256,8 +256,9 @@ func (r *Replica) moveEntries(ctx context.Context, b *Batch, counts *Counts, met
 			fresh.Replaced[i].Dot, fresh.Replaced[i].Was = m.dot(fresh.Replaced[i].Dot), m.dot(fresh.Replaced[i].Was)
 		}
 		b.Append = append(b.Append, fresh)
-		for _, edit := range fresh.Changeset.Edits {
-			h := note(Holding{ID: edit.Record, Register: edit.Register, Unit: e.Changeset.Unit})
+		for i, edit := range fresh.Changeset.Edits {
+			h := note(Holding{ID: edit.Record, Register: edit.Register, Unit: e.Changeset.Unit,
+				Left: holdings[e.Changeset.Edits[i].Record].Left})
 			h.Entries = append(slices.Clone(h.Entries), fresh)
 		}
 	}

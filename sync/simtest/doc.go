@@ -40,7 +40,7 @@
 // The oracles are tested as well: each of the seeded bugs in bug.go must be
 // caught, and every oracle must catch one.
 //
-// Seven things are known, and excused as narrowly as can be told:
+// Eight things are known, and excused as narrowly as can be told:
 //
 //   - A changeset that was received under a replica id which its store has given
 //     up since (as the loser of a fork) is not sent again to a server that comes
@@ -58,6 +58,9 @@
 //   - A restored server that has lost that a record was sent to another unit holds
 //     back what was written there since, as of a wrong unit, if it comes before
 //     the sending is given back. Its author sees it, and a supervisor releases it.
+//   - A changeset that was refused, and that a restored server accepts when it comes
+//     again, is missing on a device that was shown a later write of the same store
+//     in the same field: there its dot counts as seen. The server holds it.
 //   - A store and the server that both go back may use a dot twice. Such a run
 //     ends there and counts as excused.
 //

@@ -176,6 +176,7 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64, 
 			}
 			v.w.fail(oracleQuarantine, fmt.Sprintf("changeset %v of an honest device is refused: %v %s", c.Dot, code, t.aside[aside].Detail))
 		}
+		v.w.onceAside = v.w.onceAside.with(n)
 		v.life.aside[n], v.life.asideDots[c.Dot] = t.aside[aside].Code, true
 		return moves
 	}
@@ -505,6 +506,13 @@ func (w *world) haunted(device, server conflict.Field, atRest bool) bool {
 					return true
 				}
 			}
+		}
+	}
+	for i := range server.Len() {
+		s := server.At(i)
+		n, _ := w.truth.number(s.Origin.At)
+		if w.restored && w.onceAside.has(n) && device.Vector().Covers(s.Dot) && !device.Has(s.Dot) {
+			return true // it was refused, and is not now; its dot counts as seen on the device
 		}
 	}
 	return false

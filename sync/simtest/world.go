@@ -122,11 +122,12 @@ type world struct {
 	// A changeset that stands in two copies of a store and was not sent before
 	// they parted may come from both: then it is there twice, as a conflict
 	// with itself. Nothing in it tells the server that it is one.
-	shared set // changesets that stand in a copy
-	twins  set // those of them that the server holds twice
-	states map[*ledger.Row]parsed
-	poison map[int64]bool             // device times of changesets that no server can accept
-	moved  map[conflict.RecordID]bool // records that were ever sent to another unit
+	shared    set // changesets that stand in a copy
+	twins     set // those of them that the server holds twice
+	onceAside set // changesets that were in quarantine in some life of the server
+	states    map[*ledger.Row]parsed
+	poison    map[int64]bool             // device times of changesets that no server can accept
+	moved     map[conflict.RecordID]bool // records that were ever sent to another unit
 
 	violation *Violation
 	log       *strings.Builder
