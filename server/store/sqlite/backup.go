@@ -77,10 +77,7 @@ func Version() (text string, ok bool) {
 
 // Reader is a database file that is looked at and never written to, whether or
 // not a server has it open.
-type Reader struct {
-	db   *sql.DB
-	path string
-}
+type Reader struct{ db *sql.DB }
 
 // OpenReader opens the file at path, which must exist.
 func OpenReader(ctx context.Context, path string) (*Reader, error) {
@@ -99,7 +96,7 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database: %w", err), db.Close())
 	}
-	return &Reader{db, path}, nil
+	return &Reader{db}, nil
 }
 
 // Close closes the file.
