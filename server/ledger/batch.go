@@ -25,6 +25,7 @@ type batch struct {
 	quarantined []Quarantine                  // of r, read once
 	readTrouble bool
 	brakes      map[string]*brake // by unit, of units that this push empties something of
+	passed      uint64            // counter up to which the brake lets through
 	moves       []Move
 	past        []Rights // of the author, read once
 	readPast    bool

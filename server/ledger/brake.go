@@ -72,10 +72,20 @@ type brake struct {
 // weigh looks at a whole push before any of it is taken: if it goes too far, no
 // part of it that empties anything is applied.
 func (b *batch) weigh(changesets []record.Changeset) error {
+	// What a restored server once had was let through then.
+	passed := b.r.Acked
+	if b.epoch.Restored {
+		lost, err := lostAfter(b.r.Told)
+		if err != nil {
+			return err
+		}
+		passed = max(passed, lost)
+	}
+	b.passed = passed
 	for i := range changesets {
 		c := &changesets[i]
 		e := emptiedBy(c)
-		if e == (Emptied{}) || c.Dot.Counter <= b.r.Acked {
+		if e == (Emptied{}) || c.Dot.Counter <= passed {
 			continue
 		}
 		if b.brakes == nil {
@@ -122,7 +132,7 @@ func (b *batch) sizeOf(unit string) (size uint64, err error) {
 // or nil, and counts it.
 func (b *batch) held(c *record.Changeset) *protocol.Error {
 	k := b.brakes[c.Unit]
-	if k == nil {
+	if k == nil || c.Dot.Counter <= b.passed {
 		return nil
 	}
 	e := emptiedBy(c)

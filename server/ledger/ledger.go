@@ -136,6 +136,9 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 			}
 		}
 	}
+	if epoch.Restored && h.Acked > r.Acked {
+		holds.Acked = h.Acked
+	}
 	if r.Told, err = addTold(r.Told, r.Acked, holds); err != nil {
 		return nil, nil, err
 	}

@@ -15,6 +15,7 @@ type told struct {
 	Last   uint64 `json:"n"`
 	Rights uint64 `json:"r,omitempty"` // version of the account's rights
 	List   string `json:"l,omitempty"` // of units, that was in force
+	Acked  uint64 `json:"a,omitempty"` // what it was told is stored, where that is more than what is
 	Marks  []mark `json:"m,omitempty"` // cursors of basic streams
 }
 
@@ -48,6 +49,16 @@ func toldBefore(kept string, counter uint64) (t told, ok bool, err error) {
 		}
 	}
 	return t, ok, err
+}
+
+// lostAfter returns up to which counter a restored server once had the device's
+// changesets, as the device says; 0 if it lost none.
+func lostAfter(kept string) (uint64, error) {
+	list, err := parseTold(kept)
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	return list[len(list)-1].Acked, nil
 }
 
 func parseTold(kept string) (list []told, err error) {

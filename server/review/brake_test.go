@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wardbook/conflict"
+	"wardbook/server/ledger"
 	"wardbook/sync/protocol"
 )
 
@@ -152,5 +153,35 @@ func TestTheBrakeKnowsTheUnitsSize(t *testing.T) {
 	}
 	if n := remove(a, 26, 40); len(n) > 0 {
 		t.Errorf("another officer: got %v", n)
+	}
+}
+
+// A restored server gets back what it once had, however much of it empties, and
+// holds what is new.
+func TestTheBrakeLetsThroughWhatCameBefore(t *testing.T) {
+	for _, had := range []bool{true, false} {
+		w := newWorld(t)
+		a, b := w.officer("officer.a"), w.officer("officer.b")
+		ids := w.crowd(a, 30)
+		b.pull(ids...)
+		for _, id := range ids[:25] {
+			b.save(id, form{deleted: ptr(true)})
+		}
+		w.update(func(tx *sqliteTx) error {
+			l := ledgerOf(tx)
+			if err := l.BeginEpoch(); err != nil {
+				return err
+			}
+			hello := &protocol.Hello{Replica: b.id, Last: b.counter, Next: protocol.Token{1}}
+			if had {
+				hello.Acked = b.counter
+			}
+			_, _, err := w.ledger.Admit(l, ledger.Author{Account: b.who.name, Device: string(b.who.p.Device), Unit: ward, Sensitive: true}, hello)
+			return err
+		})
+		want := map[bool]int{true: 0, false: 25}[had]
+		if n := codes(b.push()); n[protocol.Brake] != want {
+			t.Errorf("had them before %v: got %v, want %d held", had, n, want)
+		}
 	}
 }
