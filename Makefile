@@ -73,8 +73,8 @@ check: $(NODE_STAMP) ## check format, vet, staticcheck, both targets and the pag
 	cd web && npm run check --silent
 
 .PHONY: bench
-bench: build ## print the figures of the budgets, each against its floor
-	bin/wardbook bench
+bench: build ## print the figures of the budgets, each against its floor; samples in bin/bench.json
+	bin/wardbook bench -json bin/bench.json
 
 SEEDS ?= 200000
 FROM  ?= 0
