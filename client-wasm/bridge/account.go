@@ -16,6 +16,8 @@ type account struct {
 	b      *Bridge
 	r      *replica.Replica
 	opened *Opened
+	fresh  bool      // the store held nothing when it was opened
+	key    string    // of the store, in hexadecimal, to be sealed
 	mirror *mirrored // nil if the store needs none
 	lost   bool      // the device had a store before this one, which is gone
 
@@ -47,12 +49,15 @@ type account struct {
 // kept is what an account's store holds for the bridge: how to come back to
 // the server, and who is who.
 type kept struct {
-	Device   string   `json:"device,omitempty"`
-	Refresh  string   `json:"refresh,omitempty"` // "" when the server has ended the sign-in
-	Borrowed bool     `json:"borrowed,omitempty"`
-	Ended    *Failure `json:"ended,omitempty"`  // why this device may no longer open the account without signing in
-	People   []Person `json:"people,omitempty"` // the directory as the server last told it; never changed in place
-	Usage    usage    `json:"usage,omitzero"`   // of lines that are paid by the byte
+	Device    string   `json:"device,omitempty"`
+	Refresh   string   `json:"refresh,omitempty"` // "" when the server has ended the sign-in
+	Borrowed  bool     `json:"borrowed,omitempty"`
+	RescueKey []byte   `json:"rescueKey,omitempty"` // the organisation's: rescue files are sealed to it
+	DeviceKey []byte   `json:"deviceKey,omitempty"` // proves that this device made them
+	Lease     int64    `json:"lease,omitempty"`     // seconds that the store may be read without the server
+	Ended     *Failure `json:"ended,omitempty"`     // why this device may no longer open the account without signing in
+	People    []Person `json:"people,omitempty"`    // the directory as the server last told it; never changed in place
+	Usage     usage    `json:"usage,omitzero"`      // of lines that are paid by the byte
 }
 
 func parseKept(data []byte) (kept, error) {
@@ -68,8 +73,8 @@ func parseKept(data []byte) (kept, error) {
 
 // openAccount opens the replica in o and puts back what o has lost. who is
 // whose it is if it is new.
-func (b *Bridge) openAccount(ctx context.Context, o *Opened, who replica.Account) (*account, error) {
-	a := &account{b: b, opened: o, online: make(chan struct{}, 1), saved: make(chan struct{}, 1),
+func (b *Bridge) openAccount(ctx context.Context, o *Opened, key string, who replica.Account) (*account, error) {
+	a := &account{b: b, opened: o, key: key, online: make(chan struct{}, 1), saved: make(chan struct{}, 1),
 		revealed: make(chan struct{}, 1)}
 	a.life, a.cancel = context.WithCancel(context.Background())
 	a.news.init()
@@ -110,6 +115,9 @@ func (a *account) start(access string) {
 	}
 	if a.mirror != nil {
 		a.tasks.Go(a.age)
+	}
+	if access != "" {
+		a.renewLease()
 	}
 	a.news.poke()
 }
@@ -189,7 +197,7 @@ func (a *account) wait(d time.Duration) bool {
 
 // end closes the account because the server no longer lets this device work in
 // its name. What is unsent stays in the store, which only another sign-in
-// opens.
+// opens, and is sealed for the worker to hand in and to wipe the store after.
 func (a *account) end(why *Failure) {
 	go func() {
 		leave, err := a.b.enter(context.Background())
@@ -203,10 +211,12 @@ func (a *account) end(why *Failure) {
 		if err := a.keep(context.Background(), a.r.Account(), func(k *kept) { k.Ended, k.Refresh = why, "" }); err != nil {
 			a.b.cfg.Log("keep the end of a session: " + err.Error())
 		}
+		ended := a.endingOf(context.Background(), why)
 		a.b.setCurrent(nil)
 		if err := a.close(); err != nil {
 			a.b.cfg.Log("close the store: " + err.Error())
 		}
+		a.b.emit("ended", ended)
 		a.b.emit("failure", why)
 		a.b.emit("session", nil)
 	}()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -18,7 +19,9 @@ import (
 
 	"wardbook/client-wasm/replica"
 	"wardbook/client-wasm/store"
+	"wardbook/sync/record"
 	"wardbook/sync/register/templates"
+	"wardbook/sync/rescue"
 )
 
 // office is the server as the bridge meets it: it signs people in, rotates
@@ -35,6 +38,7 @@ type office struct {
 	serial  int
 	access  string // the one that is good
 	refresh string // the one that is good
+	org     []byte // the organisation's private key
 	asked   []string
 	reveals []string
 	answers map[string]string // to paths that the office does not know by itself
@@ -56,7 +60,7 @@ var registers = sync.OnceValues(func() ([]byte, error) {
 })
 
 func newOffice(t *testing.T) *office {
-	return &office{t: t, unit: "27169", role: "officer", answers: map[string]string{"GET /healthz": "ok"}}
+	return &office{t: t, unit: "27169", role: "officer", org: bytes.Repeat([]byte{9}, 32), answers: map[string]string{"GET /healthz": "ok"}}
 }
 
 func (o *office) set(change func()) {
@@ -91,7 +95,9 @@ func (o *office) fetch(ctx context.Context, method, path, token, _ string, body 
 		o.serial++
 		o.access, o.refresh = fmt.Sprintf("access-%d", o.serial), fmt.Sprintf("refresh-%d", o.serial)
 		return 200, []byte(fmt.Sprintf(`{"access_token":%q,"refresh_token":%q,"server_public_key":"AAAA","device":{"id":"dev"},
-			"account":{"name":"officer.a","display_name":"Nguyễn Thị An","role":%q,"unit":%q}}`, o.access, o.refresh, o.role, o.unit)), nil
+			"rescue_public_key":%q,"device_key":%q,"lease_seconds":3600,
+			"account":{"name":"officer.a","display_name":"Nguyễn Thị An","role":%q,"unit":%q}}`, o.access, o.refresh,
+			base64.StdEncoding.EncodeToString(rescue.PublicKey(o.org)), base64.StdEncoding.EncodeToString(deviceKey), o.role, o.unit)), nil
 	}
 	var in map[string]any
 	_ = json.Unmarshal(body, &in)
@@ -142,6 +148,23 @@ func (o *office) dial(context.Context) (replica.Conn, error) {
 	defer o.mu.Unlock()
 	o.sockets++
 	return nil, errors.New("no socket here")
+}
+
+var deviceKey = []byte("of the device dev")
+
+// opened opens what a device has sealed, as the server does.
+func (o *office) opened(file []byte) *rescue.File {
+	o.t.Helper()
+	f, err := rescue.Open(o.org, func(device string) []byte {
+		if device != "dev" {
+			o.t.Errorf("the file is of device %q", device)
+		}
+		return deviceKey
+	}, file)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return f
 }
 
 // shelf is a device: the stores on it, which outlive bridges.
@@ -453,6 +476,21 @@ func TestRevoked(t *testing.T) {
 				}
 				p.refused("signed_out", "get", object{"id": id})
 				p.refused(code, "unlock", signing(nil))
+				// Its unsent work was sealed for the server, when it was closed and
+				// again at the attempt to come back.
+				ends := s.seen("ended")
+				if len(ends) != 2 {
+					t.Fatalf("ended events: %.200q", ends)
+				}
+				for _, text := range ends {
+					var e ending
+					if err := json.Unmarshal([]byte(text), &e); err != nil {
+						t.Fatal(err)
+					}
+					if f := o.opened(e.File); e.Code != code || e.Count != 1 || !e.Sealed || len(f.Changesets) != 1 {
+						t.Errorf("ended with %s, %d sealed in a file of %d", e.Code, e.Count, len(f.Changesets))
+					}
+				}
 				o.set(func() { o.refused = nil })
 				p.must("login", signing(nil), nil)
 				p.must("get", object{"id": id}, nil)
@@ -465,6 +503,77 @@ func TestRevoked(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRescue seals exactly what is unsent, changes nothing by it, and gives the
+// worker the store's key for the server alone to open.
+func TestRescue(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := newOffice(t)
+		s := newShelf(o)
+		p := page{t, s.bridge()}
+		p.must("login", signing(nil), nil)
+		var made Rescue
+		p.must("rescue", nil, &made)
+		if f := o.opened(made.File); made.Count != 0 || len(f.Changesets) != 0 {
+			t.Errorf("with nothing unsent: %d, %+v", made.Count, f)
+		}
+		const saves = 3
+		for i := range saves {
+			p.create(fmt.Sprintf("Người %d", i))
+		}
+		p.must("rescue", nil, &made)
+		f := o.opened(made.File)
+		replica := p.b.current().r.Meta().Replica
+		if made.Count != saves || len(f.Changesets) != saves || f.Replica != replica || f.Changesets[0].First != 1 {
+			t.Errorf("got %d, %+v", made.Count, f)
+		}
+		for i, c := range f.Changesets {
+			parsed, err := record.ParseChangeset(c.Bytes)
+			if err != nil || parsed.Author != "officer.a" || parsed.Dot.Counter != c.First || uint64(parsed.Len()) != c.Count {
+				t.Errorf("changeset %d: %+v, %v", i, parsed, err)
+			}
+		}
+		var status struct{ Unsent int }
+		p.must("status", nil, &status)
+		if status.Unsent != saves {
+			t.Errorf("a rescue file changed what is unsent to %d", status.Unsent)
+		}
+		leases := s.seen("lease")
+		if len(leases) == 0 {
+			t.Fatal("the worker was given no sealed key")
+		}
+		var l lease
+		if err := json.Unmarshal([]byte(leases[0]), &l); err != nil {
+			t.Fatal(err)
+		}
+		device, sealed, err := rescue.OpenKey(o.org, l.Sealed)
+		if err != nil || device != "dev" || hex.EncodeToString(sealed) != key || l.Seconds != 3600 {
+			t.Errorf("lease: %q, %x, %d s, %v", device, sealed, l.Seconds, err)
+		}
+		p.must("logout", object{"lock": true}, nil)
+	})
+}
+
+// TestLockRemovesNothing closes a borrowed device's store with unsent work and
+// without, and asks nobody.
+func TestLockRemovesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := newOffice(t)
+		s := newShelf(o)
+		p := page{t, s.bridge()}
+		p.must("login", signing(object{"borrowed": true}), nil)
+		for range 2 {
+			var out logoutReply
+			p.must("logout", object{"lock": true}, &out)
+			if out.Removed || o.count("POST /api/v1/auth/logout") != 0 {
+				t.Fatalf("the lock removes a store: %+v", out)
+			}
+			p.must("unlock", signing(nil), nil)
+			p.create("Đặng Thị Hoa")
+		}
+		p.must("logout", object{"lock": true}, nil)
+	})
 }
 
 // TestSignInEnded lets people work on when only the sign-in has ended, and

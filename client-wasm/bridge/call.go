@@ -67,7 +67,8 @@ var calls = map[string]call{
 	"suggestUnits": on(func(_ *account, _ context.Context, q suggestRequest) (Suggestion, error) {
 		return suggestUnits(q.Old), nil
 	}),
-	"api": on((*account).api),
+	"api":    on((*account).api),
+	"rescue": on(func(a *account, ctx context.Context, _ none) (Rescue, error) { return a.rescue(ctx) }),
 }
 
 // of makes a call of a method of the bridge.

@@ -20,8 +20,9 @@ type Session struct {
 	Registers []Definition    `json:"registers"`
 	Leader    bool            `json:"leader"` // true here: the module runs in the tab that writes
 	Version   string          `json:"version"`
-	Device    string          `json:"device"`         // the server's id of this device, for the page to remember outside the store
-	Lost      bool            `json:"lost,omitempty"` // this device had a store, which is gone
+	Device    string          `json:"device"`          // the server's id of this device, for the page to remember outside the store
+	Lost      bool            `json:"lost,omitempty"`  // this device had a store, which is gone
+	Fresh     bool            `json:"fresh,omitempty"` // the store held nothing when it was opened
 }
 
 type loginRequest struct {
@@ -45,6 +46,7 @@ type unlockRequest struct {
 
 type logoutRequest struct {
 	Keep bool `json:"keep,omitempty"`
+	Lock bool `json:"lock,omitempty"`
 }
 
 type logoutReply struct {
@@ -65,6 +67,17 @@ type grant struct {
 		ID string `json:"id"`
 	} `json:"device"`
 	ServerKey []byte `json:"server_public_key"`
+	RescueKey []byte `json:"rescue_public_key"`
+	DeviceKey []byte `json:"device_key"`
+	Lease     int64  `json:"lease_seconds"`
+}
+
+// into takes over into k what the server grants anew each time.
+func (g *grant) into(k *kept) {
+	k.Refresh = g.Refresh
+	if len(g.RescueKey) > 0 {
+		k.RescueKey, k.DeviceKey, k.Lease = g.RescueKey, g.DeviceKey, g.Lease
+	}
 }
 
 func (g *grant) account() replica.Account {
@@ -92,7 +105,12 @@ func (b *Bridge) login(ctx context.Context, q loginRequest) (*Session, error) {
 	}
 	a, access, err := b.signIn(ctx, o, q)
 	if err != nil {
-		return nil, b.giveUp(o, err)
+		ended := b.shutOut(ctx, o, q.Key, err)
+		err = b.giveUp(o, err)
+		if ended != nil {
+			b.emit("ended", ended) // now that the store is closed, so that it can be removed
+		}
+		return nil, err
 	}
 	return b.began(a, access), nil
 }
@@ -123,16 +141,16 @@ func (b *Bridge) unlock(ctx context.Context, q unlockRequest) (*Session, error) 
 	default:
 		return nil, b.giveUp(o, fmt.Errorf("the store belongs to %s", meta.Account.Name))
 	}
-	k, err := parseKept(meta.Session)
-	if err == nil && k.Ended != nil {
-		err = k.Ended
-	}
+	a, err := b.openAccount(ctx, o, q.Key, meta.Account)
 	if err != nil {
 		return nil, b.giveUp(o, err)
 	}
-	a, err := b.openAccount(ctx, o, meta.Account)
-	if err != nil {
-		return nil, b.giveUp(o, err)
+	if why := a.session().Ended; why != nil {
+		ended := a.endingOf(ctx, why)
+		a.cancel()
+		err := b.giveUp(o, why)
+		b.emit("ended", ended) // the worker may have been stopped when it was told first
+		return nil, err
 	}
 	return b.began(a, ""), nil
 }
@@ -176,7 +194,7 @@ func (b *Bridge) signIn(ctx context.Context, o *Opened, q loginRequest) (*accoun
 	if meta.Account.Name != "" && meta.Account.Name != who.Name {
 		return nil, "", fmt.Errorf("the store belongs to %s, not to %s", meta.Account.Name, who.Name)
 	}
-	a, err := b.openAccount(ctx, o, who)
+	a, err := b.openAccount(ctx, o, q.Key, who)
 	if err != nil {
 		return nil, "", err
 	}
@@ -184,7 +202,8 @@ func (b *Bridge) signIn(ctx context.Context, o *Opened, q loginRequest) (*accoun
 	// will notice by the new replica.
 	a.lost = before.Device == "" && q.Device != "" && g.Device.ID == q.Device
 	err = a.keep(ctx, who, func(k *kept) {
-		*k = kept{Device: g.Device.ID, Refresh: g.Refresh, Borrowed: q.Borrowed, People: k.People, Usage: k.Usage}
+		*k = kept{Device: g.Device.ID, Borrowed: q.Borrowed, People: k.People, Usage: k.Usage}
+		g.into(k)
 	})
 	if err != nil {
 		return nil, "", err
@@ -192,6 +211,7 @@ func (b *Bridge) signIn(ctx context.Context, o *Opened, q loginRequest) (*accoun
 	if err := a.r.Trust(ctx, g.ServerKey); err != nil {
 		return nil, "", err
 	}
+	a.fresh = meta.Account.Name == ""
 	a.tokens.access = g.Access
 	if q.New != "" {
 		body := encode(map[string]any{"old_password": q.Password, "new_password": q.New})
@@ -209,6 +229,26 @@ func (b *Bridge) signIn(ctx context.Context, o *Opened, q loginRequest) (*accoun
 		a.tokens.equipped = false // when the network is back
 	}
 	return a, g.Access, nil
+}
+
+// shutOut seals the unsent work of a device that the server has shut out, when
+// that is learnt at the sign-in; nil if it is not so, or there is no store yet.
+func (b *Bridge) shutOut(ctx context.Context, o *Opened, key string, why error) *ending {
+	if codeOf(why) != "device_revoked" {
+		return nil
+	}
+	meta, err := lastKnown(ctx, o)
+	if err != nil || meta.Account.Name == "" {
+		return nil
+	}
+	a, err := b.openAccount(ctx, o, key, meta.Account)
+	if err != nil {
+		b.cfg.Log("open the store of a device that was shut out: " + err.Error())
+		return nil
+	}
+	defer a.cancel()
+	ended := a.endingOf(ctx, failureOf(why))
+	return &ended
 }
 
 // offlineReady reports whether the account has worked on this device before.
@@ -263,7 +303,7 @@ func (b *Bridge) session() *Session {
 func (a *account) told() *Session {
 	k := a.session()
 	s := &Session{Account: a.r.Account(), Borrowed: k.Borrowed, Registers: []Definition{}, Leader: true, Version: a.b.cfg.Version,
-		Device: k.Device, Lost: a.lost}
+		Device: k.Device, Lost: a.lost, Fresh: a.fresh}
 	for _, d := range a.r.Definitions() {
 		s.Registers = append(s.Registers, definitionOf(d))
 	}
@@ -273,7 +313,7 @@ func (a *account) told() *Session {
 // logoutWithin bounds what telling the server of a sign-out may take.
 const logoutWithin = 5 * time.Second
 
-// logout closes the account. On a borrowed device it tells the worker to
+// logout closes the account. With lock that is all. On a borrowed device it tells the worker to
 // remove the store, once everything is received; with keep it stays. On a
 // device of one's own the store stays as it is, locked, and the next unlock
 // goes on where this one ended.
@@ -287,16 +327,19 @@ func (b *Bridge) logout(ctx context.Context, q logoutRequest) (logoutReply, erro
 	if a == nil {
 		return logoutReply{}, errSignedOut
 	}
-	s, err := a.r.Status(ctx)
-	if err != nil {
-		return logoutReply{}, err
-	}
-	remove := a.session().Borrowed
-	if remove && s.Unsent > 0 {
-		if !q.Keep {
+	remove := a.session().Borrowed && !q.Lock
+	if remove {
+		s, err := a.r.Status(ctx)
+		switch {
+		case err != nil && !q.Keep:
+			return logoutReply{}, err
+		case err != nil:
+			remove = false // a store that cannot be asked is not one to remove
+		case s.Unsent > 0 && !q.Keep:
 			return logoutReply{}, errUnsent
+		case s.Unsent > 0:
+			remove = false
 		}
-		remove = false
 	}
 	if remove {
 		within, cancel := context.WithTimeout(ctx, logoutWithin)

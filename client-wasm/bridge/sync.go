@@ -198,8 +198,28 @@ func (l *line) Receive(ctx context.Context) ([]byte, error) {
 	}
 	if err == nil && len(b) > 0 && protocol.Kind(b[0]) == protocol.KindWelcome {
 		l.t.a.tasks.Go(l.report)
+		if shutOut(b) {
+			l.t.a.tasks.Go(func() { l.t.a.renew(l.ends) }) // what it says ends the account
+		}
 	}
 	return b, err
+}
+
+// shutOut reports whether a Welcome refuses every stream that was asked for: a
+// server lets a closed device hand its work in with a token that has not
+// expired, and says no more than that.
+func shutOut(welcome []byte) bool {
+	m, err := protocol.Decode(welcome)
+	w, ok := m.(*protocol.Welcome)
+	if err != nil || !ok || len(w.Grants) == 0 {
+		return false
+	}
+	for _, g := range w.Grants {
+		if g.Code != protocol.Forbidden {
+			return false
+		}
+	}
+	return true
 }
 
 // Close closes the socket.

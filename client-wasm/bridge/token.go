@@ -55,11 +55,12 @@ func (a *account) token(ctx context.Context, stale string) (string, error) {
 		return "", a.refused(ctx, &Failure{Code: "signed_out"}) // another account's token: nothing of ours
 	}
 	// Durable before it is used: the token before it is worth nothing by then.
-	if err := a.keep(ctx, who, func(k *kept) { k.Refresh = g.Refresh }); err != nil {
+	if err := a.keep(ctx, who, g.into); err != nil {
 		return "", err
 	}
 	t.access = g.Access
 	a.hear(true)
+	a.renewLease()
 	if !t.equipped || who != before {
 		t.equipped = true
 		a.tasks.Go(func() { a.equipAgain(before) })

@@ -139,6 +139,14 @@ await journey(async ({ demo, network, browser }) => {
   await desk.page.keyboard.press('Escape');
   await go(desk, '#/held', 'wb-held .empty, wb-held .card');
   await look(desk, 'held');
+  await go(desk, '#/devices', 'wb-devices tbody tr');
+  await look(desk, 'unit-devices');
+  await desk.page.locator('wb-devices .table-actions button').first().click();
+  await desk.page.locator('wb-asker dialog[open]').waitFor();
+  await look(desk, 'lost');
+  await desk.page.keyboard.press('Escape');
+  await desk.page.locator('.rescue-in summary').click();
+  await look(desk, 'rescue-in');
 
   // Who is known on the device, before one of them unlocks it.
   await a.tab.signOut();

@@ -5,7 +5,12 @@ import { bridge } from './link'
 
 export type Role = Account['role']
 export interface AdminAccount { id: string; name: string; display_name: string; role: Role; unit: string; sensitive: boolean; must_change: boolean; disabled: boolean }
-export interface AdminDevice { id: string; account: string; label: string; enrolled_at: string; last_seen_at: string; revoked_at: string | null; reason: string; lost: boolean; unsent: number; store_vanished_at: string | null; store_vanished_unsent: number }
+/** A device, and what the server last heard of it. */
+export interface AdminDevice {
+  id: string; account: string; account_name: string; display_name: string; label: string; enrolled_at: string; last_seen_at: string; revoked_at: string | null; reason: string; lost: boolean
+  store_vanished_at: string | null; store_vanished_unsent: number
+  app: string; reported_at: string | null; unsent: number; oldest_unsent_at: string | null; headroom: number; received_at: string | null
+}
 export interface AuditEntry { seq: number; at: string; actor: string; device: string; action: string; unit: string; subject: string; detail: unknown }
 
 /** Why a device is shut out; the words are the server's. */
@@ -30,12 +35,22 @@ export async function accounts(): Promise<AdminAccount[]> {
   }
 }
 
-/** Every device. Its account is an id. */
-export async function devices(): Promise<AdminDevice[]> {
-  const all: AdminDevice[] = []
+/** Every device. */
+export const devices = () => pages<AdminDevice>('/api/v1/admin/devices')
+
+/** The devices of a supervisor's unit, and of one's own account. */
+export const unitDevices = () => pages<AdminDevice>('/api/v1/unit/devices')
+export const ownDevices = async () => ((await bridge.call('api', { method: 'GET', path: '/api/v1/auth/devices' })) as { devices: AdminDevice[] }).devices
+
+/** Reports a device as lost, of the unit or one's own: it is shut out, and wipes itself when it is next heard. */
+export const lost = (id: string) => bridge.call('api', { method: 'POST', path: `/api/v1/unit/devices/${id}/lost`, body: {} })
+export const ownLost = (id: string) => bridge.call('api', { method: 'POST', path: `/api/v1/auth/devices/${id}/revoke`, body: { reason: 'lost', lost: true } })
+
+async function pages<T extends { id: string }>(path: string): Promise<T[]> {
+  const all: T[] = []
   for (;;) {
     const after = all.at(-1)?.id
-    const { devices } = await request<{ devices: AdminDevice[] }>('GET', `devices?limit=${PAGE}${after ? `&after=${after}` : ''}`)
+    const { devices } = (await bridge.call('api', { method: 'GET', path: `${path}?limit=${PAGE}${after ? `&after=${after}` : ''}` })) as { devices: T[] }
     all.push(...devices)
     if (devices.length < PAGE) return all
   }

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import { customElement, state } from 'lit/decorators.js'
 import { keyed } from 'lit/directives/keyed.js'
-import type { Boot, Session, Status } from './bridge'
+import type { Boot, Session, Status, Vanished } from './bridge'
 import { inLang } from './definition'
 import { rememberDevice } from './enrolled'
 import { bridge, failureOf } from './link'
@@ -9,16 +9,19 @@ import { watchLine } from './metered'
 import { CallError } from './worker/client'
 import './parts/ask'
 import { ask } from './parts/ask'
+import './parts/care'
 import { icon, type Icon, mark } from './parts/icon'
 import { langSwitch } from './parts/lang'
 import { Part } from './parts/part'
+import { saveRescue } from './parts/rescue'
 import './parts/say'
 import { say, sayFailure } from './parts/say'
 import './parts/status'
 import { readPeople } from './people'
+import { idleChoices, idleMinutes, lockNow, setIdleMinutes, watchIdle } from './lock'
 import { hrefOf, onRoute, type Route, route } from './route'
 import { lang, t } from './text'
-import { number } from './text/format'
+import { number, when } from './text/format'
 import { onUpdate } from './update'
 import './views/accounts'
 import './views/audit'
@@ -57,6 +60,7 @@ export class App extends Part {
     }))
     this.until(onUpdate((waits) => (this.updateWaits = waits)))
     this.hear('status', (status) => (this.status = status))
+    this.hear('vanished', (vanished) => void this.tellVanished(vanished))
     this.hear('failure', (failure) => sayFailure(new CallError(failure)))
     this.hear('session', (session) => void this.signed(session))
     void this.begin()
@@ -85,6 +89,7 @@ export class App extends Part {
     this.session = session
     if (!session.borrowed) rememberDevice(session.account.name, session.device)
     if (first && session.lost) say(t('store.lost'))
+    if (first) this.until(watchIdle())
     void readPeople().catch(() => {}) // names of accounts have to do
     if (first && holdsRecords(session)) this.until(watchLine())
     if (first) this.status = await bridge.call('status').catch(() => null)
@@ -96,14 +101,20 @@ export class App extends Part {
     const reply = await ask({
       title: t('signout.title'),
       body: unsent ? t(borrowed ? 'signout.unsent.borrowed' : 'signout.unsent', { n: number(unsent) }) : t(borrowed ? 'signout.borrowed' : 'signout.body'),
-      choices: [{ value: 'yes', label: unsent && borrowed ? t('signout.keep') : t('signout'), tone: unsent ? 'danger' : 'main' }],
+      choices: [{ value: 'yes', label: unsent && borrowed ? t('signout.keep') : t('signout'), tone: unsent ? 'danger' : 'main' }, ...(unsent ? [{ value: 'rescue', label: t('rescue.save_and_leave') }] : [])],
     })
-    if (!reply) return
+    if (!reply || (reply.value === 'rescue' && !(await saveRescue()))) return
     try {
       await bridge.call('logout', unsent > 0 ? { keep: true } : {})
     } catch (cause) {
       sayFailure(cause)
     }
+  }
+
+  /** A store that was here is gone: what that means, and what is left to do. */
+  private async tellVanished({ unsent, at, copied }: Vanished): Promise<void> {
+    const words = unsent ? t(copied ? 'vanished.copied' : 'vanished.lost', { n: number(unsent), at: when(at) }) : t('vanished.nothing')
+    await ask({ title: t('vanished.title'), body: html`<p>${words}</p><p>${t('vanished.how')}</p>`, choices: [] })
   }
 
   private async changePassword(event: SubmitEvent): Promise<void> {
@@ -130,7 +141,7 @@ export class App extends Part {
       case 'officer':
         return [{ screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'inbox', label: t('nav.inbox'), icon: 'inbox', count: waiting }]
       case 'supervisor':
-        return [{ screen: 'desk', label: t('nav.desk'), icon: 'desk' }, { screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'held', label: t('nav.held'), icon: 'lock' }]
+        return [{ screen: 'desk', label: t('nav.desk'), icon: 'desk' }, { screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'held', label: t('nav.held'), icon: 'lock' }, { screen: 'devices', label: t('nav.devices'), icon: 'device' }]
       case 'admin':
         return [{ screen: 'accounts', label: t('nav.accounts'), icon: 'people' }, { screen: 'devices', label: t('nav.devices'), icon: 'device' }, { screen: 'audit', label: t('nav.audit'), icon: 'log' }]
       case 'hub':
@@ -169,7 +180,7 @@ export class App extends Part {
       case 'accounts':
         return html`<wb-accounts></wb-accounts>`
       case 'devices':
-        return html`<wb-devices></wb-devices>`
+        return html`<wb-devices .session=${session}></wb-devices>`
       case 'audit':
         return html`<wb-audit></wb-audit>`
       case 'hub':
@@ -214,12 +225,17 @@ export class App extends Part {
             <p><strong>${account.display}</strong><span class="sub">${account.name} · ${t(`role.${account.role}`)}${session.borrowed ? ` · ${t('signin.borrowed.short')}` : ''}</span></p>
             ${langSwitch()}
             <button @click=${() => this.querySelector<HTMLDialogElement>('dialog.password')!.showModal()}>${t('password.change')}</button>
+            ${account.role === 'officer' ? html`<a class="button" href=${hrefOf('devices')}>${t('devices.mine')}</a>` : nothing}
+            <label class="menu-choice"><span>${t('lock.after')}</span><select name="idle" @change=${(event: Event) => setIdleMinutes(Number((event.target as HTMLSelectElement).value))}>
+              ${idleChoices.map((minutes) => html`<option value=${minutes} ?selected=${minutes === idleMinutes()}>${t('lock.minutes', { n: minutes })}</option>`)}
+            </select></label>
+            <button @click=${() => void lockNow().catch(sayFailure)}>${t('lock.now')}</button>
             <button @click=${() => void this.signOut()}>${t('signout')}</button>
           </div>
         </details>
       </header>
       ${this.nav()}
-      <main id="main" tabindex="-1">${this.view(session)}</main>
+      <main id="main" tabindex="-1"><wb-care .status=${this.status} .session=${session} .home=${this.at.screen === ''}></wb-care>${this.view(session)}</main>
       <dialog class="password" aria-labelledby="password-title">
         <form @submit=${this.changePassword}>
           <h2 id="password-title">${t('password.change')}</h2>

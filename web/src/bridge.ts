@@ -17,7 +17,8 @@ export interface Account { name: string; display: string; role: 'officer' | 'sup
 
 /** What is known before anybody signs in. */
 export interface Boot {
-  accounts: { name: string; display: string; unitName: string; borrowed: boolean; unsent: number }[] // stores on this device
+  accounts: { name: string; display: string; unitName: string; borrowed: boolean; unsent: number; leasedOut: boolean }[] // stores on this device; leasedOut: only a sign-in over the network opens it
+  rescues: { count: number; at: number; refused?: Failure }[] // rescue files that wait here to be handed in
   persisted: boolean | null // the browser's answer to our request to keep the store; null: not asked yet
   offlineReady: boolean // encrypted OPFS works in this browser
   why?: Failure // why not
@@ -31,7 +32,14 @@ export interface Session {
   account: Account; borrowed: boolean; registers: Definition[]; leader: boolean; version: string
   device: string // the server's id of this device, remembered outside the store
   lost?: boolean // this device had a store, which is gone
+  fresh?: boolean // the store held nothing when it was opened
 }
+
+/** What the server did with a rescue file. */
+export interface HandedIn { changesets: number; applied: number; quarantined: number; repeated: number }
+
+/** A store that was here and is gone. */
+export interface Vanished { unsent: number; at: number; copied: boolean } // unsent changes last noted in it, when, and whether a sealed copy of them is left
 
 // The JSON form of sync/register's Definition, the part that the page reads.
 export interface Text { vi: string; en: string }
@@ -131,8 +139,12 @@ export interface Calls {
   /** Opens the store of an account that has signed in here before; needs no network. */
   unlock(a: { name: string; password: string }): Session
   session(): Session | null
-  /** Signs out. With unsent work and borrowed, refuses with code "unsent" unless keep is set. */
-  logout(a: { keep?: boolean }): { removed: boolean }
+  /** Signs out. With unsent work and borrowed, refuses with code "unsent" unless keep is set. With lock it only closes the store, whoever's device it is. */
+  logout(a: { keep?: boolean; lock?: boolean }): { removed: boolean }
+  /** A rescue file of everything that the server has not acknowledged, in base64. It all stays in the outbox. */
+  rescue(): { file: string; count: number }
+  /** Hands a rescue file in, in base64; whoever is signed in or nobody. Without a network it is kept and handed in later. Answered by the worker. */
+  handIn(a: { file: string }): HandedIn | { kept: true }
   /** Changes the password at the server and of the store here; needs the network. Answered by the worker. */
   password(a: { old: string; new: string }): null
   list(a: ListRequest): ListReply
@@ -176,6 +188,9 @@ export interface Events {
   session: Session | null // signed in, signed out or revoked, in any tab
   update: { version: string; blockedBy: 'form' | null } // a new version of the app waits
   failure: Failure
+  vanished: Vanished // from the worker
+  lease: { device: string; sealed: string; seconds: number } // for the worker: the server was heard
+  ended: { code: string; file: string | null; count: number; sealed: boolean } // for the worker: the server has closed device or account
 }
 
 /** The page's end of the bridge; see worker/client.ts. */

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit'
-import type { Place, Row, Stage } from '../bridge'
+import type { Place, RecordView, Row, Stage } from '../bridge'
 import { t, tCode } from '../text'
-import { soon } from '../text/format'
+import { soon, when } from '../text/format'
 import { icon, type Icon } from './icon'
 
 const places: Place[] = ['local', 'received', 'approved', 'hub']
@@ -16,6 +16,19 @@ export function way(place: Place, at?: number): TemplateResult {
   return html`<span class="way way-${place}"
     ><span class="way-strokes" aria-hidden="true">${places.map((_, i) => html`<i class=${i <= reached ? 'on' : ''}></i>`)}</span><span class="way-words">${words}</span></span
   >`
+}
+
+/** Every step of a record's way, with the moment of each that is behind it as far as this device was told. */
+export function waySteps(record: RecordView): TemplateResult {
+  const reached = places.indexOf(record.place)
+  const written = Math.max(0, ...record.fields.map((field) => field.at ?? 0))
+  const moments = [written, record.receivedAt ?? 0, record.approvedAt ?? 0, 0]
+  return html`<ol class="way-steps" aria-label=${t('way')}>
+    ${places.map((place, i) => {
+      const behind = i <= reached
+      return html`<li class=${behind ? 'on' : ''}><span>${tCode('place', place)}</span><span class="sub">${behind ? (moments[i] ? when(moments[i]!) : '') : t('way.not_yet')}</span></li>`
+    })}
+  </ol>`
 }
 
 /** A word on a coloured ground; the colour only repeats what the word says. */

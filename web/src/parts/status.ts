@@ -8,6 +8,7 @@ import { t, tFailure } from '../text'
 import { ago, clock, number, when } from '../text/format'
 import { icon } from './icon'
 import { Part } from './part'
+import { saveRescue } from './rescue'
 import { sayFailure } from './say'
 
 const SKEW = 2 * 60_000 // ms by which a device's clock may be wrong without a word
@@ -94,7 +95,8 @@ export class StatusBar extends Part {
         </tbody>
       </table>
       <p><a href=${hrefOf('here')} @click=${() => this.querySelector('dialog')!.close()}>${t('here.scopes')}</a></p>
-      <div class="actions"><button class="main" @click=${this.send} ?disabled=${status.link === 'connecting'}>${icon('sync')}${t('status.now')}</button></div>`
+      ${status.unsent && this.holds ? html`<p class="sub">${t('rescue.why')}</p>` : nothing}
+      <div class="actions"><button class="main" @click=${this.send} ?disabled=${status.link === 'connecting'}>${icon('sync')}${t('status.now')}</button>${status.unsent && this.holds ? html`<button @click=${() => void saveRescue()}>${t('rescue.save')}</button>` : nothing}</div>`
   }
 
   override render() {

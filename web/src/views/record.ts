@@ -9,8 +9,9 @@ import { ask } from '../parts/ask'
 import '../parts/field'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
+import { saveRescue } from '../parts/rescue'
 import { say, sayFailure } from '../parts/say'
-import { stage, tag, way } from '../parts/state'
+import { stage, tag, way, waySteps } from '../parts/state'
 import { nameOf } from '../people'
 import { go, hrefOf, route, setGuard } from '../route'
 import { lang, t } from '../text'
@@ -27,6 +28,9 @@ export function typedIn(form: Form): Record<string, string> {
 }
 
 const DRAFT_PAUSE = 400 // ms without a change before a draft is put away
+
+/** Failures of the store: what is unsent should be taken to a safer place. */
+const storeFailures = ['quota', 'held', 'no-opfs', 'corrupted', 'internal', 'stopped']
 
 /**
  * One record as a form made from its register's definition. What is typed is
@@ -48,6 +52,7 @@ export class RecordForm extends Part {
   @state() private busy = false
   @state() private moved = false // the record changed elsewhere while it is being edited
   @state() private failure = ''
+  @state() private failed = '' // code of the failure of the last save
   @state() private answer = ''
   @state() private history = false
   private touched = false // somebody typed into this form, now or before it was put away
@@ -199,6 +204,8 @@ export class RecordForm extends Part {
       await bridge.call('draft', { key: this.form.key, values: this.edits })
     } catch (cause) {
       sayFailure(cause)
+      // What is typed is on the screen alone: leaving warns, and the disk is tried again.
+      this.pause ||= window.setTimeout(() => void this.putAway(), 10_000)
     }
   }
 
@@ -218,7 +225,7 @@ export class RecordForm extends Part {
     clearTimeout(this.pause)
     this.pause = 0
     this.busy = true
-    this.failure = ''
+    this.failure = this.failed = ''
     try {
       const { key } = this.form
       const reply = await bridge.call('save', { key, values: this.edits, submit, reasons: this.reasonsByCode(), ...(this.answer && { answer: this.answer }) })
@@ -238,6 +245,8 @@ export class RecordForm extends Part {
     } catch (cause) {
       const failure = failureOf(cause)
       this.failure = t('record.not_saved', { why: failure[lang()] })
+      this.failed = failure.code
+      this.pause ||= window.setTimeout(() => void this.putAway(), 10_000)
       return false
     } finally {
       this.busy = false
@@ -358,6 +367,7 @@ export class RecordForm extends Part {
         ${this.form!.isNew ? nothing : html`<button class="small plain" aria-expanded=${this.history} @click=${() => (this.history = !this.history)}>${icon('clock')}${t('record.history')}</button>`}
         ${!this.form!.isNew && hasHouseholds(this.definition) && this.values['household_no'] ? html`<a class="button small plain" href=${hrefOf('household', this.definition.id, this.values['household_no'])}>${icon('people')}${t('household.title', { no: this.values['household_no'] })}</a>` : nothing}
       </div>
+      ${this.form!.isNew ? nothing : waySteps(record)}
     </header>`
   }
 
@@ -493,7 +503,11 @@ export class RecordForm extends Part {
         })}
         ${record.mayDelete && !this.form.isNew && !shut ? html`<p class="record-end"><button class="plain danger-text" ?disabled=${this.busy} @click=${() => void this.erase()}>${icon('bin')}${t('record.delete')}</button></p>` : nothing}
       </form>
-      ${this.failure ? html`<p class="note note-red" role="alert">${icon('warning')}<span>${this.failure}</span></p>` : nothing}
+      ${this.failure
+        ? html`<div class="note note-red" role="alert">${icon('warning')}<div><p>${this.failure}</p>
+            ${storeFailures.includes(this.failed) ? html`<p>${t('record.still_here')}</p><div class="actions"><button class="small" @click=${() => void saveRescue()}>${t('rescue.save')}</button></div>` : nothing}
+          </div></div>`
+        : nothing}
       <footer class="record-foot">
         ${shut
           ? html`<button @click=${() => this.change(() => bridge.call('restore', { id: record.id }), t('record.restored'))} ?disabled=${this.busy}>${icon('undo')}${t('record.restore')}</button>`

@@ -5,6 +5,7 @@ import { deviceOf, forgetDevice } from '../enrolled'
 import { bridge, failureOf } from '../link'
 import { icon, mark } from '../parts/icon'
 import { langSwitch } from '../parts/lang'
+import '../parts/rescue'
 import { Part } from '../parts/part'
 import { collator, number } from '../text/format'
 import { t, tFailure } from '../text'
@@ -32,7 +33,8 @@ export class SignIn extends Part {
   private choose(name: string): void {
     this.name = name
     this.failure = ''
-    this.formerAsked = this.newAsked = this.codeAsked = this.online = false
+    this.formerAsked = this.newAsked = this.codeAsked = false
+    this.online = this.known?.leasedOut ?? false
     void this.updateComplete.then(() => this.querySelector<HTMLElement>(name ? '[name=password]' : '[name=name]')?.focus())
   }
 
@@ -43,7 +45,6 @@ export class SignIn extends Part {
     const name = this.known?.name ?? text('name').trim()
     this.busy = true
     this.failure = ''
-    void navigator.storage?.persist?.()
     try {
       if (this.known && !this.online) {
         await bridge.call('unlock', { name, password: text('password') })
@@ -61,7 +62,7 @@ export class SignIn extends Part {
       if (failure.code === 'device_revoked') forgetDevice(name)
       if (failure.field === 'code') this.codeAsked = true
       if (failure.code === 'must_change_password' || failure.code.startsWith('password_')) this.newAsked = true
-      if (this.known && ['sign_in', 'signed_out', 'token_reused'].includes(failure.code)) this.online = true
+      if (this.known && ['sign_in', 'signed_out', 'token_reused', 'leased_out', 'vanished'].includes(failure.code)) this.online = true
       await this.updateComplete
       this.querySelector<HTMLElement>('[role=alert]')?.focus()
     } finally {
@@ -77,7 +78,7 @@ export class SignIn extends Part {
           (account) => html`<li>
             <button @click=${() => this.choose(account.name)}>
               ${icon('person')}<span><strong>${account.display}</strong><span class="sub">${account.name}${account.unitName ? ` · ${account.unitName}` : ''}</span></span>
-              <span class="account-state">${account.unsent ? t('signin.unsent', { n: number(account.unsent) }) : nothing}${account.borrowed ? html`<span class="sub">${t('signin.borrowed.short')}</span>` : nothing}</span>
+              <span class="account-state">${account.unsent ? t('signin.unsent', { n: number(account.unsent) }) : nothing}${account.leasedOut ? html`<span class="sub">${t('signin.leased_out')}</span>` : nothing}${account.borrowed ? html`<span class="sub">${t('signin.borrowed.short')}</span>` : nothing}</span>
               ${icon('next')}
             </button>
           </li>`,
@@ -92,7 +93,7 @@ export class SignIn extends Part {
     return html`<form @submit=${this.submit}>
       ${this.boot.accounts.length ? html`<button type="button" class="plain back" @click=${() => (this.name = null)}>${icon('back')}${t('signin.here')}</button>` : nothing}
       <h2>${known ? t('signin.unlock', { who: known.display }) : t('signin.title')}</h2>
-      ${known && !this.online ? html`<p class="sub">${t('signin.unlock.offline')}</p>` : nothing}
+      ${known && !this.online ? html`<p class="sub">${t('signin.unlock.offline')}</p>` : known?.leasedOut ? html`<p class="note note-amber">${icon('lock')}<span>${t('signin.leased_out.why')}</span></p>` : nothing}
       ${this.failure ? html`<p class="finding finding-E" role="alert" tabindex="-1">${icon('warning')}${this.failure}</p>` : nothing}
       ${known
         ? html`<input type="hidden" name="username" autocomplete="username" .value=${known.name} />`
@@ -114,6 +115,13 @@ export class SignIn extends Part {
     </form>`
   }
 
+  /** Sealed work that waits here for a network, or that the server would not have. */
+  private waiting() {
+    const { rescues } = this.boot
+    const refused = rescues.find((one) => one.refused)?.refused
+    return html`<p class="note note-amber">${icon('clock')}<span>${t('rescue.waits', { n: number(rescues.length) })} ${refused ? tFailure(refused) : ''}</span></p>`
+  }
+
   override render() {
     const { why } = this.boot
     return html`<main class="sign-in" id="main">
@@ -125,6 +133,11 @@ export class SignIn extends Part {
         ${why ? html`<p class="note note-amber">${icon('warning')}<span><strong>${t('signin.no_store')}</strong> ${tFailure(why)} ${t('signin.no_store.how')}</span></p>` : nothing}
         ${this.name === null ? this.accounts() : this.form()}
       </div>
+      ${this.boot.rescues.length ? this.waiting() : nothing}
+      <details class="quiet protect rescue-in">
+        <summary>${icon('inbox')}${t('rescue.in')}</summary>
+        <wb-rescue-in></wb-rescue-in>
+      </details>
       <details class="quiet protect">
         <summary>${icon('lock')}${t('protect.title')}</summary>
         <p>${t('protect.does')}</p>

@@ -24,6 +24,7 @@ export function connect(parts: Parts): Bridge {
 
   worker.onmessage = ({ data }: MessageEvent<ToPage>) => {
     if ('event' in data) {
+      if (data.event === 'session' && data.data === null) sealed = null // before the page is loaded anew
       emit(data.event, data.data)
     } else if ('sealed' in data) {
       sealed = data.sealed

@@ -2,13 +2,15 @@ import type { Boot } from '../bridge'
 import { refuse, type Sealed } from './rpc'
 
 // The key of an account's store: 32 random bytes, kept only wrapped under a key
-// derived from the password. Whoever copies the device's files without the
-// password has to try passwords at 600,000 rounds each. It does not protect
-// from someone who knows the password, or who uses the device while it is
-// unlocked. Nothing here tells a wrong password from a damaged key.
+// derived from the password, and sealed to the organisation (web/README.md,
+// "Keys"). Whoever copies the device's files without the password has to try
+// passwords at 600,000 rounds each. It does not protect from someone who knows
+// the password, or who uses the device while it is unlocked. Nothing here tells
+// a wrong password from a damaged key.
 
 const ROUNDS = 600_000
 const KEY_BYTES = 32
+const DAY = 24 * 60 * 60_000
 
 /** An account whose store is on this device, as IndexedDB holds it. */
 interface Kept {
@@ -17,12 +19,18 @@ interface Kept {
   salt: Uint8Array
   rounds: number
   iv: Uint8Array
-  wrapped: ArrayBuffer
+  wrapped: ArrayBuffer | null // null: thrown away, because the lease has ended or the server closed the account
+  sealed?: string // the key sealed to the organisation, in base64
+  device?: string // id that the server gave this device
+  lease?: number // ms without contact for which the password alone opens
+  heardAt?: number // device clock of the last contact
+  seenAt?: number // latest device clock seen, with the time that passed while open: a clock set back gains nothing
   pending: boolean // the sign-in that made this key has not ended yet
   display: string
   unitName: string
   borrowed: boolean
   unsent: number
+  unsentAt?: number // device clock when that was noted
 }
 
 /** An account's opened key. `key` is hexadecimal, the form in which Go takes it. */
@@ -31,23 +39,34 @@ export interface Opened { name: string; store: string; key: string; isNew: boole
 /** The accounts that a person can choose from on this device. */
 export async function keptAccounts(): Promise<Boot['accounts']> {
   const all = await read<Kept[]>((accounts) => accounts.getAll())
-  return all.filter((a) => !a.pending).map(({ name, display, unitName, borrowed, unsent }) => ({ name, display, unitName, borrowed, unsent }))
+  return all
+    .filter((a) => !a.pending)
+    .map((a) => ({ name: a.name, display: a.display, unitName: a.unitName, borrowed: a.borrowed, unsent: a.unsent, leasedOut: !a.wrapped }))
 }
+
+/** Has the server open the sealed key of a store: for the right password, on this device, unless it withholds it. */
+export type Unseal = (name: string, password: string, device: string, sealed: string) => Promise<Uint8Array>
 
 /**
  * Opens the key of an account that has been here, or makes one for an account
  * that has not. A new key is on disk, wrapped, before its store can exist;
  * keep() completes it, drop() takes it back. A store whose sign-in never ended
- * under another password is given to `forget`. `former` is the password that was
- * in force here, when it has been changed elsewhere since.
+ * under another password is given to `forget`. When the password opens nothing
+ * here, because it was changed elsewhere or the lease has ended, the server opens
+ * the sealed key. `former` is the password that was in force here, for a store
+ * that has none sealed.
  */
-export async function openOrMake(name: string, password: string, former: string | undefined, forget: (opened: Opened) => Promise<void>): Promise<Opened> {
+export async function openOrMake(name: string, password: string, former: string | undefined, forget: (opened: Opened) => Promise<void>, unseal: Unseal): Promise<Opened> {
   const known = await load(name)
   if (known) {
     const key = await unwrap(known, password)
     if (key) return { name, store: known.store, key: hex(key), isNew: known.pending }
     if (known.pending) {
       await forget({ name, store: known.store, key: '', isNew: true })
+    } else if (known.sealed && known.device) {
+      const again = await unseal(name, password, known.device, known.sealed)
+      await save({ ...known, ...(await wrap(again, password)), heardAt: Date.now(), seenAt: Date.now() })
+      return { name, store: known.store, key: hex(again), isNew: false }
     } else if (former === undefined) {
       throw refuse('former_password', 'Máy này còn giữ dữ liệu khóa bằng mật khẩu trước đây của bạn.', 'This device still holds data locked with your former password.')
     } else {
@@ -67,6 +86,12 @@ export async function openOrMake(name: string, password: string, former: string 
 export async function open(name: string, password: string): Promise<Opened> {
   const known = await load(name)
   if (!known || known.pending) throw refuse('no_store', 'Tài khoản này chưa từng đăng nhập trên máy này.', 'This account has not signed in on this device.')
+  if (!known.wrapped || leaseLeft(known, Date.now()) <= 0) {
+    await endLease(name)
+    const days = Math.round((known.lease ?? 0) / DAY)
+    throw refuse('leased_out', `Đã quá ${days} ngày máy này chưa liên lạc với máy chủ nên dữ liệu đã khóa lại. Hãy đăng nhập qua mạng để đọc tiếp; việc chưa gửi vẫn còn.`,
+      `This device has not heard from the server for ${days} days, so its data is locked. Sign in over the network to read on; unsent work is still here.`)
+  }
   const key = await unwrap(known, password)
   if (!key) throw refuse('password', 'Mật khẩu không đúng.', 'The password is not right.')
   return { name, store: known.store, key: hex(key), isNew: false }
@@ -90,10 +115,50 @@ export async function keep(name: string, note: { display: string; unitName: stri
   if (known) await save({ ...known, ...note, pending: false })
 }
 
-/** Notes how much unsent work a store holds, for the sign-in page. */
+/** Notes how much unsent work a store holds, for the sign-in page and for when the store is gone. */
 export async function noteUnsent(name: string, unsent: number): Promise<void> {
+  await change(name, (known) => (known.unsent !== unsent ? { ...known, unsent, unsentAt: Date.now() } : null))
+}
+
+/** The name of an account's store here, or nothing. */
+export async function storeOf(name: string): Promise<string | undefined> {
+  return (await load(name))?.store
+}
+
+/** What was last noted of a store, for when it is gone. */
+export async function lastNoted(name: string): Promise<{ unsent: number; at: number } | null> {
   const known = await load(name)
-  if (known && known.unsent !== unsent) await save({ ...known, unsent })
+  return known && !known.pending ? { unsent: known.unsent, at: known.unsentAt ?? 0 } : null
+}
+
+/** Keeps what a contact with the server brought: the sealed key, and a lease that begins anew. */
+export async function renewLease(name: string, granted: { device: string; sealed: string; seconds: number }): Promise<void> {
+  const now = Date.now()
+  await change(name, (known) => ({ ...known, device: granted.device, sealed: granted.sealed, lease: granted.seconds * 1000, heardAt: now, seenAt: now }))
+}
+
+/** Notes that time has passed, and returns how much of the lease is left in ms. */
+export async function passTime(name: string, elapsed: number): Promise<number> {
+  const known = await change(name, (known) => ({ ...known, seenAt: Math.max(Date.now(), (known.seenAt ?? 0) + elapsed) }))
+  return known ? leaseLeft(known, Date.now()) : 0
+}
+
+/** Throws the password's way to the key away. What is sealed stays, for the server to open. */
+export async function endLease(name: string): Promise<void> {
+  await change(name, (known) => (known.sealed && known.wrapped ? { ...known, wrapped: null } : null))
+}
+
+/** Ends the leases that have run out while nobody looked. */
+export async function endLeases(): Promise<void> {
+  for (const known of await read<Kept[]>((accounts) => accounts.getAll())) {
+    if (leaseLeft(known, Date.now()) <= 0) await endLease(known.name)
+  }
+}
+
+/** Without a sealed key the password is the only way in, and is never thrown away. */
+function leaseLeft(known: Kept, now: number): number {
+  if (!known.sealed || !known.lease || known.heardAt === undefined) return Infinity
+  return known.heardAt + known.lease - Math.max(now, known.seenAt ?? 0)
 }
 
 /** Forgets the key. Its store cannot be read by anyone from then on. */
@@ -123,7 +188,7 @@ async function derive(password: string, salt: Uint8Array, rounds: number): Promi
   return crypto.subtle.deriveKey({ name: 'PBKDF2', hash: 'SHA-256', salt: own(salt), iterations: rounds }, typed, { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt'])
 }
 
-async function wrap(key: Uint8Array, password: string): Promise<Pick<Kept, 'salt' | 'rounds' | 'iv' | 'wrapped'>> {
+async function wrap(key: Uint8Array, password: string): Promise<Pick<Kept, 'salt' | 'rounds' | 'iv'> & { wrapped: ArrayBuffer }> {
   const salt = crypto.getRandomValues(new Uint8Array(16))
   const iv = crypto.getRandomValues(new Uint8Array(12))
   const wrapped = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await derive(password, salt, ROUNDS), own(key))
@@ -131,12 +196,18 @@ async function wrap(key: Uint8Array, password: string): Promise<Pick<Kept, 'salt
 }
 
 async function unwrap(kept: Kept, password: string): Promise<Uint8Array | null> {
+  if (!kept.wrapped) return null
   const wrapping = await derive(password, kept.salt, kept.rounds)
   try {
     return new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv: own(kept.iv) }, wrapping, kept.wrapped))
   } catch {
     return null
   }
+}
+
+/** Makes everything that seal() has packed unreadable, in whichever tab it lies. */
+export async function forgetReload(): Promise<void> {
+  await write((_, secrets) => secrets.delete('reload'))
 }
 
 /** The key that seals an opened key over a reload; usable in this browser only, and never exportable. */
@@ -150,6 +221,21 @@ async function reloadKey(): Promise<CryptoKey> {
 
 const load = (name: string) => read<Kept | undefined>((accounts) => accounts.get(name))
 const save = (kept: Kept) => write((accounts) => accounts.put(kept))
+
+/** Changes an account in one transaction, for others write beside us. Null from `to` leaves it as it is. */
+async function change(name: string, to: (known: Kept) => Kept | null): Promise<Kept | null> {
+  let result: Kept | null = null
+  await write((accounts) => {
+    const found = accounts.get(name) as IDBRequest<Kept | undefined>
+    found.onsuccess = () => {
+      const next = found.result && to(found.result)
+      result = next ?? found.result ?? null
+      if (next) accounts.put(next)
+    }
+    return found
+  })
+  return result
+}
 
 type Use = (accounts: IDBObjectStore, secrets: IDBObjectStore) => IDBRequest
 

@@ -1,5 +1,6 @@
-import type { Boot, Session, Status } from '../bridge'
+import type { Boot, Events, Session, Status, Vanished } from '../bridge'
 import { runGo } from './go'
+import { copyOf, dropRescue, fromBase64, handIn, handInWaiting, keepRescue, waitingRescues } from './rescues'
 import * as keys from './keys'
 import { elect, someoneLeads, writerLock } from './leader'
 import { type Answer, type Ask, type Between, failed, type FromPage, InFlight, refuse, Refusal, type Start, type ToPage } from './rpc'
@@ -40,6 +41,9 @@ self.onmessage = ({ data }: MessageEvent<FromPage>) => {
 /** Opens what another tab, or this tab before it was reloaded, had open. */
 async function begin(): Promise<void> {
   shareKeys()
+  self.addEventListener('online', () => void handInWhatWaits())
+  setInterval(() => void handInWhatWaits(), HAND_IN_EVERY)
+  void handInWhatWaits()
   const opened = (start.sealed && (await keys.unseal(start.sealed))) || (await fromAnotherTab())
   if (!opened) return
   try {
@@ -50,6 +54,18 @@ async function begin(): Promise<void> {
     const answer = failed(cause)
     if ('error' in answer) tell({ event: 'failure', data: answer.error })
   }
+}
+
+const HAND_IN_EVERY = 60_000 // ms
+
+/** Hands in the rescue files that wait here, in one tab at a time. */
+async function handInWhatWaits(): Promise<void> {
+  await began
+  await navigator.locks
+    .request('wardbook-rescues', { ifAvailable: true }, async (mine) => {
+      if (mine) await handInWaiting(member?.opened.name, (account) => keys.noteUnsent(account, 0))
+    })
+    .catch(() => {}) // the files are where they were
 }
 
 async function answer(ask: Ask): Promise<Answer> {
@@ -65,6 +81,8 @@ async function answer(ask: Ask): Promise<Answer> {
         return { ok: member ? await member.session() : null }
       case 'password':
         return { ok: await changePassword(ask.args as { old: string; new: string }) }
+      case 'handIn':
+        return await takeIn((ask.args as { file: string }).file)
       default:
         if (!member) throw refuse('signed_out', 'Bạn chưa đăng nhập.', 'You are not signed in.')
         return await member.ask(ask)
@@ -74,12 +92,23 @@ async function answer(ask: Ask): Promise<Answer> {
   }
 }
 
+/** Hands in a file that somebody brought; without a network it is kept until there is one. */
+async function takeIn(text: string): Promise<Answer> {
+  const file = fromBase64(text)
+  const answer = await handIn(file)
+  if (answer) return answer
+  await keepRescue(file, 0)
+  return { ok: { kept: true } }
+}
+
 async function boot(): Promise<Boot> {
   const why = await obstacle()
+  if (!why) await keys.endLeases()
   return {
     accounts: why ? [] : await keys.keptAccounts(),
     persisted: (await navigator.storage?.persisted?.()) ?? null,
     offlineReady: !why,
+    rescues: why ? [] : await waitingRescues(),
     ...(why && { why }),
     ...(member && { unlocked: member.opened.name }),
   }
@@ -113,19 +142,60 @@ async function signIn(ask: Ask): Promise<Session> {
   if (why) throw refuse(why.code, why.vi, why.en)
   const online = ask.name === 'login'
   const account = name.trim().normalize('NFC').toLowerCase()
-  const opened = online ? await keys.openOrMake(account, password, former, removeStore) : await keys.open(account, password)
+  const opened = online ? await keys.openOrMake(account, password, former, removeStore, unseal) : await keys.open(account, password)
+  // Before an empty store notes that it holds nothing, and the copy before the number: both go when the copy is taken.
+  const copy = await copyOf(opened.name)
+  const noted = await keys.lastNoted(opened.name)
   try {
     const session = await join(opened, online ? (ask.args as object) : null)
+    if (session.fresh && noted) {
+      if (copy) await keepRescue(copy.file, copy.count) // as nobody's: the empty store's copy takes the place of the account's
+      tell({ event: 'vanished', data: { ...noted, copied: copy !== null } satisfies Vanished })
+      void handInWhatWaits()
+    }
     if (next) await keys.relock(opened, next)
     announce(opened)
     return session
   } catch (cause) {
+    await (member as Member | null)?.settled()
     await leave()
+    if (cause instanceof Refusal && cause.failure.code === 'no_store') throw await noStore(opened.name)
     if (opened.isNew && cause instanceof Refusal && refusedAtTheDoor.includes(cause.failure.code)) {
       await removeStore(opened).catch(() => {}) // what was thrown first says more
     }
     throw cause
   }
+}
+
+/** Has the server open the sealed key of a store. */
+async function unseal(name: string, password: string, device: string, sealed: string): Promise<Uint8Array> {
+  const body = JSON.stringify({ name, password, device_id: device, sealed })
+  let reply: Response
+  try {
+    reply = await fetch('/api/v1/auth/open', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })
+  } catch {
+    throw refuse('offline', 'Không có kết nối tới máy chủ.', 'There is no connection to the server.')
+  }
+  const answer = (await reply.json().catch(() => ({}))) as { key?: string; error?: { code: string; message_vi: string; message_en: string } }
+  if (answer.key) return fromBase64(answer.key)
+  if (!answer.error) throw refuse('busy', 'Máy chủ đang bận. Hãy thử lại sau.', 'The server is busy. Try again later.')
+  if (answer.error.code === 'device_revoked') await wipe(name)
+  throw refuse(answer.error.code, answer.error.message_vi, answer.error.message_en)
+}
+
+/** Removes the store of a device that the server has shut out; its unsent work waits as a rescue file. */
+async function wipe(name: string): Promise<void> {
+  const store = await keys.storeOf(name)
+  if (store) await removeStore({ name, store })
+  void handInWhatWaits()
+}
+
+/** Why an account that has been here cannot be unlocked: its store is gone. */
+async function noStore(name: string): Promise<Refusal> {
+  const unsent = (await keys.lastNoted(name))?.unsent ?? 0
+  void handInWhatWaits()
+  return refuse('vanished', `Dữ liệu của tài khoản này trên máy đã bị xóa (lúc trước có ${unsent} thay đổi chưa gửi). Hãy đăng nhập qua mạng để nhận lại những gì máy chủ có.`,
+    `This account's data on this device is gone (it last held ${unsent} unsent changes). Sign in over the network to receive again what the server has.`)
 }
 
 /** Changes the password at the server first: if that fails, the old one still opens everything. */
@@ -149,6 +219,7 @@ async function join(opened: keys.Opened, login: object | null): Promise<Session>
     await keys.keep(opened.name, { display: account.display, unitName: account.unitName, borrowed }) // before anybody can write into the store
   }
   tell({ sealed: await keys.seal(opened) })
+  if (!opened.isNew) delete session.lost // what that means is told beside, with what is left of it
   tell({ event: 'session', data: session })
   return session
 }
@@ -159,6 +230,10 @@ async function leave(): Promise<void> {
   tell({ sealed: null })
 }
 
+const COPY_AFTER = 10_000 // ms after a change of what is unsent, and for each that is
+const COPY_EACH = 30
+const LEASE_EVERY = 60_000
+
 /** This tab's part in an account that is open. */
 class Member {
   private readonly channel: BroadcastChannel
@@ -168,6 +243,9 @@ class Member {
   private writes: Promise<Go> | null = null // set while this tab is the writer
   private opening: Promise<Session> | null = null // what the sign-in in this tab gets
   private noted = -1
+  private copied = -1 // unsent changes in the second copy
+  private copying: ReturnType<typeof setTimeout> | undefined
+  private ending: Promise<void> = Promise.resolve()
 
   constructor(readonly opened: keys.Opened) {
     this.channel = new BroadcastChannel(`wardbook-${start.version}-${opened.name}`)
@@ -209,6 +287,7 @@ class Member {
     globalThis.__wardbookEvent = (event, json) => this.event(event, JSON.parse(json))
     const text = await module.call(login ? 'login' : 'unlock', JSON.stringify({ ...login, name, store, key }))
     const session = okOf<Session>(JSON.parse(text) as Answer)
+    this.watchLease()
     this.say({ writer: tab })
     for (const { ask, settle } of this.inFlight.take()) void this.carryOut(ask).then(settle)
     return session
@@ -225,6 +304,7 @@ class Member {
   private async carryOut(ask: Ask): Promise<Answer> {
     await this.opening
     const module = await this.writes!
+    if (ask.name === 'logout') await this.copyUnsent().catch(() => {}) // what it would copy stays in the store
     const answer = JSON.parse(await module.call(ask.name, JSON.stringify(ask.args ?? null))) as Answer
     if (ask.name === 'logout' && 'ok' in answer) await this.signedOut((answer.ok as { removed: boolean }).removed)
     return answer
@@ -232,6 +312,7 @@ class Member {
 
   private async signedOut(removed: boolean): Promise<void> {
     if (removed) await removeStore(this.opened)
+    await keys.forgetReload() // what lies sealed for a reload is worth nothing from here on
     this.event('session', null)
   }
 
@@ -256,11 +337,69 @@ class Member {
     }
   }
 
-  /** Passes an event of the Go module to the pages of all tabs. */
+  /** Passes an event of the Go module to the pages of all tabs, but for those that are the worker's own. */
   private event(event: string, data: unknown): void {
-    this.say({ event, data })
-    this.deliver(event, data)
-    if (event === 'status') this.note((data as Status).unsent)
+    switch (event) {
+      case 'lease':
+        void keys.renewLease(this.opened.name, data as Events['lease'])
+        return
+      case 'ended':
+        this.ending = this.end(data as Events['ended'])
+        return
+      case 'status':
+        this.note((data as Status).unsent)
+    }
+    const pass = () => {
+      this.say({ event, data })
+      this.deliver(event, data)
+    }
+    // The pages load anew when the session ends, and this worker ends with them.
+    if (event === 'session' && data === null) void this.settled().then(pass)
+    else pass()
+  }
+
+  /** Resolves when nothing of an ending is left to do. */
+  async settled(): Promise<void> {
+    await this.ending.catch(() => {})
+  }
+
+  /** What the server's closing of the device or the account leaves to do: its unsent work is kept sealed, then the way to the rest is thrown away. */
+  private async end({ code, file, count, sealed }: Events['ended']): Promise<void> {
+    clearTimeout(this.copying)
+    if (file) await keepRescue(fromBase64(file), count, this.opened.name)
+    if (code === 'device_revoked' && sealed) await removeStore(this.opened)
+    else await keys.endLease(this.opened.name)
+    await keys.forgetReload()
+    await handInWaiting(undefined, (account) => keys.noteUnsent(account, 0)).catch(() => {}) // it waits here
+  }
+
+  /** Keeps a second copy of what is unsent, sealed, in another place of this browser. */
+  private async copyUnsent(): Promise<void> {
+    clearTimeout(this.copying)
+    this.copying = undefined
+    const module = await this.writes!
+    const answer = JSON.parse(await module.call('rescue', 'null')) as Answer
+    if ('error' in answer) return
+    const { file, count } = answer.ok as { file: string; count: number }
+    if (count) await keepRescue(fromBase64(file), count, this.opened.name)
+    else await dropRescue(this.opened.name)
+    this.copied = count
+  }
+
+  /** Locks this account when it has not heard from the server for longer than its lease. */
+  private watchLease(): void {
+    let last = performance.now()
+    const timer = setInterval(() => {
+      if (this.ended.signal.aborted) return clearInterval(timer)
+      const now = performance.now()
+      void keys.passTime(this.opened.name, now - last).then(async (left) => {
+        if (left > 0) return
+        clearInterval(timer)
+        await this.ask({ id: ownID(), name: 'logout', args: { lock: true } })
+        await keys.endLease(this.opened.name)
+      })
+      last = now
+    }, LEASE_EVERY)
   }
 
   private deliver(event: string, data: unknown): void {
@@ -272,6 +411,10 @@ class Member {
     if (unsent === this.noted) return
     this.noted = unsent
     void keys.noteUnsent(this.opened.name, unsent)
+    if (unsent === 0) void dropRescue(this.opened.name)
+    if (unsent === 0 || unsent === this.copied || this.copying !== undefined) return
+    // A copy is made of all of it, so a long outbox is copied seldom.
+    this.copying = setTimeout(() => void this.copyUnsent().catch(() => {}), COPY_AFTER + unsent * COPY_EACH)
   }
 
   private say(message: Between): void {
@@ -279,6 +422,7 @@ class Member {
   }
 
   close(): void {
+    clearTimeout(this.copying)
     this.ended.abort()
     this.channel.close()
   }
@@ -310,7 +454,7 @@ function running(): Promise<Go> {
   return go
 }
 
-async function removeStore(opened: keys.Opened): Promise<void> {
+async function removeStore(opened: Pick<keys.Opened, 'name' | 'store'>): Promise<void> {
   await running() // SQLite removes its own files
   await keys.drop(opened.name) // first: without its key, what may remain of the store is noise
   await globalThis.__sq!.remove(opened.store)
