@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"wardbook/server/audit"
@@ -146,5 +147,17 @@ func (s *Service) Routes() []rpc.Route {
 	}
 	route := rpc.New("POST", "/api/v1/rescue", "Hand in the unsent work of a device, from a rescue file", take, rpc.Options{Limits: rpc.Limits{Body: maxBody}}).Open()
 	route.Timeout = 2 * time.Minute
+	// Anybody may send the largest body there is: few are read at once, the
+	// others wait outside with nothing in memory.
+	doors, inside := make(chan struct{}, 4), route.Handler
+	route.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case doors <- struct{}{}:
+			defer func() { <-doors }()
+			inside.ServeHTTP(w, r)
+		case <-r.Context().Done():
+			rpc.WriteError(r.Context(), w, r.Context().Err())
+		}
+	})
 	return []rpc.Route{route}
 }
