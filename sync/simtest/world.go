@@ -126,7 +126,6 @@ type world struct {
 	twins     set // those of them that the server holds twice
 	onceAside set // changesets that were in quarantine in some life of the server
 	states    map[*ledger.Row]parsed
-	poison    map[int64]bool             // device times of changesets that no server can accept
 	moved     map[conflict.RecordID]bool // records that were ever sent to another unit
 
 	violation *Violation
