@@ -75,8 +75,8 @@
 // 50,000 fresh ones, TestSeededBugs every seeded bug.
 //
 // A plain schedule takes 0.39 ms of one core and 2,600 allocations, so that two
-// cores that do nothing else play some 5,000 a second, and the others 1,500 to
-// 2,500. To measure it: "time bin/wardbook sim -mix plain -from 1 -seeds 20000",
+// cores that do nothing else play some 5,000 a second; the others take twice as
+// long. To measure it: "time bin/wardbook sim -mix plain -from 1 -seeds 20000",
 // and divide what it says of user and system time by the schedules.
 //
 // It and the benchmark are the only packages that import both the client and the
