@@ -177,7 +177,7 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64, 
 			v.w.fail(oracleQuarantine, fmt.Sprintf("changeset %v of an honest device is refused: %v %s", c.Dot, code, t.aside[aside].Detail))
 		}
 		v.w.onceAside = v.w.onceAside.with(n)
-		v.life.aside[n], v.life.asideDots[c.Dot] = t.aside[aside].Code, true
+		v.life.aside[n], v.life.asideDots[c.Dot] = t.aside[aside].Code, t.aside[aside].Code
 		return moves
 	}
 	if by := v.pushing; by != nil && (by.banned || by.revoked || c.Unit != by.unit && !slices.Contains(by.past, c.Unit) || c.Author != by.name || !by.sensitive && writesSensitive(&c)) {
@@ -656,7 +656,7 @@ func (w *world) checkModel() {
 				continue
 			}
 			n, _ := w.truth.number(c.At)
-			if w.server.life.asideDots[c.Dot] {
+			if _, aside := w.server.life.asideDots[c.Dot]; aside {
 				continue
 			}
 			for _, e := range c.Edits {
@@ -769,24 +769,25 @@ func (d *device) checkOutbox() {
 	if err != nil {
 		return
 	}
-	here := map[int]*replica.Refusal{}
+	here := map[conflict.Dot]*replica.Refusal{}
 	for i := range entries {
 		e := &entries[i]
 		n, _ := d.w.truth.number(e.Changeset.At)
-		here[n] = e.Refusal
-		code, aside := d.w.server.life.aside[n]
-		if e.Refusal == nil || d.w.twins.has(n) || (d.stranded.has(n) || d.w.shared.has(n)) && d.w.restored {
+		here[e.Changeset.Dot] = e.Refusal
+		code, aside := d.w.server.life.asideDots[e.Changeset.Dot]
+		if e.Refusal == nil || (d.stranded.has(n) || d.w.shared.has(n)) && d.w.restored {
 			continue
 		}
 		if !aside || e.Refusal.At != 0 && code != e.Refusal.Code {
 			d.w.fail(oracleQuarantine, fmt.Sprintf("device %d shows changeset %d as refused (%v); at the server: %v, %v", d.no, n, e.Refusal.Code, aside, code))
 		}
 	}
-	for _, n := range sorted(d.w.server.life.aside) {
-		if !d.made.has(n) || d.w.twins.has(n) || (d.stranded.has(n) || d.w.shared.has(n)) && d.w.restored {
+	for _, n := range sorted(d.dots) {
+		dot := d.dots[n]
+		if _, aside := d.w.server.life.asideDots[dot]; !aside || !d.made.has(n) || (d.stranded.has(n) || d.w.shared.has(n)) && d.w.restored {
 			continue
 		}
-		if r, ok := here[n]; !ok || r == nil || r.At == 0 {
+		if r, ok := here[dot]; !ok || r == nil || r.At == 0 {
 			d.w.fail(oracleQuarantine, fmt.Sprintf("changeset %d is in quarantine and device %d, where it was made, does not say so", n, d.no))
 		}
 	}

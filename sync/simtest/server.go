@@ -48,13 +48,13 @@ type life struct {
 	hashes    map[conflict.Dot]record.Hash
 	through   map[conflict.ReplicaID]uint64
 	positions map[string]uint64
-	aside     map[int]protocol.Code // of those stored, in quarantine, and why
-	asideDots map[conflict.Dot]bool
-	homes     map[conflict.RecordID]string // in which unit a record lives
+	aside     map[int]protocol.Code          // of those stored, in quarantine, and why
+	asideDots map[conflict.Dot]protocol.Code // the same by first dot: a changeset may be there twice
+	homes     map[conflict.RecordID]string   // in which unit a record lives
 }
 
 func newLife() *life {
-	return &life{map[int]conflict.Dot{}, map[conflict.Dot]record.Hash{}, map[conflict.ReplicaID]uint64{}, map[string]uint64{}, map[int]protocol.Code{}, map[conflict.Dot]bool{}, map[conflict.RecordID]string{}}
+	return &life{map[int]conflict.Dot{}, map[conflict.Dot]record.Hash{}, map[conflict.ReplicaID]uint64{}, map[string]uint64{}, map[int]protocol.Code{}, map[conflict.Dot]protocol.Code{}, map[conflict.RecordID]string{}}
 }
 
 func (l *life) clone() *life {
