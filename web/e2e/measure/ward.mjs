@@ -232,6 +232,7 @@ try {
   made.push(() => browser.remove());
   const brake = await Brake.make();
   if (brake) made.push(() => brake.remove());
+  browser.context.setDefaultTimeout(120_000); // the machine may be busy
   await browser.context.addInitScript(watchFirstRow);
   let tab = await browser.tab('/#/register/residents');
   const { page } = tab;
@@ -250,6 +251,7 @@ try {
     // Without a network, in a browser that was closed.
     await browser.stop();
     await browser.start();
+    browser.context.setDefaultTimeout(120_000);
     await browser.context.addInitScript(watchFirstRow);
     await browser.context.setOffline(true);
     tab = await browser.tab('/#/register/residents');
