@@ -557,6 +557,12 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 	}
 	after.Count = max(after.Count, after.Have)
 	b.Streams = append(b.Streams, after)
+	if other := r.stream(protocol.Stream{Unit: p.Stream.Unit, Register: p.Stream.Register, Class: protocol.Sensitive}); other != nil &&
+		p.Stream.Class == protocol.Basic && after.LetGo > other.LetGo {
+		with := *other
+		with.LetGo = after.LetGo // what left took its sensitive fields with it
+		b.Streams = append(b.Streams, with)
+	}
 	if len(p.Records) > 0 {
 		b.Keep = []KeptPage{r.kept(p)}
 	}
