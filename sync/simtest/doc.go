@@ -60,7 +60,8 @@
 //     the sending is given back. Its author sees it, and a supervisor releases it.
 //   - A changeset that was refused, and that a restored server accepts when it comes
 //     again, is missing on a device that was shown a later write of the same store
-//     in the same field: there its dot counts as seen. The server holds it.
+//     in the same field, and is replaced by what its author wrote after the refusal:
+//     there its dot counts as seen.
 //   - A store and the server that both go back may use a dot twice. Such a run
 //     ends there and counts as excused.
 //

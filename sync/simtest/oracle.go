@@ -392,7 +392,7 @@ func (d *device) checkReads(id conflict.RecordID) {
 		}
 		seen = d.w.truth.history(k, seen)
 		for n := range old.all {
-			if seen.has(n) || d.refusedHere(&h, n) {
+			if seen.has(n) || d.refusedHere(&h, n) || d.w.restored && d.w.onceAside.has(n) {
 				continue
 			}
 			_, stored := d.w.server.life.stored[n]
