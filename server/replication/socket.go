@@ -99,7 +99,11 @@ func (c *socket) read() {
 			m = nil
 		}
 		c.taking.Lock()
-		if _, push := m.(*protocol.Push); push {
+		switch m.(type) {
+		case nil, *protocol.Ping, *protocol.Pong:
+		default:
+			// Whatever reaches the store needs a deep stack, which this
+			// goroutine would keep for as long as the socket is idle.
 			go func() {
 				defer c.taking.Unlock()
 				c.take(m, nil)
