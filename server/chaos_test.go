@@ -23,6 +23,14 @@ func times(few, some, many int) int {
 	return many
 }
 
+// waits marks a test that waits more than it works: in go test it runs beside the
+// others of its kind.
+func waits(t *testing.T) {
+	if os.Getenv("WARDBOOK_CHAOS") == "" {
+		t.Parallel()
+	}
+}
+
 // tell writes a line of the table.
 func tell(t *testing.T, what string, often int, result string, a ...any) {
 	t.Helper()

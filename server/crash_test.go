@@ -143,11 +143,11 @@ const endless = 1 << 30
 // looks after each restart for every write that was ever acknowledged.
 func TestKillUnderPushes(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts twenty processes")
+		t.Skip("starts many processes")
 	}
 	data := t.TempDir()
 	u := newPusher(1)
-	kills := times(20, 60, 1000)
+	kills := times(10, 60, 1000)
 	p := startProcess(t, data)
 	for range kills {
 		w := u.open(t, p)

@@ -127,7 +127,7 @@ func TestDiskFillsUnderPushes(t *testing.T) {
 			u := newPusher(3)
 			u.padding = 8 << 10
 			p := startProcess(t, data)
-			steps := times(2, 16, 256)
+			steps := times(1, 16, 256)
 			for pages := range steps {
 				d.leave(t, pages)
 				w := u.open(t, p)
@@ -181,7 +181,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 	p := startProcess(t, left)
 	u.push(u.open(t, p), 5)
 	p.kill()
-	steps := times(3, 12, 128)
+	steps := times(1, 12, 128)
 	served := 0
 	for step := range steps {
 		for _, data := range []string{left, filepath.Join(d.at, fmt.Sprintf("new-%d", step))} {

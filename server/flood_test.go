@@ -100,6 +100,7 @@ func TestHalfOpenSockets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens thousands of sockets")
 	}
+	waits(t)
 	n := raiseFiles(t, times(500, 4000, 10_000))
 	upgrade := "GET /sync/v1/device HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 	for _, kind := range []struct {
@@ -115,9 +116,7 @@ func TestHalfOpenSockets(t *testing.T) {
 		{"half a frame", upgrade, "\x82\xfe\x10\x00aaaa" + strings.Repeat("b", 1000)},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
-			if n < 1000 {
-				t.Parallel() // they wait more than they work
-			}
+			waits(t)
 			p := startProcess(t, t.TempDir())
 			await(t, "the server has settled", 30*time.Second, func() bool { return p.sockets(t) < 10 })
 			before := p.memory(t)
@@ -464,6 +463,7 @@ func TestStampede(t *testing.T) {
 	if testing.Short() {
 		t.Skip("connects many devices")
 	}
+	waits(t)
 	n := raiseFiles(t, times(64, 1500, 9000))
 	data := t.TempDir()
 	startProcess(t, data).kill() // the demo data

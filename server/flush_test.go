@@ -157,7 +157,7 @@ func TestDiskFailsUnderPushes(t *testing.T) {
 			data := t.TempDir()
 			u := newPusher(2)
 			p := startProcess(t, data)
-			plays, failures := times(2, 6, 100), 0
+			plays, failures := times(1, 6, 100), 0
 			for play := range plays {
 				w := u.open(t, p)
 				x := f.inject(t, p, data, 1+play/2%7, play%2 == 1)
