@@ -462,6 +462,7 @@ func TestRevoked(t *testing.T) {
 				p := page{t, s.bridge()}
 				p.must("login", signing(nil), nil)
 				id := p.create("Đặng Thị Hoa")
+				synctest.Wait() // the directory is fetched: nothing but the page's call meets the refusal
 				o.set(func() { o.access, o.refused = "another", &Failure{Code: code} })
 				p.refused(code, "api", object{"method": "GET", "path": "/api/v1/unit/day"})
 				synctest.Wait()
