@@ -219,7 +219,10 @@ func (r *Replica) covered(e *Entry, holdings map[conflict.RecordID]Holding) bool
 		def := r.definition(edit.Register)
 		dot := e.Changeset.FirstDot(i)
 		for _, w := range edit.Writes {
-			if r.holds(protocol.Stream{Unit: h.Unit, Register: edit.Register, Class: class(def, w.Key)}) && !h.Base.Field(w.Key).Vector().Covers(dot) {
+			// A stream that is only refused for now keeps its place, and its
+			// records stay: without e they would go back to what was before it,
+			// and whoever writes on from there replaces e unseen.
+			if r.stream(protocol.Stream{Unit: h.Unit, Register: edit.Register, Class: class(def, w.Key)}) != nil && !h.Base.Field(w.Key).Vector().Covers(dot) {
 				return false
 			}
 			dot.Counter++
