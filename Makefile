@@ -7,6 +7,8 @@ NODE_STAMP := web/node_modules/.package-lock.json
 WASM_EXEC  := $(shell go env GOROOT)/lib/wasm/go_js_wasm_exec
 LISTEN     ?= localhost:8080
 DATA       ?= data
+# Each commit plays seeds that nobody has played before, and the same ones whenever it is tested.
+COMMIT_SEED := $(shell printf %d 0x$$(git rev-parse --short=12 HEAD 2>/dev/null || echo 1))
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .PHONY: help
@@ -44,7 +46,7 @@ tools: ## install what the tests need: a browser, strace, ip, mkfs
 .PHONY: test
 test: tools build ## run every test: Go, WASM, simulator, browsers, faults
 	go test ./...
-	bin/wardbook sim -seeds 50000
+	bin/wardbook sim -seeds 50000 -from $(COMMIT_SEED)
 	GOOS=js GOARCH=wasm go test -exec='$(WASM_EXEC)' ./conflict ./sync/record ./sync/protocol ./sync/session ./client-wasm/replica
 	cd web && npm test --silent
 

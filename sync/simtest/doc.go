@@ -73,7 +73,7 @@
 // To play it: "make sim", or "wardbook sim -seeds N -from S -mix NAME", which
 // prints seed, commit and minimised transcript of a violation, and plays such a
 // transcript again with -play FILE. TestSeeds plays fixed seeds, "make test"
-// 50,000 fresh ones, TestSeededBugs every seeded bug.
+// 50,000 that its commit has for itself, TestSeededBugs every seeded bug.
 //
 // A plain schedule takes 0.39 ms of one core and 2,600 allocations, so that two
 // cores that do nothing else play some 5,000 a second; the others take twice as
