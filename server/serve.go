@@ -148,6 +148,7 @@ func addressOf(asked string, got net.Addr) string {
 func adminCommand(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	fs := flag.NewFlagSet("wardbook admin", flag.ContinueOnError)
 	data := fs.String("data", "", "data folder; made if absent (required)")
+	fs.Usage = func() { fmt.Fprint(errs, auth.AdminUsage) }
 	if code, done := parseFlags(fs, args, errs); done {
 		return code
 	}

@@ -29,6 +29,7 @@ const unitsUsage = `usage: wardbook units -data DIR COMMAND
 func unitsCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.Writer) int {
 	fs := flag.NewFlagSet("wardbook units", flag.ContinueOnError)
 	data := fs.String("data", "", "data folder (required)")
+	fs.Usage = func() { fmt.Fprint(errs, unitsUsage) }
 	if code, done := parseFlags(fs, args, errs); done {
 		return code
 	}

@@ -19,7 +19,8 @@ import (
 	"wardbook/server/store/sqlite"
 )
 
-const adminUsage = `usage: wardbook admin [-data DIR] COMMAND
+// AdminUsage says how AdminCommand is called.
+const AdminUsage = `usage: wardbook admin [-data DIR] COMMAND
 
   create NAME [-role ROLE] [-unit CODE] [-display TEXT] [-sensitive]
                         make an account; the default role is admin
@@ -58,10 +59,10 @@ func AdminCommand(ctx context.Context, st *sqlite.Store, args []string, stdin io
 	case err == nil:
 		return 0
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, adminUsage)
+		fmt.Fprint(stdout, AdminUsage)
 		return 0
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "wardbook admin: %s\n\n%s", usage.text, adminUsage)
+		fmt.Fprintf(stderr, "wardbook admin: %s\n\n%s", usage.text, AdminUsage)
 		return 2
 	case errors.As(err, &refused):
 		fmt.Fprintln(stderr, "wardbook admin:", refused.En)
