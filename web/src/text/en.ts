@@ -436,6 +436,10 @@ export const en: Texts = {
   'decision.settled': 'Value chosen',
 
   'review.life': 'the deletion',
+  'review.erase.title': 'Approve the deletion of “{what}”?',
+  'review.erase.body': 'The record holds no longer. If the city hub has it, the hub is told of the deletion as well.',
+  'review.erase': 'Approve the deletion',
+  'review.erased': 'The deletion of {what} is approved.',
   'review.restoring': 'restoration',
   'review.own': 'your own',
   'review.warnings.title': 'Approve in spite of warnings?',

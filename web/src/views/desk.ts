@@ -168,7 +168,7 @@ export class Desk extends Part {
 
   private item(item: Item) {
     const definition = this.session.registers.find((register) => register.id === item.register)
-    const fields = item.waiting_fields.map((name) => (definition ? labelOf(definition, name) : name))
+    const fields = item.waiting_fields.map((name) => (name === 'life' ? t('review.life') : definition ? labelOf(definition, name) : name))
     return html`<li>
       <a class="row queue-row" href=${hrefOf('desk', item.id)} aria-current=${item.id === this.recordId ? 'true' : nothing}>
         <span class="row-title data">${item.title || t('record.untitled')}</span>

@@ -106,13 +106,18 @@ export class Review extends Part {
     if (!record) return
     const { waiting: waits } = record.life
     if (!chosen.size && !waits) return say(t('review.choose_fields'), true)
+    const erases = waits && record.life.state === 'deleted'
+    if (erases) {
+      const reply = await ask({ title: t('review.erase.title', { what: record.title }), body: t('review.erase.body'), choices: [{ value: 'yes', label: t('review.erase'), tone: 'danger' }] })
+      if (!reply) return
+    }
     const all = waits || this.waiting.every((field) => chosen.has(field.name))
     const doubts = this.waiting.filter((field) => chosen.has(field.name) && field.findings.some((finding) => finding.level === 'W' && !finding.reason))
     if (doubts.length) {
       const reply = await ask({ title: t('review.warnings.title'), body: t('review.warnings.body', { fields: this.labels(doubts.map((field) => field.name)) }), choices: [{ value: 'yes', label: t('review.approve'), tone: 'main' }] })
       if (!reply) return
     }
-    if (await this.decide(() => review.approve(record.id, record.digest, all ? undefined : [...chosen], doubts.length > 0), t('review.approved', { what: record.title }))) {
+    if (await this.decide(() => review.approve(record.id, record.digest, all ? undefined : [...chosen], doubts.length > 0), t(erases ? 'review.erased' : 'review.approved', { what: record.title }))) {
       if (all) this.gone()
       else await this.load()
     }
