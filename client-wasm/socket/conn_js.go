@@ -28,6 +28,8 @@ type Conn struct {
 	opened chan struct{}
 	poke   chan struct{} // capacity 1: something arrived
 	funcs  []js.Func
+	// offline hears that the browser has no network.
+	offline js.Func
 
 	mu      sync.Mutex
 	arrived [][]byte
@@ -51,6 +53,13 @@ func Dial(ctx context.Context, path string) (*Conn, error) {
 	c.on("onmessage", c.message)
 	c.on("onclose", func(js.Value) { c.end() })
 	c.on("onerror", func(js.Value) { c.end() }) // says no more than the close that follows
+	// Without a network the socket only falls silent. The browser knows at once
+	// what the session would find out by its pings.
+	c.offline = js.FuncOf(func(js.Value, []js.Value) any {
+		c.end()
+		return nil
+	})
+	js.Global().Call("addEventListener", "offline", c.offline)
 	select {
 	case <-c.opened:
 		return c, nil
@@ -109,6 +118,8 @@ func (c *Conn) end() {
 		c.ws.Set(event, js.Null())
 	}
 	_ = caught(func() { c.ws.Call("close") }) // one that is closing already says so
+	js.Global().Call("removeEventListener", "offline", c.offline)
+	c.offline.Release()
 	for _, f := range c.funcs {
 		f.Release()
 	}

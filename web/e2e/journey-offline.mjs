@@ -27,6 +27,7 @@ await journey(async ({ demo, network, browser }) => {
   // The network goes; a save answers at once, and says where it is.
   network.cut();
   await officer.context.setOffline(true);
+  await tab.says(/^(?!Đã đồng bộ)/, 5_000); // the line does not wait for a ping to say less
   await tab.type('other_name', 'Cô Ba Bến Nghé');
   await tab.save();
   await tab.stands(/trên máy này/);
