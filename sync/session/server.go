@@ -49,9 +49,6 @@ type Server struct {
 	// of the store would hide the device's own under the same dot.
 	compared uint64 // counter up to which that is so
 	held     uint64 // what the server held when the device was admitted
-	// What one push leaves out before it, no acknowledgement of it may cover:
-	// the server may hold those counters from another copy of the store.
-	offered uint64 // counter up to which the device has repeated or handed in
 	// Pages also wait while the device hands in what it had saved before the
 	// session, as long as that comes quickly: they would take the time of both.
 	saved uint64 // counter up to which it had
@@ -165,8 +162,7 @@ func (s *Server) received(out *effects, m protocol.Message) {
 		case hello.Version < protocol.OldestPush || hello.Version > protocol.Version:
 			s.fail(out, protocol.UnsupportedWire)
 		default:
-			s.phase, s.streaming, s.saved = admitting, hello.Streaming, hello.Last
-			s.compared, s.offered = hello.Acked, hello.Acked
+			s.phase, s.streaming, s.compared, s.saved = admitting, hello.Streaming, hello.Acked, hello.Last
 			for _, scope := range hello.Scopes {
 				s.streams = append(s.streams, serverStream{scope: scope})
 			}
@@ -186,13 +182,6 @@ func (s *Server) received(out *effects, m protocol.Message) {
 		if len(s.pushes) >= pushQueue {
 			s.fail(out, protocol.Busy)
 			return
-		}
-		if n := len(m.Changesets); n > 0 {
-			if m.Changesets[0].Dot.Counter > s.offered+1 {
-				s.fail(out, protocol.Gap)
-				return
-			}
-			s.offered = max(s.offered, m.Changesets[n-1].Last().Counter)
 		}
 		s.pushes = append(s.pushes, m)
 		s.awaitMore(m)
