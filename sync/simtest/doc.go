@@ -65,7 +65,7 @@
 //   - A store and the server that both go back may use a dot twice. Such a run
 //     ends there and counts as excused.
 //
-// Two things are open: fresh seeds still find them, about once in 30,000 schedules
+// Two things are open: fresh seeds still find them, once in 10,000 to 40,000 schedules
 // of Identity and Everything, so "make test" plays its commit's own seeds of the
 // other mixes, and of these two the fixed ones.
 //
