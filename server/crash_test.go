@@ -19,19 +19,21 @@ import (
 )
 
 // pusher is a device that pushes without pause and remembers what it was
-// promised: every counter up to acked.
+// promised: every counter up to acked. As a device does, it repeats what lies
+// behind that, also where the server says that it holds it.
 type pusher struct {
 	hello       protocol.Hello
 	acked, last uint64
-	acks        int // messages, on this connection
-	padding     int // bytes by which each value is longer
+	kept        map[uint64]record.Changeset // not acknowledged
+	acks        int                         // messages, on this connection
+	padding     int                         // bytes by which each value is longer
 	r           *rand.Rand
 	token       string
 	device      string
 }
 
 func newPusher(seed byte) *pusher {
-	return &pusher{hello: protocol.Hello{Replica: conflict.ReplicaID{0xc0, 0xff, 0xee, seed}}, r: rand.New(rand.NewPCG(1, uint64(seed)))}
+	return &pusher{hello: protocol.Hello{Replica: conflict.ReplicaID{0xc0, 0xff, 0xee, seed}}, kept: map[uint64]record.Changeset{}, r: rand.New(rand.NewPCG(1, uint64(seed)))}
 }
 
 // open says Hello and checks what the server says it holds.
@@ -58,8 +60,6 @@ func (u *pusher) open(t *testing.T, p *process) *wire {
 		t.Fatalf("the server holds %d, but had acknowledged %d", w.welcome.Acked, u.acked)
 	}
 	u.hello.Current = u.hello.Next
-	u.acked = w.welcome.Acked
-	u.last = max(u.last, u.acked)
 	return w
 }
 
@@ -85,10 +85,17 @@ func (u *pusher) push(w *wire, limit int) (refused *protocol.Error) {
 	}()
 	n := u.acked
 	inFlight := 0
+	received := func(through uint64) {
+		for ; u.acked < through; u.acked++ {
+			delete(u.kept, u.acked+1)
+		}
+		u.acks++
+	}
 	take := func() bool {
 		through, ok := <-acks
 		if ok {
-			u.acked, u.acks, inFlight = through, u.acks+1, inFlight-1
+			received(through)
+			inFlight--
 		}
 		return ok
 	}
@@ -97,7 +104,10 @@ pushing:
 		var batch []record.Changeset
 		for range 1 + u.r.IntN(20) {
 			n++
-			batch = append(batch, w.noteOf(n, valueOf(n, u.padding)))
+			if _, ok := u.kept[n]; !ok {
+				u.kept[n] = w.noteOf(n, valueOf(n, u.padding))
+			}
+			batch = append(batch, u.kept[n])
 		}
 		u.last = max(u.last, n)
 		if w.send(&protocol.Push{Changesets: batch}) != nil {
@@ -116,7 +126,7 @@ pushing:
 		w.ws.Close()
 	}
 	for through := range acks {
-		u.acked, u.acks = through, u.acks+1
+		received(through)
 	}
 	return refused
 }

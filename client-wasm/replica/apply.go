@@ -433,7 +433,7 @@ func (r *Replica) storeRefusal(ctx context.Context, f *protocol.Refusal) (Change
 	entries[at].Refusal = refusal
 	out := []Entry{entries[at]}
 	for _, e := range entries[at+1:] {
-		if e.Refusal == nil && entryOf(r.meta.Replica, e) && slices.ContainsFunc(out, func(q Entry) bool { return buildsOn(&e, &q) }) {
+		if e.Refusal == nil && !r.acked(&e) && slices.ContainsFunc(out, func(q Entry) bool { return buildsOn(&e, &q) }) {
 			e.Refusal = &Refusal{Code: protocol.Dependent}
 			out = append(out, e)
 		}

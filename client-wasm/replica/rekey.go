@@ -112,6 +112,9 @@ func (m *moves) changeset(c record.Changeset) record.Changeset {
 // references, drafts, and reveals.
 func (r *Replica) rekey(ctx context.Context, stored []protocol.Stored) (session.Local, error) {
 	hashes := session.HashesOf(stored)
+	if err := r.accepted(ctx, hashes); err != nil {
+		return session.Local{}, fmt.Errorf("rekey: %w", err)
+	}
 	entries, err := r.entries(ctx)
 	if err != nil {
 		return session.Local{}, fmt.Errorf("rekey: %w", err)
@@ -164,6 +167,35 @@ func (r *Replica) rekey(ctx context.Context, stored []protocol.Stored) (session.
 	}
 	r.counts = counts
 	return r.local(), nil
+}
+
+// accepted takes back the expectation that changesets are refused which the server
+// holds: before it told what it holds, it told of all that it refused.
+func (r *Replica) accepted(ctx context.Context, hashes map[uint64]record.Hash) error {
+	entries, err := r.entries(ctx)
+	if err != nil {
+		return err
+	}
+	b := &Batch{}
+	for _, e := range entries {
+		hash, ok := hashes[e.Changeset.Dot.Counter]
+		if ok && hash == e.Hash && entryOf(r.meta.Replica, e) && e.Refusal != nil && e.Refusal.At == 0 {
+			e.Refusal = nil
+			b.Mark = append(b.Mark, e)
+		}
+	}
+	if len(b.Mark) == 0 {
+		return nil
+	}
+	counts := r.counts
+	if err := r.rehead(ctx, b, &counts, b.Mark); err != nil {
+		return err
+	}
+	if err := r.commit(ctx, b); err != nil {
+		return err
+	}
+	r.counts = counts
+	return nil
 }
 
 // shown returns which of the entries a server that was lost since has shown to

@@ -96,6 +96,8 @@ func (h *host) perform(f session.Effect) (next session.Event, err error) {
 		return h.reauthenticate(ctx, f.Token)
 	case session.Commit:
 		return h.commit(ctx, f.Changesets)
+	case session.KeepUnreadable:
+		return h.keepUnreadable(ctx, f)
 	case session.TakeBack:
 		return h.takeBack(ctx, f.Return)
 	case session.LoadPage:
@@ -327,25 +329,21 @@ func (h *host) noteRead(ctx context.Context, s protocol.Stream, from uint64) err
 	return err
 }
 
-// malformed keeps a push that cannot be read, so that it is not lost and what
-// follows it is not blocked. A push of several changesets is sent back to be
-// sent one by one, so that only the bad one is kept aside.
+// malformed takes a message that cannot be read. A push of several changesets is
+// sent back to be sent one by one, so that only the bad one is kept aside.
 func (h *host) malformed(body []byte) {
 	first, count, changesets, ok := protocol.PushHead(body)
-	if !ok || changesets != 1 || h.replica.IsZero() {
+	if !ok || changesets != 1 {
 		h.step(session.Dismiss{Now: h.s.cfg.Now(), Error: &protocol.Error{Code: protocol.Malformed}})
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), commitWithin)
-	defer cancel()
-	event, err := h.taken(ctx, nil, func(t ledger.Tables, a ledger.Author) (ledger.Outcome, error) {
-		return h.s.cfg.Ledger.CommitMalformed(t, a, h.replica, first, count, body)
+	h.step(session.Unreadable{Now: h.s.cfg.Now(), First: first, Count: count, Body: body})
+}
+
+func (h *host) keepUnreadable(ctx context.Context, f session.KeepUnreadable) (session.Event, error) {
+	return h.taken(ctx, nil, func(t ledger.Tables, a ledger.Author) (ledger.Outcome, error) {
+		return h.s.cfg.Ledger.CommitMalformed(t, a, h.replica, f.First, f.Count, f.Body)
 	})
-	if err != nil {
-		h.s.cfg.Log.Error("keep malformed push", "error", err)
-		event = h.failed(err)
-	}
-	h.step(event)
 }
 
 func (h *host) loadPage(ctx context.Context, f session.LoadPage) (session.Event, error) {

@@ -154,7 +154,7 @@ type (
 	}
 	// Reauthenticated answers Reauthenticate.
 	Reauthenticated struct{ Now, Expires int64 }
-	// Committed answers Commit: what it names is durable. Ack is nil if the
+	// Committed answers Commit and KeepUnreadable: what it names is durable. Ack is nil if the
 	// push did not join on to what the server holds and was left alone.
 	Committed struct {
 		Now      int64
@@ -178,6 +178,13 @@ type (
 	PageLoaded struct {
 		Now  int64
 		Page *protocol.Page
+	}
+	// Unreadable: a Push arrived of whose bytes only the head can be read: one
+	// changeset, of Count counters from First on.
+	Unreadable struct {
+		Now          int64
+		First, Count uint64
+		Body         []byte
 	}
 	// Heard: a part of a message arrived that takes long.
 	Heard struct{ Now int64 }
@@ -203,6 +210,13 @@ type (
 	Reauthenticate struct{ Token string }
 	// Commit: store the changesets durably, judge them, then report Committed.
 	Commit struct{ Changesets []record.Changeset }
+	// KeepUnreadable: store the bytes of a push that cannot be read durably in
+	// quarantine, so that they are not lost and what follows is not blocked, then
+	// report Committed.
+	KeepUnreadable struct {
+		First, Count uint64
+		Body         []byte
+	}
 	// TakeBack: look at pages that the device gives back, store durably what they
 	// prove, then report TookBack.
 	TakeBack struct{ Return *protocol.Return }
@@ -225,6 +239,7 @@ func (Committed) event()       {}
 func (TookBack) event()        {}
 func (Grew) event()            {}
 func (PageLoaded) event()      {}
+func (Unreadable) event()      {}
 func (Heard) event()           {}
 func (Announce) event()        {}
 func (Dismiss) event()         {}
@@ -232,6 +247,7 @@ func (Dismiss) event()         {}
 func (Admit) effect()          {}
 func (Reauthenticate) effect() {}
 func (Commit) effect()         {}
+func (KeepUnreadable) effect() {}
 func (LoadPage) effect()       {}
 func (TakeBack) effect()       {}
 func (KeepReport) effect()     {}

@@ -41,7 +41,7 @@ type Server struct {
 	streaming bool
 	muted     bool // a fork was found: pushes are left alone
 
-	pushes     []*protocol.Push
+	pushes     []Effect // Commit or KeepUnreadable
 	returns    []*protocol.Return
 	committing bool
 	// Pages wait until everything that the server holds of the replica was
@@ -49,6 +49,9 @@ type Server struct {
 	// of the store would hide the device's own under the same dot.
 	compared uint64 // counter up to which that is so
 	held     uint64 // what the server held when the device was admitted
+	// What a push leaves out before it, no acknowledgement of it may cover: the
+	// server may hold those counters from another copy of the store.
+	offered uint64 // counter up to which the device was acknowledged, or has repeated or handed in
 	// Pages also wait while the device hands in what it had saved before the
 	// session, as long as that comes quickly: they would take the time of both.
 	saved uint64 // counter up to which it had
@@ -92,6 +95,14 @@ func (s *Server) Step(e Event) []Effect {
 	case Received:
 		s.now, s.heard = e.Now, e.Now
 		s.received(&out, e.Message)
+	case Unreadable:
+		s.now, s.heard = e.Now, e.Now
+		switch s.phase {
+		case serving, admitting:
+			s.pushed(&out, e.First, e.First+e.Count-1, KeepUnreadable{e.First, e.Count, e.Body})
+		default:
+			s.fail(&out, protocol.HelloExpected)
+		}
 	case Heard:
 		s.now, s.heard = e.Now, e.Now
 	case Admitted:
@@ -162,7 +173,8 @@ func (s *Server) received(out *effects, m protocol.Message) {
 		case hello.Version < protocol.OldestPush || hello.Version > protocol.Version:
 			s.fail(out, protocol.UnsupportedWire)
 		default:
-			s.phase, s.streaming, s.compared, s.saved = admitting, hello.Streaming, hello.Acked, hello.Last
+			s.phase, s.streaming, s.saved = admitting, hello.Streaming, hello.Last
+			s.compared, s.offered = hello.Acked, hello.Acked
 			for _, scope := range hello.Scopes {
 				s.streams = append(s.streams, serverStream{scope: scope})
 			}
@@ -176,16 +188,9 @@ func (s *Server) received(out *effects, m protocol.Message) {
 	}
 	switch m := m.(type) {
 	case *protocol.Push:
-		if s.muted {
-			return
+		if len(m.Changesets) > 0 {
+			s.pushed(out, m.Changesets[0].Dot.Counter, m.Changesets[len(m.Changesets)-1].Last().Counter, Commit{m.Changesets})
 		}
-		if len(s.pushes) >= pushQueue {
-			s.fail(out, protocol.Busy)
-			return
-		}
-		s.pushes = append(s.pushes, m)
-		s.awaitMore(m)
-		s.commit(out)
 	case *protocol.Return:
 		if s.muted {
 			return
@@ -208,6 +213,24 @@ func (s *Server) received(out *effects, m protocol.Message) {
 	default:
 		s.fail(out, protocol.Malformed)
 	}
+}
+
+// pushed queues what is to be done with a push of the counters first to last.
+func (s *Server) pushed(out *effects, first, last uint64, work Effect) {
+	switch {
+	case s.muted:
+		return
+	case len(s.pushes) >= pushQueue:
+		s.fail(out, protocol.Busy)
+		return
+	case first > s.offered+1:
+		s.fail(out, protocol.Gap)
+		return
+	}
+	s.offered = max(s.offered, last)
+	s.pushes = append(s.pushes, work)
+	s.awaitMore(last)
+	s.commit(out)
 }
 
 func (s *Server) admitted(out *effects, e Admitted) {
@@ -240,7 +263,7 @@ func (s *Server) admitted(out *effects, e Admitted) {
 		return
 	}
 	if len(s.pushes) == 0 {
-		s.awaitMore(nil)
+		s.awaitMore(s.compared)
 	}
 	s.commit(out)
 	s.takeBack(out)
@@ -254,19 +277,14 @@ func (s *Server) commit(out *effects) {
 		return
 	}
 	s.committing = true
-	p := s.pushes[0]
+	out.add(s.pushes[0])
 	s.pushes = s.pushes[1:]
-	out.add(Commit{p.Changesets})
 }
 
-// awaitMore makes pages wait for the push after p, or for the first one if p is
-// nil. An exchange has no timer: its pushes are all there.
-func (s *Server) awaitMore(p *protocol.Push) {
+// awaitMore makes pages wait for the push behind counter last. An exchange has no
+// timer: its pushes are all there.
+func (s *Server) awaitMore(last uint64) {
 	s.hold = 0
-	last := s.compared
-	if p != nil && len(p.Changesets) > 0 {
-		last = p.Changesets[len(p.Changesets)-1].Last().Counter
-	}
 	if s.streaming && last < s.saved {
 		s.hold = s.now + catchUp
 	}

@@ -271,7 +271,15 @@ func oneSibling(r conflict.Record) conflict.Record {
 }
 
 // bugUp is what a device sends.
-func (w *world) bugUp(d *device, m protocol.Message) protocol.Message { return m }
+func (w *world) bugUp(m protocol.Message) protocol.Message {
+	if hello, ok := m.(*protocol.Hello); ok && w.bug == GapAccepted {
+		// To the session a gap looks like what was handed in before.
+		c := *hello
+		c.Acked = hello.Last
+		return &c
+	}
+	return m
+}
 
 // bugDown is what a device receives.
 func (w *world) bugDown(d *device, m protocol.Message) protocol.Message {

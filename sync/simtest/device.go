@@ -193,7 +193,7 @@ func (d *device) drain(n int) {
 			d.opened = true
 		case session.Send:
 			if d.link != nil {
-				m := d.w.bugUp(d, e.Message)
+				m := d.w.bugUp(e.Message)
 				d.link.sendUp(d.w.carry(m))
 			}
 		case session.HangUp:
