@@ -44,7 +44,7 @@ func (l *Ledger) GiveBack(t Tables, m *protocol.Return, closed func(account stri
 		if !slices.Contains(streams, page.Stream) {
 			streams = append(streams, page.Stream)
 		}
-		if err := g.page(page); err != nil {
+		if err := g.page(m.Pages[i].Epoch, page); err != nil {
 			return back, err
 		}
 	}
@@ -85,15 +85,47 @@ type giveBack struct {
 	replicas map[conflict.ReplicaID]*Replica
 }
 
-func (g *giveBack) page(p *protocol.Page) error {
+// page takes in a page of the epoch.
+func (g *giveBack) page(epoch protocol.Token, p *protocol.Page) error {
 	for i := range p.Records {
-		if d := &p.Records[i]; !d.Left {
-			if err := g.record(p.Stream, d); err != nil {
-				return fmt.Errorf("record %v: %w", d.Record, err)
-			}
+		d := &p.Records[i]
+		if d.Left {
+			continue
+		}
+		if err := g.record(p.Stream, d); err != nil {
+			return fmt.Errorf("record %v: %w", d.Record, err)
+		}
+		if err := g.letGo(epoch, p.Stream, d.Record); err != nil {
+			return fmt.Errorf("record %v: %w", d.Record, err)
 		}
 	}
 	return nil
+}
+
+// letGo tells in a unit's feed that a record is not there, if a page of the epoch
+// had shown it there and the feed, as devices of that epoch go on with it, would
+// not say so: in this life the record never came to the unit, or left it before.
+func (g *giveBack) letGo(epoch protocol.Token, s protocol.Stream, id conflict.RecordID) error {
+	row, known, err := g.t.Record(id)
+	if err != nil || !known || row.Unit == s.Unit {
+		return err
+	}
+	fork, _, err := g.t.Fork(epoch, s.Unit)
+	if err != nil {
+		return err
+	}
+	if left, ok, err := g.t.Departed(id, s.Unit); err != nil || ok && left > fork {
+		return err
+	}
+	m := Move{Record: id, Register: row.Register, From: s.Unit, To: row.Unit, Sensitive: row.Sensitive > 0, At: g.now}
+	if m.Position, err = g.nextPosition(s.Unit); err != nil {
+		return err
+	}
+	g.touch(protocol.Stream{Unit: s.Unit, Register: row.Register, Class: protocol.Basic}, m.Position)
+	if m.Sensitive {
+		g.touch(protocol.Stream{Unit: s.Unit, Register: row.Register, Class: protocol.Sensitive}, m.Position)
+	}
+	return g.t.PutMove(&m)
 }
 
 // record applies what a page knows of one record and the database does not.

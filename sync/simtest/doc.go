@@ -65,16 +65,6 @@
 //   - A store and the server that both go back may use a dot twice. Such a run
 //     ends there and counts as excused.
 //
-// Two things are open: fresh seeds still find them, once in 10,000 to 40,000 schedules
-// of Identity and Everything, so "make test" plays its commit's own seeds of the
-// other mixes, and of these two the fixed ones.
-//
-//   - On a connection that lost a repeated push in its midst, as no socket does,
-//     the acknowledgement of the push behind it passes for one of counters that
-//     the server has from another copy of the store.
-//   - A copy of a store may go on showing its own changeset as held back behind
-//     one that was released, refused or sent again meanwhile.
-//
 // A refusal is taken to travel with the acknowledgement behind it: one alone is
 // never dropped or overtaken, as on a socket it cannot be. On a connection that lost
 // a message in its midst, or had two change places, "synced" may be said before own

@@ -41,19 +41,19 @@ func (t *watched) PutGivenBack(g *ledger.GivenBack) error {
 }
 
 // tookBack looks at writes that were given back: each was saved by somebody, and
-// stands in its record or is aside. A record takes one position.
-func (v *server) tookBack(t *watched, applied map[string]uint64) {
+// stands in its record or is aside. A record takes one position; it returns those.
+func (v *server) tookBack(t *watched, applied map[string]uint64) map[string]map[uint64]bool {
 	at := map[string]map[uint64]bool{}
 	for i := range t.given {
 		g := &t.given[i]
 		c, err := record.ParseOwn(g.Bytes)
 		if err != nil {
 			v.w.fail(oracleState, "a write that was given back cannot be read: "+err.Error())
-			return
+			return at
 		}
 		if _, ok := v.w.truth.number(c.At); !ok {
 			v.w.fail(oracleOrigin, "given back is "+c.Dot.String()+", which nobody ever saved")
-			return
+			return at
 		}
 		if g.Aside {
 			continue
@@ -71,6 +71,7 @@ func (v *server) tookBack(t *watched, applied map[string]uint64) {
 	for unit, positions := range at {
 		applied[unit] += uint64(len(positions))
 	}
+	return at
 }
 
 // givenBack yields the writes that were given back, with the number of their

@@ -79,10 +79,18 @@ func (v *server) committed(t *watched) {
 	for i := range t.intake {
 		moves = v.took(&t.intake[i], t, applied, moves)
 	}
-	v.tookBack(t, applied)
-	for _, m := range moves { // which writes that were given back asked for
-		applied[m.To]++
-		v.life.homes[m.Record], v.w.moved[m.Record] = m.To, true
+	given := v.tookBack(t, applied)
+	for _, m := range moves {
+		if given[m.From][m.Position] { // a write that was given back asked for it
+			applied[m.To]++
+			v.life.homes[m.Record], v.w.moved[m.Record] = m.To, true
+			continue
+		}
+		// A page that was given back shows the record where it is not.
+		applied[m.From]++
+		if home := v.life.homes[m.Record]; home == m.From {
+			v.w.fail(oraclePositions, fmt.Sprintf("unit %s is told that %v left, where it is", m.From, m.Record))
+		}
 	}
 	for unit, p := range t.positions {
 		if old := v.life.positions[unit]; p != old+applied[unit] {
