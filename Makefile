@@ -40,7 +40,7 @@ run: build ## build everything and serve it with demo data at http://localhost:8
 	bin/wardbook serve -listen $(LISTEN) -data $(DATA) -demo
 
 .PHONY: tools
-tools: ## install what the tests need: a browser, strace, ip, mkfs
+tools: ## install what the tests need: two browsers, strace, ip, mkfs
 	@.ci/tools
 
 .PHONY: test

@@ -14,7 +14,7 @@ await journey(async ({ demo, network, browser }) => {
     return { b, tab, page: tab.page };
   };
   const admin = await enter('admin', demo.passwords.admin);
-  await admin.page.goto(`${network.url}/#/accounts`);
+  await admin.page.goto(`${admin.b.url}/#/accounts`);
   const row = (name) => admin.page.locator('wb-accounts tbody tr').filter({ has: admin.page.locator('.sub', { hasText: new RegExp(`^${name.replace('.', '\\.')}$`) }) });
   await row('officer.b').waitFor();
   const dialog = admin.page.locator('wb-asker dialog[open]');
@@ -83,7 +83,7 @@ await journey(async ({ demo, network, browser }) => {
   await borrower.tab.says(/Đã đồng bộ/);
   assert.ok((await stores(borrower.page)).length > 0, 'there is a store');
   network.cut();
-  await borrower.b.context.setOffline(true);
+  await borrower.b.offline(true);
   await borrower.tab.create('residents', { full_name: 'Đặng Thị Máy Mượn' });
   await borrower.tab.says(/Trên máy này: 1$/);
   await borrower.tab.signOut();
@@ -91,7 +91,7 @@ await journey(async ({ demo, network, browser }) => {
   await known.waitFor();
   assert.match(await known.innerText(), /1 chưa gửi/);
   network.mend();
-  await borrower.b.context.setOffline(false);
+  await borrower.b.offline(false);
   await borrower.tab.unlock('Nguyễn Thị An', demo.passwords['officer.a']);
   await borrower.tab.says(/Đã đồng bộ \d\d:\d\d/, 60_000);
   await borrower.tab.signOut();

@@ -56,7 +56,7 @@ await journey(async ({ demo, browser }) => {
   const video = join(officer.profile, 'card.y4m');
   await writeFile(video, film(card()));
   await officer.start({ args: ['--use-fake-device-for-media-stream', `--use-file-for-fake-video-capture=${video}`], permissions: ['camera'], viewport: { width: 360, height: 780 } });
-  await officer.context.setOffline(true);
+  await officer.offline(true);
   tab = await officer.tab();
   const { page } = tab;
   await tab.unlock('Nguyễn Thị An', demo.passwords['officer.a']);

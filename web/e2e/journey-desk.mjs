@@ -22,7 +22,7 @@ await journey(async ({ demo, network, browser }) => {
   await officer.tab.says(/Đã đồng bộ/);
   const desk = await enter('supervisor');
   const open = async (who, id) => {
-    await who.page.goto(`${network.url}/#/desk/${id}`);
+    await who.page.goto(`${who.b.url}/#/desk/${id}`);
     await who.page.locator('wb-review .compares').first().waitFor();
   };
   const row = (who, label) => who.page.locator('wb-review li.compare').filter({ has: who.page.locator('.compare-name', { hasText: label }) }).first();
@@ -54,7 +54,7 @@ await journey(async ({ demo, network, browser }) => {
   };
 
   // The queue: conflicts first, then what was submitted.
-  await desk.page.goto(`${network.url}/#/desk`);
+  await desk.page.goto(`${desk.b.url}/#/desk`);
   await queued(desk);
   const kinds = await desk.page.locator('.queue-row .row-tags').allInnerTexts();
   const lastConflict = kinds.findLastIndex((k) => /xung đột/.test(k));
@@ -103,7 +103,7 @@ await journey(async ({ demo, network, browser }) => {
   await officer.page.locator('wb-record section .actions button').click();
   const qa = desk.page.locator('wb-review .qa').first();
   await waitFor(async () => {
-    await desk.page.goto(`${network.url}/#/desk`);
+    await desk.page.goto(`${desk.b.url}/#/desk`);
     await open(desk, id);
     return /Bà con trong hẻm gọi vậy\./.test((await qa.count()) ? await qa.innerText() : '');
   }, 'question and answer side by side');
@@ -119,12 +119,12 @@ await journey(async ({ demo, network, browser }) => {
   const colleague = await enter('officer.b');
   await colleague.tab.says(/Đã đồng bộ/);
   await colleague.tab.open('residents', id);
-  for (const one of [officer, colleague]) await one.b.context.setOffline(true);
+  for (const one of [officer, colleague]) await one.b.offline(true);
   await officer.tab.type('other_name', 'Cô Bảy');
   await submit(officer);
   await colleague.tab.type('other_name', 'Cô Tám');
   await submit(colleague);
-  for (const one of [officer, colleague]) await one.b.context.setOffline(false);
+  for (const one of [officer, colleague]) await one.b.offline(false);
   for (const one of [officer, colleague]) await one.tab.says(/Đã đồng bộ \d\d:\d\d/, 60_000);
   await open(desk, id);
   await row(desk, 'Tên gọi khác').getByText('Nhập giá trị khác').click();
@@ -140,7 +140,7 @@ await journey(async ({ demo, network, browser }) => {
   await officer.tab.stands(/đã duyệt/, 60_000);
 
   // A batch leaves out, and says why.
-  await desk.page.goto(`${network.url}/#/desk`);
+  await desk.page.goto(`${desk.b.url}/#/desk`);
   await officer.tab.open('residents', id);
   await officer.tab.type('hometown', 'Bến Tre');
   await submit(officer);

@@ -15,11 +15,11 @@ await journey(async ({ demo, network, browser }) => {
   const supervisor = await signIn(demo.url, 'supervisor', demo.passwords.supervisor);
   const offline = async () => {
     network.cut();
-    await phone.context.setOffline(true);
+    await phone.offline(true);
   };
   const online = async () => {
     network.mend();
-    await phone.context.setOffline(false);
+    await phone.offline(false);
   };
   const password = demo.passwords['officer.a'];
 
@@ -130,7 +130,7 @@ await journey(async ({ demo, network, browser }) => {
   assert.match(await sure.innerText(), /Máy chủ nhận việc của máy này lần cuối lúc \d\d:\d\d[\s\S]*máy báo còn \d+ thay đổi chưa gửi/);
   await sure.getByRole('button', { name: 'Báo mất' }).click();
   await rows.first().getByText('báo mất').waitFor();
-  await phone.context.setOffline(false);
+  await phone.offline(false);
   await tab.page.locator('wb-sign-in').waitFor({ timeout: 60_000 });
   await until(() => supervisor('GET', '/api/v1/quarantine'), ({ items }) => items.filter(({ author, code }) => author === 'officer.a' && code === 'revoked').length === 1, 'what the lost device had is not in quarantine');
   assert.equal(await tab.page.getByRole('button', { name: 'Nguyễn Thị An' }).count(), 0);

@@ -14,7 +14,7 @@ await journey(async ({ demo, browser }) => {
   }
   const a = people['officer.a'];
   const c = people['officer.b'];
-  const offline = (on) => Promise.all([a, c].map((one) => one.b.context.setOffline(on)));
+  const offline = (on) => Promise.all([a, c].map((one) => one.b.offline(on)));
 
   // One record, known to both.
   await a.tab.create('residents', { full_name: 'Đặng Thị Hai Người', phone: '0903 000 001' });

@@ -26,7 +26,7 @@ await journey(async ({ demo, network, browser }) => {
 
   // The network goes; a save answers at once, and says where it is.
   network.cut();
-  await officer.context.setOffline(true);
+  await officer.offline(true);
   await tab.says(/^(?!Đã đồng bộ)/, 5_000); // the line does not wait for a ping to say less
   await tab.type('other_name', 'Cô Ba Bến Nghé');
   await tab.save();
@@ -36,7 +36,7 @@ await journey(async ({ demo, network, browser }) => {
   // The browser ends and begins again with no network.
   await officer.stop();
   await officer.start();
-  await officer.context.setOffline(true);
+  await officer.offline(true);
   tab = await officer.tab();
   await tab.unlock('Nguyễn Thị An', demo.passwords['officer.a']);
   await tab.says(/Trên máy này: 1$/);
@@ -57,7 +57,7 @@ await journey(async ({ demo, network, browser }) => {
   // The network returns.
   const before = demo.said;
   network.mend();
-  await officer.context.setOffline(false);
+  await officer.offline(false);
   await tab.says(/Đã đồng bộ \d\d:\d\d/, 60_000);
   await tab.stands(/đã nhận \d\d:\d\d/);
   assert.equal(demo.said, before, 'the server complained');

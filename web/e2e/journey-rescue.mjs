@@ -12,11 +12,11 @@ await journey(async ({ demo, network, browser }) => {
   const supervisor = await signIn(demo.url, 'supervisor', demo.passwords.supervisor);
   const offline = async (b) => {
     network.cut();
-    await b.context.setOffline(true);
+    await b.offline(true);
   };
   const online = async (b) => {
     network.mend();
-    await b.context.setOffline(false);
+    await b.offline(false);
   };
 
   // Three records that nobody has received, in a file.
@@ -73,7 +73,7 @@ await journey(async ({ demo, network, browser }) => {
   await carrier.stop();
 
   // The colleague signs in on the tablet and sends; what was there came as the author's, once.
-  await tablet.context.setOffline(false);
+  await tablet.offline(false);
   await tab.page.getByRole('button', { name: 'Tài khoản khác' }).waitFor();
   await tab.signIn('officer.b', demo.passwords['officer.b']);
   await tab.create('residents', { full_name: 'Tăng Thị Của Bình' });

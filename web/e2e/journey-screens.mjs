@@ -29,8 +29,8 @@ await journey(async ({ demo, network, browser }) => {
     await tab.signIn(account, demo.passwords[account]);
     return { b, tab, page: tab.page };
   };
-  const go = async ({ page }, hash, settled) => {
-    await page.goto(`${network.url}/${hash}`);
+  const go = async ({ b, page }, hash, settled) => {
+    await page.goto(`${b.url}/${hash}`);
     await page.locator(settled).first().waitFor();
     await page.waitForTimeout(300); // what is still being drawn
   };
@@ -75,12 +75,12 @@ await journey(async ({ demo, network, browser }) => {
   const b = await enter('officer.b');
   await b.tab.says(/Đã đồng bộ/);
   await b.tab.open('residents', id);
-  for (const one of [a, b]) await one.b.context.setOffline(true);
+  for (const one of [a, b]) await one.b.offline(true);
   await a.tab.type('other_name', `${script} A`);
   await a.tab.save();
   await b.tab.type('other_name', other);
   await b.tab.save();
-  for (const one of [a, b]) await one.b.context.setOffline(false);
+  for (const one of [a, b]) await one.b.offline(false);
   for (const one of [a, b]) {
     const field = one.page.locator('wb-field').filter({ hasText: 'Tên gọi khác' });
     await field.getByText(`${script} A`).first().waitFor({ timeout: 60_000 });

@@ -85,7 +85,7 @@ await journey(async ({ demo, network, browser }) => {
 
   // And it opens without a network.
   network.cut();
-  await officer.context.setOffline(true);
+  await officer.offline(true);
   await one.page.reload();
   await one.entered();
   assert.equal(await versionOf(one), another.name);

@@ -2,25 +2,43 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { launchOn } from './chromium.mjs';
 import { Demo } from './demo.mjs';
 import { Network } from './network.mjs';
+
+/** Whether the journeys run in Firefox: BROWSER=firefox. Otherwise in Chromium. */
+export const firefox = process.env.BROWSER === 'firefox';
+const { launchOn } = await import(firefox ? './firefox.mjs' : './chromium.mjs');
+
+/** What browsers say of requests that reached nobody: first Chromium, then Firefox. */
+const noNetwork = /Failed to load resource|WebSocket connection to|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION|^Firefox can’t establish a connection|The connection to wss?:\S+ was interrupted/;
 
 /** One person's browser: a profile that outlives the browser, and the pages that are open in it. */
 export class Browser {
   context = null;
 
-  constructor(url, profile) {
+  /** `line` is its own line to the network, for a browser that cannot be taken off the network otherwise. */
+  constructor(url, profile, line = null) {
     this.url = url;
     this.profile = profile;
+    this.line = line;
     /** What pages reported that no page should: errors, refused content. */
     this.complaints = [];
   }
 
-  static async make(url) {
-    const browser = new Browser(url, await mkdtemp(join(tmpdir(), 'wardbook-profile-')));
+  /** A browser that reaches the server over the network. */
+  static async make(network) {
+    // Firefox can be told that it is offline, but a service worker's requests go through all the same.
+    const line = firefox ? await Network.to(network) : null;
+    const browser = new Browser((line ?? network).url, await mkdtemp(join(tmpdir(), 'wardbook-profile-')), line);
     await browser.start();
     return browser;
+  }
+
+  /** Takes it off the network, or puts it back. */
+  async offline(off) {
+    if (off) this.line?.cut();
+    else this.line?.mend();
+    await this.context.setOffline(off);
   }
 
   async start(options = {}) {
@@ -31,11 +49,13 @@ export class Browser {
   }
 
   #listen(page) {
-    page.on('pageerror', (error) => this.complaints.push(`page: ${error.stack ?? error.message}`));
-    page.on('console', (message) => {
-      const text = message.text();
-      if (message.type() === 'error' && !/Failed to load resource|WebSocket connection to|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION/.test(text)) this.complaints.push(`console: ${text}`);
-    });
+    page.on('pageerror', (error) => this.#complain('page', error.stack ?? error.message));
+    page.on('console', (message) => message.type() === 'error' && this.#complain('console', message.text()));
+  }
+
+  /** Notes an error, unless it only says that there is no network. */
+  #complain(where, text) {
+    if (!noNetwork.test(text)) this.complaints.push(`${where}: ${text}`);
   }
 
   /** Closes the browser as a person would; its profile stays. */
@@ -46,6 +66,7 @@ export class Browser {
 
   async remove() {
     await this.stop().catch(() => {});
+    await this.line?.close();
     await rm(this.profile, { recursive: true, force: true });
   }
 
@@ -223,7 +244,7 @@ export async function journey(travel) {
     const network = await Network.to(demo);
     made.push(() => network.close());
     const browser = async () => {
-      const b = await Browser.make(network.url);
+      const b = await Browser.make(network);
       made.push(() => b.remove());
       return b;
     };

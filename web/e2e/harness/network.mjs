@@ -48,9 +48,13 @@ export class Network {
     return network;
   }
 
+  get port() {
+    return this.#relay.address().port;
+  }
+
   /** Where the browser finds the server. */
   get url() {
-    return `http://127.0.0.1:${this.#relay.address().port}`;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   /** Breaks every connection and lets no new one through. */

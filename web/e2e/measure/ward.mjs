@@ -228,7 +228,7 @@ try {
   made.push(() => demo.remove());
   const network = await Network.to(demo);
   made.push(() => network.close());
-  const browser = await Browser.make(network.url);
+  const browser = await Browser.make(network);
   made.push(() => browser.remove());
   const brake = await Brake.make();
   if (brake) made.push(() => brake.remove());
@@ -253,7 +253,7 @@ try {
     await browser.start();
     browser.context.setDefaultTimeout(120_000);
     await browser.context.addInitScript(watchFirstRow);
-    await browser.context.setOffline(true);
+    await browser.offline(true);
     tab = await browser.tab('/#/register/residents');
     const { page } = tab;
     await brake?.hold(browser.profile, share);
