@@ -53,6 +53,7 @@ export const en: Texts = {
   'signin.busy': 'Checking…',
   'signin.unsent': '{n} unsent',
   'signin.no_store': 'This browser cannot keep data.',
+  'signin.safari': 'Safari (and every browser on an iPhone or iPad) has not been tested with Wardbook. It may delete data that was not opened for seven days: add the page to the home screen, send everything the same day, or use Chrome on Android or a PC.',
   'signin.no_store.how': 'Use a current Chrome, Cốc Cốc, Edge or Firefox, outside private mode.',
   'protect.title': 'How is the data on this device protected?',
   'protect.does': 'What is kept on the device is encrypted with a random key, which only your password opens. Whoever finds the device or copies its files without knowing the password cannot read it.',

@@ -52,6 +52,7 @@ export const vi = {
   'signin.busy': 'Đang kiểm tra…',
   'signin.unsent': '{n} chưa gửi',
   'signin.no_store': 'Không lưu được trên trình duyệt này.',
+  'signin.safari': 'Safari (và mọi trình duyệt trên iPhone, iPad) chưa được kiểm tra với Wardbook. Máy có thể xóa dữ liệu nếu bảy ngày không mở: hãy thêm trang vào màn hình chính, gửi hết việc trong ngày, hoặc dùng Chrome trên Android hay máy tính.',
   'signin.no_store.how': 'Hãy dùng Chrome, Cốc Cốc, Edge hoặc Firefox bản mới, ngoài chế độ ẩn danh.',
   'protect.title': 'Dữ liệu trên máy này được bảo vệ thế nào?',
   'protect.does': 'Dữ liệu lưu trên máy được mã hóa bằng một khóa ngẫu nhiên; khóa ấy chỉ mở được bằng mật khẩu của bạn. Người nhặt được máy, hoặc chép được tệp, mà không biết mật khẩu thì không đọc được.',

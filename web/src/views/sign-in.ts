@@ -10,6 +10,9 @@ import { Part } from '../parts/part'
 import { collator, number } from '../text/format'
 import { t, tFailure } from '../text'
 
+/** Safari's engine, which is that of every browser on an iPhone: no journey runs in it. */
+const untested = /AppleWebKit\/(?!.*(Chrome|Chromium|Edg)\/)/.test(navigator.userAgent)
+
 /** Sign in over the network, or open a store that is already on this device. */
 @customElement('wb-sign-in')
 export class SignIn extends Part {
@@ -131,6 +134,7 @@ export class SignIn extends Part {
       </div>
       <div class="sheet">
         ${why ? html`<p class="note note-amber">${icon('warning')}<span><strong>${t('signin.no_store')}</strong> ${tFailure(why)} ${t('signin.no_store.how')}</span></p>` : nothing}
+        ${untested ? html`<p class="note note-amber">${icon('warning')}<span>${t('signin.safari')}</span></p>` : nothing}
         ${this.name === null ? this.accounts() : this.form()}
       </div>
       ${this.boot.rescues.length ? this.waiting() : nothing}
