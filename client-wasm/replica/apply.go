@@ -665,11 +665,12 @@ func (r *Replica) storeWithdraw(ctx context.Context, w *protocol.Withdraw) (Chan
 	return Changed{Registers: []string{w.Stream.Register}}, r.sweep(ctx)
 }
 
-// sweep forgets withdrawn streams of which nothing is pending any more. It
+// sweep forgets withdrawn streams of which nothing is pending any more: to be handed
+// in, or to be given back to a server that was restored. It
 // works in parts, each a transaction; the stream goes with the last, so that a
 // stop between two is taken up again.
 func (r *Replica) sweep(ctx context.Context) error {
-	if !slices.ContainsFunc(r.streams, func(s Stream) bool { return s.Withdrawn }) {
+	if r.meta.Return || !slices.ContainsFunc(r.streams, func(s Stream) bool { return s.Withdrawn }) {
 		return nil
 	}
 	unsent, _, err := r.store.Unsent(ctx, r.meta.Replica, r.meta.Acked)

@@ -87,7 +87,10 @@ func (r *Replica) storeReturned(ctx context.Context, e session.StoreReturned) er
 	if len(e.Nos) == 0 {
 		meta := r.meta
 		meta.Return = false
-		return r.commit(ctx, &Batch{Meta: &meta})
+		if err := r.commit(ctx, &Batch{Meta: &meta}); err != nil {
+			return err
+		}
+		return r.sweep(ctx)
 	}
 	// What the server did not believe shows nowhere: it is kept until the next
 	// backup and no longer.

@@ -225,8 +225,8 @@ func (r *Replica) shown(entries []Entry, holdings map[conflict.RecordID]Holding)
 	return covered
 }
 
-// inBase reports whether the base covers every write of e, each in a stream that
-// the device holds, and whether one of them stands there as it was made.
+// inBase reports whether the base covers every write of e, and whether one of them
+// stands there as it was made.
 func (r *Replica) inBase(e *Entry, holdings map[conflict.RecordID]Holding) (all, same bool) {
 	all = true
 	for i, edit := range e.Changeset.Edits {
@@ -234,11 +234,10 @@ func (r *Replica) inBase(e *Entry, holdings map[conflict.RecordID]Holding) (all,
 		if !ok {
 			return false, same
 		}
-		def := r.definition(edit.Register)
 		dot := e.Changeset.FirstDot(i)
 		for _, w := range edit.Writes {
 			f := h.Base.Field(w.Key)
-			all = all && f.Vector().Covers(dot) && r.holds(protocol.Stream{Unit: h.Unit, Register: edit.Register, Class: class(def, w.Key)})
+			all = all && f.Vector().Covers(dot)
 			for j := range f.Len() {
 				s := f.At(j)
 				same = same || s.Dot == dot && s.Value == w.Value && s.Origin.At == e.Changeset.At && s.Origin.Author == e.Changeset.Author

@@ -61,6 +61,9 @@ func (v *server) tookBack(t *watched, applied map[string]uint64) map[string]map[
 		if row := v.db.Row(g.Record); row == nil || !v.w.stateOf(row).record.Field(c.Edits[0].Writes[0].Key).Vector().Covers(c.Dot) {
 			v.w.fail(oracleState, "write "+c.Dot.String()+" was given back and does not stand")
 		}
+		if _, ok := v.life.homes[g.Record]; !ok {
+			v.life.homes[g.Record] = g.Unit
+		}
 		if g.Position > 0 {
 			if at[g.Unit] == nil {
 				at[g.Unit] = map[uint64]bool{}
