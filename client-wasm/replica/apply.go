@@ -20,7 +20,7 @@ const most = 200
 
 // many is of how many writes an acknowledgement is stored as one statement,
 // and told without naming records.
-const many = 4 * most
+const many = most
 
 // storeNext keeps the proposed incarnation.
 func (r *Replica) storeNext(ctx context.Context, e session.StoreNext) error {
@@ -231,19 +231,13 @@ func (r *Replica) covered(e *Entry, holdings map[conflict.RecordID]Holding) bool
 	return true
 }
 
-// dropLeft forgets those of the records that left the scope and of which
-// nothing in the outbox waits for the server any more.
-func (r *Replica) dropLeft(ctx context.Context, holdings map[conflict.RecordID]Holding) error {
-	var ids []conflict.RecordID
-	for id, h := range holdings {
-		if h.Left {
-			ids = append(ids, id)
-		}
+// dropLeft forgets the records that left the scope and of which nothing in the
+// outbox waits for the server any more.
+func (r *Replica) dropLeft(ctx context.Context) error {
+	ids, err := r.store.Leaving(ctx)
+	if err != nil || len(ids) == 0 {
+		return err
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	slices.SortFunc(ids, conflict.Dot.Compare)
 	left, err := r.store.Holdings(ctx, ids)
 	if err != nil {
 		return err
@@ -255,6 +249,9 @@ func (r *Replica) dropLeft(ctx context.Context, holdings map[conflict.RecordID]H
 			b.Drop = append(b.Drop, h.ID)
 			counts.move(h.Index.Flags, 0)
 		}
+	}
+	if len(b.Drop) == 0 {
+		return nil
 	}
 	if err := r.commit(ctx, b); err != nil {
 		return err
@@ -274,6 +271,9 @@ func (r *Replica) storeAck(ctx context.Context, a *protocol.Ack) (Changed, error
 	if a.Through-r.meta.Acked > many && r.plain() {
 		b.Receive = []Received{{meta.Replica, r.meta.Acked + 1, a.Through, a.Received}}
 		if err := r.commit(ctx, b); err != nil {
+			return Changed{}, err
+		}
+		if err := r.dropLeft(ctx); err != nil {
 			return Changed{}, err
 		}
 		return Changed{Registers: r.registers()}, r.sweep(ctx)
@@ -315,11 +315,7 @@ func (r *Replica) storeAck(ctx context.Context, a *protocol.Ack) (Changed, error
 		return Changed{}, err
 	}
 	r.counts = counts
-	holdings, err := r.touched(ctx, b.Mark)
-	if err != nil {
-		return Changed{}, err
-	}
-	if err := r.dropLeft(ctx, holdings); err != nil {
+	if err := r.dropLeft(ctx); err != nil {
 		return Changed{}, err
 	}
 	return changed, r.sweep(ctx)

@@ -26,6 +26,8 @@ type Store interface {
 	// id, to go through them all; register "" means every register. The zero
 	// id begins.
 	Walk(ctx context.Context, register string, after conflict.RecordID, limit int) ([]conflict.RecordID, error)
+	// Leaving returns the records that left and are kept, by id.
+	Leaving(ctx context.Context) ([]conflict.RecordID, error)
 	// Counts returns how many records have each flag.
 	Counts(ctx context.Context) (Counts, error)
 	// Outbox returns entries of one replica from the one that begins at

@@ -224,7 +224,7 @@ func (f *failing) Commit(ctx context.Context, b *replica.Batch) error {
 func TestLongOutboxIsReceived(t *testing.T) {
 	w := newWorld(t)
 	d := w.device("a", "officer.a")
-	const records = 450 // of three writes; an acknowledgement is of all of them
+	const records = 470 // of three writes, and pushed in 128, 256 and 86: each acknowledgement is of many
 	for round := range 2 {
 		for i := range records {
 			if _, err := d.r.Put(ctx, replica.PutRequest{Register: "people", Values: map[string]string{"name": fmt.Sprint(round, i), "note": "n", "level": "1"}, NoSubmit: true}); err != nil {
@@ -234,9 +234,16 @@ func TestLongOutboxIsReceived(t *testing.T) {
 		if unsent, _, err := d.store.Unsent(ctx, d.r.Meta().Replica, d.r.Meta().Acked); err != nil || unsent != records {
 			t.Fatalf("round %d: got %d unsent (%v), want %d", round, unsent, err, records)
 		}
+		left := replica.Holding{ID: conflict.Dot{Replica: conflict.ReplicaID{0xee}, Counter: uint64(round + 1)}, Register: "people", Unit: unit, Left: true}
+		if err := d.store.Commit(ctx, &replica.Batch{Put: []replica.Holding{left}}); err != nil {
+			t.Fatal(err)
+		}
 		d.sync()
 		if err := w.stands(); err != nil {
 			t.Fatal(err)
+		}
+		if ids, err := d.store.Leaving(ctx); err != nil || len(ids) > 0 {
+			t.Fatalf("round %d: what left and waited for nothing is still there: %v (%v)", round, ids, err)
 		}
 		entries := d.outbox()
 		if len(entries) != (round+1)*records {

@@ -228,6 +228,20 @@ func (m *Memory) Walk(_ context.Context, register string, after conflict.RecordI
 	return ids[:min(limit, len(ids))], nil
 }
 
+// Leaving implements replica.Store.
+func (m *Memory) Leaving(context.Context) ([]conflict.RecordID, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var ids []conflict.RecordID
+	for id, h := range m.records {
+		if h.Left {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, conflict.Dot.Compare)
+	return ids, nil
+}
+
 // Counts implements replica.Store.
 func (m *Memory) Counts(context.Context) (replica.Counts, error) {
 	m.mu.RLock()

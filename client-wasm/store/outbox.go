@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,26 +98,58 @@ func (s *Store) Damaged(ctx context.Context) (int, error) {
 	return len(s.damaged), nil
 }
 
-// replacedJSON is replica.Replaced with its dots as text.
-type replacedJSON struct {
-	Dot   string `json:"d"`
-	Was   string `json:"w"`
-	Value string `json:"v"`
-}
+// replacedFormat opens what an entry replaced: then for each the two dots, as
+// in idKey, and the value behind its length.
+const replacedFormat = 1
 
-func appendReplaced(all []replica.Replaced) ([]byte, error) {
+func appendReplaced(all []replica.Replaced) []byte {
 	if len(all) == 0 {
-		return nil, nil
+		return nil
 	}
-	j := make([]replacedJSON, len(all))
-	for i, r := range all {
-		j[i] = replacedJSON{r.Dot.String(), r.Was.String(), string(r.Value)}
+	b := []byte{replacedFormat}
+	for _, r := range all {
+		b = append(append(b, idKey(r.Dot)...), idKey(r.Was)...)
+		b = append(binary.AppendUvarint(b, uint64(len(r.Value))), r.Value...)
 	}
-	return json.Marshal(j)
+	return b
 }
 
 func parseReplaced(b []byte) ([]replica.Replaced, error) {
-	var j []replacedJSON
+	if len(b) > 0 && b[0] == '[' {
+		return parseReplacedJSON(b)
+	}
+	if len(b) == 0 || b[0] != replacedFormat {
+		return nil, errReplaced
+	}
+	var all []replica.Replaced
+	for b = b[1:]; len(b) > 0; {
+		var r replica.Replaced
+		for _, d := range []*conflict.Dot{&r.Dot, &r.Was} {
+			if len(b) < idBytes {
+				return nil, errReplaced
+			}
+			*d, _ = keyID(b[:idBytes]) // of the right length
+			b = b[idBytes:]
+		}
+		n, used := binary.Uvarint(b)
+		if used <= 0 || n > uint64(len(b)-used) {
+			return nil, errReplaced
+		}
+		r.Value = conflict.Value(b[used : used+int(n)])
+		all, b = append(all, r), b[used+int(n):]
+	}
+	return all, nil
+}
+
+var errReplaced = errors.New("malformed bytes")
+
+// parseReplacedJSON reads what the first programs wrote.
+func parseReplacedJSON(b []byte) ([]replica.Replaced, error) {
+	var j []struct {
+		Dot   string `json:"d"`
+		Was   string `json:"w"`
+		Value string `json:"v"`
+	}
 	if err := json.Unmarshal(b, &j); err != nil {
 		return nil, err
 	}
@@ -210,13 +243,9 @@ func (w *writer) outbox(b *replica.Batch) error {
 		if err != nil {
 			return err
 		}
-		replaced, err := appendReplaced(e.Replaced)
-		if err != nil {
-			return err
-		}
 		c := &e.Changeset
 		if err := w.exec(`INSERT INTO outbox (no, replica, first, last, at, received, refusal, replaced, hash, body) VALUES (?,?,?,?,?,?,?,?,?,?)`,
-			int64(e.No), c.Dot.Replica[:], int64(c.Dot.Counter), int64(c.Last().Counter), c.At, e.Received, nullable(refusal), nullable(replaced), e.Hash[:],
+			int64(e.No), c.Dot.Replica[:], int64(c.Dot.Counter), int64(c.Last().Counter), c.At, e.Received, nullable(refusal), nullable(appendReplaced(e.Replaced)), e.Hash[:],
 			record.AppendChangeset(nil, *c)); err != nil {
 			return err
 		}

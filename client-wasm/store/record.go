@@ -253,6 +253,15 @@ func (s *Store) Walk(ctx context.Context, register string, after conflict.Record
 	return ids, nil
 }
 
+// Leaving implements replica.Store.
+func (s *Store) Leaving(ctx context.Context) ([]conflict.RecordID, error) {
+	ids, err := s.ids(ctx, `SELECT id FROM records WHERE leaving = 1 ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("read what left: %w", err)
+	}
+	return ids, nil
+}
+
 // Counts implements replica.Store.
 func (s *Store) Counts(ctx context.Context) (replica.Counts, error) {
 	var c replica.Counts

@@ -166,9 +166,12 @@ func (w *writer) rows(of *insertion, args []any) error {
 // so that there are two statements to compile and no more.
 const perExec = 32
 
+// idBytes is the length of a dot as the store keeps it.
+const idBytes = len(conflict.ReplicaID{}) + 8
+
 // idKey is a dot as the store keeps it.
 func idKey(d conflict.Dot) []byte {
-	b := make([]byte, 0, len(d.Replica)+8)
+	b := make([]byte, 0, idBytes)
 	return binary.BigEndian.AppendUint64(append(b, d.Replica[:]...), d.Counter)
 }
 

@@ -44,6 +44,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"find is cancelled", cancelled},
 		{"keys are looked up", keys},
 		{"walk goes through all", walk},
+		{"what left is found", leaving},
 		{"counts follow flags", counts},
 		{"outbox gives parts", outbox},
 		{"entries are marked and removed", mark},
@@ -397,6 +398,21 @@ func walk(t *testing.T, p Place) {
 	equal(t, "first", must(s.Walk(ctx, "residents", conflict.RecordID{}, 2)), []conflict.RecordID{dot(1, 2), dot(1, 300)})
 	equal(t, "next", must(s.Walk(ctx, "residents", dot(1, 300), 2)), []conflict.RecordID{dot(2, 1)})
 	equal(t, "end", len(must(s.Walk(ctx, "residents", dot(2, 1), 2))), 0)
+}
+
+func leaving(t *testing.T, p Place) {
+	s := p.Open(t)
+	equal(t, "none", len(must(s.Leaving(ctx))), 0)
+	a, b, c := holding(2, 1, "residents", "A", "", 0), holding(1, 2, "residents", "A", "", 0), holding(1, 3, "residents", "A", "", 0)
+	a.Left, b.Left = true, true
+	commit(t, s, &replica.Batch{Put: []replica.Holding{a, b, c}})
+	equal(t, "two", must(s.Leaving(ctx)), []conflict.RecordID{b.ID, a.ID})
+	a.Left = false
+	commit(t, s, &replica.Batch{Put: []replica.Holding{a}})
+	s = again(t, p, s)
+	equal(t, "one came back", must(s.Leaving(ctx)), []conflict.RecordID{b.ID})
+	commit(t, s, &replica.Batch{Drop: []conflict.RecordID{b.ID}})
+	equal(t, "forgotten", len(must(s.Leaving(ctx))), 0)
 }
 
 func counts(t *testing.T, p Place) {
