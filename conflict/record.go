@@ -89,6 +89,10 @@ func (r Record) All() iter.Seq2[FieldKey, Field] {
 	}
 }
 
+// Fields returns the fields in key order. They are the record's own: nobody may
+// write to them.
+func (r Record) Fields() []Entry { return r.entries[:len(r.entries):len(r.entries)] }
+
 // At returns field i, in key order.
 func (r Record) At(i int) Entry { return r.entries[i] }
 

@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"wardbook/conflict"
 	"wardbook/sync/protocol"
@@ -22,28 +23,38 @@ const pageBytes = 768 << 10
 // and To = From means that there is nothing new. A scope that is limited to
 // neighbourhoods gets whole records: one that enters it was never sent before.
 func (l *Ledger) Page(t Tables, scope protocol.Scope, from, floor uint64) (*protocol.Page, error) {
-	p, epoch, err := l.page(t, scope, from, floor)
+	p, epoch, err := l.page(t, &record.Memory{}, scope, from, floor)
 	if err == nil && l.cfg.Key != nil {
 		protocol.SignPage(l.cfg.Key, epoch, p)
 	}
 	return p, err
 }
 
-// SealedPage returns what Page returns, and its bytes, which may be sent to
-// any number of devices.
+// SealedPage returns what Page returns but for its records, and its bytes,
+// which may be sent to any number of devices.
 func (l *Ledger) SealedPage(t Tables, scope protocol.Scope, from, floor uint64) (*protocol.Page, []byte, error) {
-	p, epoch, err := l.page(t, scope, from, floor)
-	switch {
-	case err != nil:
+	m := memories.Get().(*record.Memory)
+	defer func() { m.Reset(); memories.Put(m) }()
+	p, epoch, err := l.page(t, m, scope, from, floor)
+	if err != nil {
 		return nil, nil, err
-	case l.cfg.Key == nil:
-		return p, protocol.Encode(nil, p), nil
 	}
-	return p, protocol.SealPage(l.cfg.Key, epoch, p), nil
+	var packed []byte
+	if l.cfg.Key == nil {
+		packed = protocol.Encode(nil, p)
+	} else {
+		packed = protocol.SealPage(l.cfg.Key, epoch, p)
+	}
+	p.Records = nil // they lie in m
+	return p, packed, nil
 }
 
-// page builds the page without its signature, and returns in which epoch.
-func (l *Ledger) page(t Tables, scope protocol.Scope, from, floor uint64) (*protocol.Page, protocol.Token, error) {
+// memories are used again from page to page: the records of one are megabytes.
+var memories = sync.Pool{New: func() any { return &record.Memory{} }}
+
+// page builds the page without its signature, and returns in which epoch. Its
+// records lie in m.
+func (l *Ledger) page(t Tables, m *record.Memory, scope protocol.Scope, from, floor uint64) (*protocol.Page, protocol.Token, error) {
 	epoch, err := t.Epoch()
 	if err != nil {
 		return nil, epoch.Token, err
@@ -76,15 +87,15 @@ func (l *Ledger) page(t Tables, scope protocol.Scope, from, floor uint64) (*prot
 			return nil, epoch.Token, err
 		}
 		for size := 0; n < len(rows); {
-			m := n
-			for m < len(rows) && position(&rows[m]) == position(&rows[n]) {
-				size += len(rows[m].State)
-				m++
+			end := n
+			for end < len(rows) && position(&rows[end]) == position(&rows[n]) {
+				size += len(rows[end].State)
+				end++
 			}
-			if n > 0 && (m > l.cfg.PageRecords || size > pageBytes) || m == limit {
+			if n > 0 && (end > l.cfg.PageRecords || size > pageBytes) || end == limit {
 				break // the last position read may not be whole
 			}
-			n = m
+			n = end
 		}
 		if n > 0 || len(rows) < limit {
 			break
@@ -97,7 +108,7 @@ func (l *Ledger) page(t Tables, scope protocol.Scope, from, floor uint64) (*prot
 		if row.Left || len(scope.Neighbourhoods) > 0 && !slices.Contains(scope.Neighbourhoods, row.Neighbourhood) {
 			d.Left = true
 		} else {
-			r, positions, err := record.ParseState(row.State, row.ID)
+			r, positions, err := m.ParseState(row.State, row.ID)
 			if err != nil {
 				return nil, epoch.Token, fmt.Errorf("record %v: %w", row.ID, err)
 			}
@@ -112,22 +123,23 @@ func (l *Ledger) page(t Tables, scope protocol.Scope, from, floor uint64) (*prot
 	return p, epoch.Token, nil
 }
 
-// changed returns the fields of a class that changed after position floor.
+// changed returns the fields of a class that changed after position floor. They
+// may be the record's own.
 func changed(r conflict.Record, positions []uint64, floor uint64, def *register.Definition, class protocol.Class) []conflict.Entry {
-	n := 0
-	for i, at := range positions {
-		if at > floor && ClassOf(def, r.At(i).Key.ID) == class {
-			n++
+	all := r.Fields()
+	var some []conflict.Entry
+	every := true
+	for i := range all {
+		switch told := positions[i] > floor && ClassOf(def, all[i].Key.ID) == class; {
+		case !told && every:
+			every = false
+			some = append(some, all[:i]...)
+		case told && !every:
+			some = append(some, all[i])
 		}
 	}
-	if n == 0 {
-		return nil
+	if every {
+		return all
 	}
-	fields := make([]conflict.Entry, 0, n)
-	for i, at := range positions {
-		if at > floor && ClassOf(def, r.At(i).Key.ID) == class {
-			fields = append(fields, r.At(i))
-		}
-	}
-	return fields
+	return some
 }

@@ -278,6 +278,7 @@ type columns struct {
 	cols     [][]byte
 	groups   groups
 	values   []conflict.Value // in the order of groups.add
+	out      []byte           // room for the message
 }
 
 // columnsPool keeps the memory of columns: a long push is many of them, each of

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"crypto/ed25519"
+	"slices"
 
 	"wardbook/conflict"
 )
@@ -32,9 +33,10 @@ func SignPage(key ed25519.PrivateKey, epoch Token, p *Page) {
 func SealPage(key ed25519.PrivateKey, epoch Token, p *Page) []byte {
 	w := p.write()
 	defer w.release()
-	plain := w.append(append(append([]byte(pageSignature), epoch[:]...), byte(KindPage)), p, false)
-	p.Signature = ed25519.Sign(key, plain)
-	return appendSignature(w.append([]byte{byte(KindPage)}, p, true), p.Signature)
+	w.out = w.append(append(append(append(w.out[:0], pageSignature...), epoch[:]...), byte(KindPage)), p, false)
+	p.Signature = ed25519.Sign(key, w.out)
+	w.out = appendSignature(w.append(append(w.out[:0], byte(KindPage)), p, true), p.Signature)
+	return slices.Clone(w.out)
 }
 
 // VerifyPage reports whether p was signed in epoch by the owner of key.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"wardbook/conflict"
 )
@@ -474,10 +475,15 @@ const longLength = 15
 // ParseState is the function of that name, for bytes written with n or with a
 // shorter list of the same names.
 func (n *Names) ParseState(b []byte, id conflict.RecordID) (conflict.Record, []uint64, error) {
-	s := stateReader{stateTables: newStateTables(n, id), wire: wire{b: string(b)}}
+	s := stateReader{stateTables: newStateTables(n, id), wire: wire{b: string(b)}, memory: &Memory{}}
+	return s.whole(id)
+}
+
+// whole reads the record, to the last byte.
+func (s *stateReader) whole(id conflict.RecordID) (conflict.Record, []uint64, error) {
 	r, pos := s.record()
 	if s.bad || s.left() > 0 {
-		return conflict.Record{}, nil, fmt.Errorf("parse state of %v at byte %d of %d: %w", id, s.off, len(b), ErrMalformed)
+		return conflict.Record{}, nil, fmt.Errorf("parse state of %v at byte %d of %d: %w", id, s.off, len(s.b), ErrMalformed)
 	}
 	return r, pos, nil
 }
@@ -485,6 +491,7 @@ func (n *Names) ParseState(b []byte, id conflict.RecordID) (conflict.Record, []u
 type stateReader struct {
 	stateTables
 	wire
+	memory    *Memory
 	entries   []conflict.Entry
 	positions []uint64
 	siblings  []conflict.Sibling // of all fields; never grows beyond its first array
@@ -504,10 +511,10 @@ func (s *stateReader) record() (conflict.Record, []uint64) {
 	if s.bad {
 		return conflict.Record{}, nil
 	}
-	s.entries = make([]conflict.Entry, 0, fields)
-	s.positions = make([]uint64, 0, fields)
-	s.siblings = make([]conflict.Sibling, 0, siblings)
-	s.dots = make([]conflict.Dot, 0, fields+4)
+	s.entries = room(&s.memory.entries, int(fields))
+	s.positions = room(&s.memory.positions, int(fields))
+	s.siblings = room(&s.memory.siblings, int(siblings))
+	s.dots = room(&s.memory.dots, int(fields)+4)
 	for len(s.entries) < int(fields) && !s.bad {
 		s.field(int(fields))
 	}
@@ -775,7 +782,8 @@ func (s *stateReader) values() {
 		s.fail()
 		return
 	}
-	lengths := make([]int32, n)
+	lengths := slices.Grow(s.memory.lengths[:0], n)[:n]
+	s.memory.lengths = lengths
 	total := 0
 	for i := range lengths {
 		l := int(short[i/2] >> (4 * (i & 1)) & 15)
