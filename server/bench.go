@@ -30,6 +30,7 @@ func benchCommand(ctx context.Context, args []string, in io.Reader, out, errs io
 	long := fs.Bool("long", false, "also grow to a million records, which takes minutes")
 	hold := fs.String("hold", "", "serve from this folder for a bench that runs beside, which starts this itself")
 	only := fs.String("only", "", "parts to run, divided by commas: "+strings.Join(bench.Parts, ", ")+"; default all")
+	profiles := fs.String("profiles", "", "folder for CPU profiles of W1, W2 and W4, a file for each round")
 	program := fs.String("program", "", "the wardbook that serves idle sockets; default this program")
 	rounds := fs.Int("rounds", 0, "rounds of each part; default 5, with -quick 3")
 	if code, done := parseFlags(fs, args, errs); done {
@@ -69,7 +70,7 @@ func benchCommand(ctx context.Context, args []string, in io.Reader, out, errs io
 		}
 		*program = self
 	}
-	cfg := bench.Config{Start: startBench, Dist: web.Dist(), Rounds: *rounds, Only: parts, Log: errs, Child: func(ctx context.Context, dir string) *exec.Cmd {
+	cfg := bench.Config{Start: startBench, Dist: web.Dist(), Rounds: *rounds, Only: parts, Log: errs, Profiles: *profiles, Child: func(ctx context.Context, dir string) *exec.Cmd {
 		return exec.CommandContext(ctx, *program, "bench", "-hold", dir)
 	}}
 	if *long {

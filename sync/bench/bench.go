@@ -24,6 +24,9 @@ type Config struct {
 	Rounds int       // of each part; 0 means 5
 	Only   []string  // parts to run; empty for all
 	Log    io.Writer // progress, nil for none
+	// Profiles is a folder for the CPU profiles of W1, W2 and W4, a file for each
+	// round of ours; "" for none.
+	Profiles string
 	// Child returns a command that calls Hold for a data folder; nil to leave
 	// idle sockets out.
 	Child func(ctx context.Context, dir string) *exec.Cmd
@@ -54,7 +57,7 @@ func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 	if cfg.Log == nil {
 		cfg.Log = io.Discard
 	}
-	b := &bencher{work: cfg.Work, start: cfg.Start}
+	b := &bencher{work: cfg.Work, start: cfg.Start, profiles: cfg.Profiles}
 	if b.def, err = definition(); err != nil {
 		return nil, err
 	}

@@ -189,7 +189,7 @@ var errNotReached = errors.New("the devices did not get there in time")
 
 // until connects devices at once, and returns how long it took until reached
 // holds for each, as seen whenever its session has news.
-func until(ctx context.Context, url string, devices []*device, reached func(*device, session.Status) bool) (Sample, error) {
+func (b *bencher) until(ctx context.Context, part, url string, devices []*device, reached func(*device, session.Status) bool) (Sample, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, giveUp, errNotReached)
 	defer cancel()
 	var wait sync.WaitGroup
@@ -198,6 +198,10 @@ func until(ctx context.Context, url string, devices []*device, reached func(*dev
 	errs := make([]error, len(devices))
 	var all Sample
 	runtime.GC() // what was made before is not collected in the measured time
+	stop, err := b.profile(part)
+	if err != nil {
+		return Sample{}, err
+	}
 	computed, began := cpuTime(), time.Now()
 	for i, d := range devices {
 		d.wire = &wire{}
@@ -223,7 +227,7 @@ func until(ctx context.Context, url string, devices []*device, reached func(*dev
 		})
 	}
 	wait.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, stop())...); err != nil {
 		return Sample{}, err
 	}
 	for _, d := range devices {

@@ -101,7 +101,7 @@ func (b *bencher) resume(ctx context.Context) (r Resume, err error) {
 	}
 	// calm lets everything come in over the loopback interface, unmeasured.
 	calm := func() error {
-		_, err := until(ctx, s.URL, []*device{d}, func(d *device, s session.Status) bool { return s.Synced })
+		_, err := b.until(ctx, "", s.URL, []*device{d}, func(d *device, s session.Status) bool { return s.Synced })
 		return err
 	}
 	if err := calm(); err != nil {

@@ -28,6 +28,9 @@ type bencher struct {
 	def   *register.Definition
 	dir   string // temporary
 	rest  Rest
+
+	profiles string // folder for CPU profiles, "" for none
+	profiled int    // how many were written
 }
 
 // The accounts of the run.
@@ -201,7 +204,7 @@ func (o *ours) w1(ctx context.Context) (Sample, error) {
 		return Sample{}, err
 	}
 	defer d.close()
-	return until(ctx, o.server.URL, []*device{d}, func(d *device, s session.Status) bool {
+	return o.b.until(ctx, "W1", o.server.URL, []*device{d}, func(d *device, s session.Status) bool {
 		return s.Acked == s.Last && d.replica.Meta().Acked == s.Last
 	})
 }
@@ -230,7 +233,7 @@ func (o *ours) w4(ctx context.Context) (Sample, error) {
 		}
 		d.changed.Store(&note)
 		began = time.Now()
-		sample, err := until(ctx, o.server.URL, []*device{d}, func(d *device, s session.Status) bool {
+		sample, err := o.b.until(ctx, "W4", o.server.URL, []*device{d}, func(d *device, s session.Status) bool {
 			return d.stream().Have == uint64(o.b.work.Records) && s.Synced
 		})
 		d.changed.Store(nil)
@@ -322,7 +325,7 @@ func (o *ours) w2(ctx context.Context) (Sample, error) {
 		}
 	}
 	target := max(o.a.stream().Cursor, o.bd.stream().Cursor) + 2*uint64(o.b.work.Edits)
-	sample, err := until(ctx, o.server.URL, []*device{o.a, o.bd}, func(d *device, s session.Status) bool {
+	sample, err := o.b.until(ctx, "W2", o.server.URL, []*device{o.a, o.bd}, func(d *device, s session.Status) bool {
 		return s.Synced && d.stream().Cursor >= target
 	})
 	if err != nil {
