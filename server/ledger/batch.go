@@ -118,6 +118,11 @@ func (b *batch) take(c record.Changeset) error {
 	if refusal == nil {
 		refusal = b.held(&c)
 	}
+	if refusal == nil {
+		if refusal, err = tooLarge(c, rows); err != nil {
+			return err
+		}
+	}
 	var few [4]conflict.RecordID
 	records := few[:0]
 	for i := range c.Edits {

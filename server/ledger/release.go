@@ -13,14 +13,16 @@ import (
 // Unlike with Write an edit may bring its record into being: the record keeps
 // the id that its author gave it, and begins in the unit home, which is the one
 // that the changeset names or what became of it. The caller has judged the edits
-// and has translated their contexts.
+// and has translated their contexts. The error is TooLarge if the records would
+// not fit on a page.
 func (l *Ledger) Release(t Tables, unit, home, author string, at int64, edits []record.Edit) (record.Changeset, []protocol.StreamMark, error) {
-	for _, e := range edits {
+	rows := make([]*Row, len(edits))
+	for i, e := range edits {
 		row, ok, err := t.Record(e.Record)
 		if err != nil {
 			return record.Changeset{}, nil, err
 		}
-		if ok {
+		if rows[i] = &row; ok {
 			there := row.Unit == unit || row.Unit == home
 			if !there { // it moved while its changeset waited
 				if _, there, err = t.Departed(e.Record, unit); err != nil {
@@ -36,6 +38,17 @@ func (l *Ledger) Release(t Tables, unit, home, author string, at int64, edits []
 			State: record.AppendState(nil, conflict.Record{}, e.Record, nil)}); err != nil {
 			return record.Changeset{}, nil, err
 		}
+	}
+	epoch, err := t.Epoch()
+	if err != nil {
+		return record.Changeset{}, nil, err
+	}
+	c := record.Changeset{Dot: conflict.Dot{Replica: epoch.Server, Counter: epoch.Counter + 1}, Author: author, At: at, Edits: edits}
+	switch refusal, err := tooLarge(c, rows); {
+	case err != nil:
+		return record.Changeset{}, nil, err
+	case refusal != nil:
+		return record.Changeset{}, nil, refusal
 	}
 	return l.write(t, unit, home, author, at, edits)
 }

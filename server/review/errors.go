@@ -19,6 +19,7 @@ var (
 	ErrNotASibling     = &rpc.Error{Kind: rpc.Conflict, Code: "no_such_value", Field: "dot", Vi: "Giá trị được chọn không còn nữa.", En: "The chosen value no longer stands."}
 	ErrSettledAlready  = &rpc.Error{Kind: rpc.Conflict, Code: "settled", Vi: "Mục này đã được xử lý.", En: "This entry is settled already."}
 	ErrNotReleasable   = &rpc.Error{Kind: rpc.Conflict, Code: "not_releasable", Vi: "Thay đổi này không thể đưa vào hồ sơ. Chỉ có thể từ chối.", En: "This change cannot be applied. It can only be rejected."}
+	ErrRecordFull      = &rpc.Error{Kind: rpc.Conflict, Code: "record_full", Vi: "Hồ sơ đã giữ quá nhiều giá trị mâu thuẫn. Hãy chọn giá trị cho các trường ấy, rồi thử lại.", En: "The record holds as many conflicting values as can be shown. Settle those fields, then try again."}
 	ErrDependsOn       = &rpc.Error{Kind: rpc.Conflict, Code: "dependent", Vi: "Cần xử lý thay đổi trước đó của cùng thiết bị trước.", En: "Settle the earlier change of the same device first."}
 )
 

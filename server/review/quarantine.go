@@ -342,6 +342,10 @@ func (s *Service) Release(ctx context.Context, req SettleAsideRequest) (SettleAs
 		to := conflict.Dot{Replica: epoch.Server, Counter: epoch.Counter + 1}
 		submit(c, edits, to)
 		done, grew, err := s.cfg.Ledger.Release(k.l, c.Unit, q.Unit, c.Author, c.At, edits)
+		var refused *protocol.Error
+		if errors.As(err, &refused) && refused.Code == protocol.TooLarge {
+			return ErrRecordFull.Because(err)
+		}
 		if err != nil {
 			return err
 		}
