@@ -189,7 +189,8 @@ async function main() {
   const version = new Version();
   version.add('module', 'client.wasm', goModule());
   version.add('SQLite', 'mc-wa-sqlite.wasm', readFileSync(sqliteWasm));
-  version.add('SQLite', 'worker.js', (await bundle({ entryPoints: ['src/worker/worker.ts'], format: 'iife', minify: true })).outputFiles[0].contents);
+  const [client, sqlite] = version.files.map(({ bytes }) => bytes.length);
+  version.add('SQLite', 'worker.js', (await bundle({ entryPoints: ['src/worker/worker.ts'], format: 'iife', minify: true, define: { SIZES: JSON.stringify({ client, sqlite }) } })).outputFiles[0].contents);
   version.add('reader', 'qr.js', (await bundle({ entryPoints: ['src/qr/qr.ts'], minify: true, tsconfig: 'tsconfig.json' })).outputFiles[0].contents);
   await addPage(version);
 

@@ -189,6 +189,7 @@ export interface Events {
   update: { version: string; blockedBy: 'form' | null } // a new version of the app waits
   failure: Failure
   vanished: Vanished // from the worker
+  loading: { have: number; of: number } // from the worker: bytes of the program that have come, on a first visit; of nothing, when the network failed
   lease: { device: string; sealed: string; seconds: number } // for the worker: the server was heard
   ended: { code: string; file: string | null; count: number; sealed: boolean } // for the worker: the server has closed device or account
 }

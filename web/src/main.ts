@@ -1,6 +1,7 @@
 import './app'
+import { loaded } from './loading'
 import { setLang, lang } from './text'
 import { register } from './update'
 
 setLang(lang())
-register()
+void register(loaded)

@@ -14,10 +14,12 @@ export function onUpdate(listen: (waits: boolean) => void): () => void {
   return () => listeners.delete(listen)
 }
 
-export function register(): void {
+/** Has the app kept for use without a network; on a first visit once `first` is there, which has the line for itself. */
+export async function register(first: Promise<void>): Promise<void> {
   const { serviceWorker } = navigator
   if (!serviceWorker) return
   let controlled = serviceWorker.controller !== null
+  if (!controlled) await first
   serviceWorker.addEventListener('controllerchange', () => {
     if (controlled) location.reload()
     controlled = true // a first installation changes nothing that is on the screen

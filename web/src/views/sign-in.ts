@@ -3,11 +3,12 @@ import { customElement, property, state } from 'lit/decorators.js'
 import type { Boot } from '../bridge'
 import { deviceOf, forgetDevice } from '../enrolled'
 import { bridge, failureOf } from '../link'
+import { loading, onLoading } from '../loading'
 import { icon, mark } from '../parts/icon'
 import { langSwitch } from '../parts/lang'
 import '../parts/rescue'
 import { Part } from '../parts/part'
-import { collator, number } from '../text/format'
+import { collator, number, span } from '../text/format'
 import { t, tFailure } from '../text'
 
 /** Safari's engine, which is that of every browser on an iPhone: no journey runs in it. */
@@ -31,6 +32,10 @@ export class SignIn extends Part {
 
   override willUpdate(): void {
     if (this.name === null && !this.boot.accounts.length) this.name = ''
+  }
+
+  protected override connected(): void {
+    this.until(onLoading(() => this.requestUpdate()))
   }
 
   private choose(name: string): void {
@@ -118,6 +123,19 @@ export class SignIn extends Part {
     </form>`
   }
 
+  /** How far the first visit's download is. */
+  private program() {
+    const progress = loading()
+    if (!progress) return nothing
+    const left = progress.left === null ? '' : t('signin.loading.left', { time: span(progress.left) })
+    if (progress.stopped) return html`<p class="note note-amber" role="status">${icon('warning')}<span>${t('signin.loading.stopped')}</span></p>`
+    return html`<div class="loading">
+      <p class="sub">${t('signin.loading', { percent: Math.floor(progress.part * 100) })}${left}</p>
+      <progress max="1" .value=${progress.part} aria-label=${t('signin.loading.label')}></progress>
+      <p class="sub">${t('signin.loading.why')}</p>
+    </div>`
+  }
+
   /** Sealed work that waits here for a network, or that the server would not have. */
   private waiting() {
     const { rescues } = this.boot
@@ -137,6 +155,7 @@ export class SignIn extends Part {
         ${untested ? html`<p class="note note-amber">${icon('warning')}<span>${t('signin.safari')}</span></p>` : nothing}
         ${this.name === null ? this.accounts() : this.form()}
       </div>
+      ${this.program()}
       ${this.boot.rescues.length ? this.waiting() : nothing}
       <details class="quiet protect rescue-in">
         <summary>${icon('inbox')}${t('rescue.in')}</summary>

@@ -45,7 +45,7 @@ export function connect(parts: Parts): Bridge {
   const post = (message: FromPage) => worker.postMessage(message)
   const started = takeBack().then((left) => {
     const { version, lang, client, sqlite } = parts
-    post({ start: { version, lang, client, sqlite, ...(left && { sealed: left }) } })
+    post({ start: { version, lang, client, sqlite, fresh: !navigator.serviceWorker?.controller, ...(left && { sealed: left }) } })
   })
   addEventListener('pagehide', () => {
     if (sealed) navigator.serviceWorker?.controller?.postMessage({ hold: sealed })

@@ -12,6 +12,7 @@ export interface Start {
   version: string // of the shell: workers of different versions never speak to each other
   client: string // address of client.wasm
   sqlite: string // address of mc-wa-sqlite.wasm
+  fresh: boolean // no service worker keeps this version yet
   sealed?: Sealed // what a page of this tab left with the service worker when it was reloaded
 }
 

@@ -3,6 +3,7 @@ import { runGo } from './go'
 import { copyOf, dropRescue, fromBase64, handIn, handInWaiting, keepRescue, waitingRescues } from './rescues'
 import * as keys from './keys'
 import { elect, someoneLeads, writerLock } from './leader'
+import { fetchParts } from './parts'
 import { type Answer, type Ask, type Between, failed, type FromPage, InFlight, refuse, Refusal, type Start, type ToPage } from './rpc'
 import { install } from './sqlite'
 
@@ -25,6 +26,7 @@ let start: Start
 let began: Promise<void> | undefined
 let member: Member | null = null
 let go: Promise<Go> | undefined
+let fetched: Promise<void> | undefined // the parts that `go` is made of, on a first visit
 
 const tell = (message: ToPage) => self.postMessage(message)
 
@@ -41,6 +43,7 @@ self.onmessage = ({ data }: MessageEvent<FromPage>) => {
 /** Opens what another tab, or this tab before it was reloaded, had open. */
 async function begin(): Promise<void> {
   shareKeys()
+  if (start.fresh) fetchFirst()
   self.addEventListener('online', () => void handInWhatWaits())
   setInterval(() => void handInWhatWaits(), HAND_IN_EVERY)
   void handInWhatWaits()
@@ -437,21 +440,46 @@ function okOf<T>(answer: Answer): T {
   return answer.ok as T
 }
 
+const FETCH_AGAIN = 5000 // ms after a try that failed
+
+/** Begins to fetch the parts, and says how far that is. Who waits for a try that fails is refused; another is made soon. */
+function fetchFirst(): void {
+  const say = (have: number, of: number) => tell({ event: 'loading', data: { have, of } })
+  const fetching = fetchParts(start, say)
+  fetched = fetching
+  fetching.catch(() => {
+    say(0, 0)
+    setTimeout(() => fetched === fetching && fetchFirst(), FETCH_AGAIN)
+  })
+}
+
+const START_WITHIN = 60_000 // ms, once everything is here; a cheap phone takes some seconds to compile it
+
 /** Starts SQLite and the Go module once per worker. */
 function running(): Promise<Go> {
-  go ??= (async () => {
-    await install(start.sqlite)
-    void runGo(start.client, [start.version, start.lang]).then((code) => {
-      globalThis.__wardbook = undefined
-      tell({ event: 'failure', data: { code: 'stopped', vi: `Bộ xử lý dữ liệu đã dừng (${code}). Hãy tải lại trang.`, en: `The data engine stopped (${code}). Reload the page.` } })
-    })
-    for (let waited = 0; waited < 15_000; waited += 5) {
-      if (globalThis.__wardbook) return globalThis.__wardbook
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-    throw refuse('stopped', 'Bộ xử lý dữ liệu không khởi động được.', 'The data engine does not start.')
-  })()
+  go ??= startGo().catch((cause) => {
+    go = undefined
+    throw cause
+  })
   return go
+}
+
+async function startGo(): Promise<Go> {
+  await fetched?.catch(() => {
+    throw refuse('offline', 'Chưa tải hết chương trình vì mất mạng. Hãy thử lại khi có mạng.', 'The program has not been loaded wholly, because the network failed. Try again when there is one.')
+  })
+  await install(start.sqlite)
+  let ended = false
+  void runGo(start.client, [start.version, start.lang]).then((code) => `(${code})`, (cause: unknown) => String(cause)).then((why) => {
+    ended = true
+    globalThis.__wardbook = undefined
+    tell({ event: 'failure', data: { code: 'stopped', vi: `Bộ xử lý dữ liệu đã dừng ${why}. Hãy tải lại trang.`, en: `The data engine stopped ${why}. Reload the page.` } })
+  })
+  for (let waited = 0; waited < START_WITHIN && !ended; waited += 5) {
+    if (globalThis.__wardbook) return globalThis.__wardbook
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  throw refuse('stopped', 'Bộ xử lý dữ liệu không khởi động được.', 'The data engine does not start.')
 }
 
 async function removeStore(opened: Pick<keys.Opened, 'name' | 'store'>): Promise<void> {
