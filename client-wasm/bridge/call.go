@@ -45,6 +45,12 @@ var calls = map[string]call{
 	"settle": on(func(a *account, ctx context.Context, q replica.SettleRequest) (replica.RecordView, error) {
 		return a.r.Settle(ctx, q)
 	}),
+	"undo": on(func(a *account, ctx context.Context, q undoRequest) (replica.RecordView, error) {
+		return a.r.Undo(ctx, q.ID, q.Field, q.Dot)
+	}),
+	"bringBack": on(func(a *account, ctx context.Context, q bringBackRequest) (replica.RecordView, error) {
+		return a.r.BringBack(ctx, q.ID, q.Field, q.Dot, q.Value)
+	}),
 	"submit": on(func(a *account, ctx context.Context, q submitRequest) (replica.SaveReply, error) {
 		return a.r.Submit(ctx, q.ID, q.Reasons)
 	}),
@@ -141,6 +147,17 @@ type (
 	submitRequest struct {
 		ID      string            `json:"id"`
 		Reasons map[string]string `json:"reasons,omitempty"`
+	}
+	undoRequest struct {
+		ID    string `json:"id"`
+		Field string `json:"field"`
+		Dot   string `json:"dot"`
+	}
+	bringBackRequest struct {
+		ID    string  `json:"id"`
+		Field string  `json:"field"`
+		Dot   string  `json:"dot"`
+		Value *string `json:"value,omitempty"`
 	}
 	answerRequest struct {
 		ID       string `json:"id"`

@@ -8,6 +8,7 @@ import (
 type revealRequest struct {
 	ID    string `json:"id"`
 	Field string `json:"field"`
+	Dot   string `json:"dot,omitempty"` // one of several values; "" is what is shown
 }
 
 type revealReply struct {
@@ -17,7 +18,7 @@ type revealReply struct {
 // reveal shows a masked field. That somebody looked is durable on the device
 // before they see it, and is reported to the server's audit when it can be.
 func (a *account) reveal(ctx context.Context, q revealRequest) (revealReply, error) {
-	display, err := a.r.Reveal(ctx, q.ID, q.Field)
+	display, err := a.r.Reveal(ctx, q.ID, q.Field, q.Dot)
 	if err != nil {
 		return revealReply{}, err
 	}

@@ -217,8 +217,18 @@ func (r *Replica) fieldView(n *reading, f *register.Field) FieldView {
 			for i := range field.Len() {
 				v.Conflict = append(v.Conflict, r.sibling(n, f, field.At(i)))
 			}
-			v.Ancestor = r.ancestor(n, f, field)
+			var before *conflict.Value
+			if before = n.ancestor(f, field); before != nil {
+				v.Ancestor = &Ancestor{Value: string(*before), Display: register.Mask(n.def, f.Name, *before, r.lang)}
+				if f.Masked {
+					v.Ancestor.Value = ""
+				}
+			}
+			if s, ok := register.Suggest(n.def, f, field.Siblings(), before); ok {
+				v.Advice = &Advice{Dot: s.Dot.String(), Why: s.Why}
+			}
 		}
+		v.Settled = r.settled(n, f, field)
 	}
 	v.By, v.At, v.Received = newest.Origin.Author, newest.Origin.At, newest.Origin.Received
 	return v
@@ -226,29 +236,58 @@ func (r *Replica) fieldView(n *reading, f *register.Field) FieldView {
 
 func (r *Replica) sibling(n *reading, f *register.Field, s conflict.Sibling) Sibling {
 	out := Sibling{Dot: s.Dot.String(), Value: string(s.Value), Display: register.Mask(n.def, f.Name, s.Value, r.lang),
-		By: s.Origin.Author, At: s.Origin.At, Received: s.Origin.Received, Mine: s.Origin.Author == r.meta.Account.Name}
+		By: s.Origin.Author, At: s.Origin.At, Received: s.Origin.Received, Mine: s.Origin.Author == r.meta.Account.Name,
+		Here: s.Dot.Replica == r.meta.Replica, Clock: r.clockOf(s)}
 	if f.Masked {
 		out.Value = ""
 	}
 	return out
 }
 
+// clockTrust is by how much two clocks may differ without anybody being told.
+const clockTrust = 60_000 // ms
+
+// clockOf returns by how much the clock of the device that made a write is known
+// to be wrong: of this device what it measured, of another what must be so, for
+// nothing is received before it was written.
+func (r *Replica) clockOf(s conflict.Sibling) int64 {
+	off := int64(0)
+	switch {
+	case s.Dot.Replica == r.meta.Replica && r.meta.HeardAt != 0:
+		off = r.meta.ClockOffset
+	case s.Origin.Received != 0:
+		off = max(0, s.Origin.At-s.Origin.Received)
+	}
+	if off > -clockTrust && off < clockTrust {
+		return 0
+	}
+	return off
+}
+
 // ancestor returns the value that one side of a conflict replaced, if it was
 // made here, and the other side had it behind itself too.
-func (r *Replica) ancestor(n *reading, f *register.Field, field conflict.Field) *Ancestor {
+func (n *reading) ancestor(f *register.Field, field conflict.Field) *conflict.Value {
 	behind := n.Base.Field(conflict.Key(f.ID))
 	for i := range n.Entries {
 		for _, was := range n.Entries[i].Replaced {
-			if field.Has(was.Dot) && !field.Has(was.Was) && behind.Vector().Covers(was.Was) && !behind.Has(was.Was) {
-				a := &Ancestor{Value: string(was.Value), Display: register.Mask(n.def, f.Name, was.Value, r.lang)}
-				if f.Masked {
-					a.Value = ""
-				}
-				return a
+			if field.Has(was.Dot) && !field.Has(was.Was) && behind.Vector().Covers(was.Was) && !behind.Has(was.Was) &&
+				len(n.Entries[i].replacedBy(was.Dot)) == 1 {
+				return &was.Value
 			}
 		}
 	}
 	return nil
+}
+
+// replacedBy returns the values that a write of e took the place of.
+func (e *Entry) replacedBy(dot conflict.Dot) []Replaced {
+	var all []Replaced
+	for _, was := range e.Replaced {
+		if was.Dot == dot {
+			all = append(all, was)
+		}
+	}
+	return all
 }
 
 func (r *Replica) quarantineView(n *reading, e *Entry) QuarantineView {
@@ -450,8 +489,9 @@ func normalise(def *register.Definition, name, typed string) (conflict.Value, er
 }
 
 // Reveal returns a masked field in full and notes that it was asked for, to be
-// reported to the server.
-func (r *Replica) Reveal(ctx context.Context, id, field string) (string, error) {
+// reported to the server. With a dot it is one of the values that stand beside
+// each other, or that the device knows to have stood there.
+func (r *Replica) Reveal(ctx context.Context, id, field, dot string) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h, err := r.held(ctx, id)
@@ -459,15 +499,24 @@ func (r *Replica) Reveal(ctx context.Context, id, field string) (string, error) 
 		return "", err
 	}
 	n := r.read(&h)
-	if n.def.FieldByName(field) == nil {
+	f := n.def.FieldByName(field)
+	if f == nil {
 		return "", noField(h.Register, field)
+	}
+	value := n.values[field]
+	if dot != "" {
+		s, ok := n.known(f, dot)
+		if !ok {
+			return "", noValue(field)
+		}
+		value = s.Value
 	}
 	// The note is durable before anything is shown.
 	b := &Batch{Reveals: []Reveal{{Record: h.ID, Field: field, At: r.now()}}}
 	if err := r.commit(ctx, b); err != nil {
 		return "", err
 	}
-	return register.Display(n.def, field, n.values[field], r.lang), nil
+	return register.Display(n.def, field, value, r.lang), nil
 }
 
 // Reveals returns what is still to be reported; Reported forgets it.

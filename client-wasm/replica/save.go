@@ -230,14 +230,35 @@ func (c *change) write(k conflict.FieldKey, v conflict.Value) {
 // record and whether it is handed in.
 func (c *change) commit(ctx context.Context, b *Batch, ready func(conflict.RecordID, bool)) error {
 	r := c.r
+	counts := r.counts
+	if err := c.add(ctx, b, &counts); err != nil {
+		return err
+	}
+	if ready != nil {
+		ready(c.h.ID, c.submitted)
+	}
+	if err := r.commit(ctx, b); err != nil {
+		return err
+	}
+	r.counts = counts
+	return nil
+}
+
+// add makes the changeset, if there is anything to write, and adds it to b,
+// behind those that b holds already.
+func (c *change) add(ctx context.Context, b *Batch, counts *Counts) error {
+	r := c.r
+	meta := r.meta
+	if b.Meta != nil {
+		meta = *b.Meta
+	}
 	c.judge(ctx)
 	if c.submit = c.submit && (c.force || c.maySubmit()); c.submit {
 		c.write(conflict.Key(conflict.FieldSubmission), "")
 	}
 	slices.SortFunc(c.writes, func(a, b record.Write) int { return a.Key.Compare(b.Key) })
-	counts := r.counts
 	if len(c.writes) > 0 {
-		cs := record.Changeset{Dot: conflict.Dot{Replica: r.meta.Replica, Counter: r.meta.Last + 1}, Unit: c.h.Unit,
+		cs := record.Changeset{Dot: conflict.Dot{Replica: meta.Replica, Counter: meta.Last + 1}, Unit: c.h.Unit,
 			Author: r.meta.Account.Name, At: r.now()}
 		if c.h.ID.IsZero() {
 			c.h.ID = cs.Dot
@@ -265,24 +286,16 @@ func (c *change) commit(ctx context.Context, b *Batch, ready func(conflict.Recor
 			}
 			return &Failure{Code: "too_large", VI: "Thay đổi này quá lớn để lưu một lần.", EN: "this change is too large to save at once: " + err.Error()}
 		}
-		meta := r.meta
 		meta.Last, meta.Entries = cs.Last().Counter, meta.Entries+1
 		entry := Entry{No: meta.Entries, Changeset: cs, Hash: record.HashOf(canonical), Replaced: replaced(head, cs)}
 		b.Meta, b.Append = &meta, append(b.Append, entry)
 		c.h.Entries = append(slices.Clone(c.h.Entries), entry)
-		c.n = r.put(b, &counts, c.h, nil)
+		c.n = r.put(b, counts, c.h, nil)
 		c.n.show()
 		c.h = *c.n.Holding
 		c.made = true
 	}
 	c.submitted = c.submit
-	if ready != nil {
-		ready(c.h.ID, c.submitted)
-	}
-	if err := r.commit(ctx, b); err != nil {
-		return err
-	}
-	r.counts = counts
 	return nil
 }
 
@@ -360,8 +373,13 @@ func replaced(head conflict.Record, cs record.Changeset) []Replaced {
 	var out []Replaced
 	dot := cs.Dot
 	for _, w := range cs.Edits[0].Writes {
-		if f := head.Field(w.Key); w.Key.ID >= conflict.FirstUserField && w.Key.Elem == "" && f.Len() == 1 && w.Context.Covers(f.At(0).Dot) {
-			out = append(out, Replaced{Dot: dot, Was: f.At(0).Dot, Value: f.At(0).Value})
+		if w.Key.ID >= conflict.FirstUserField && w.Key.Elem == "" {
+			f := head.Field(w.Key)
+			for i := range f.Len() {
+				if s := f.At(i); w.Context.Covers(s.Dot) {
+					out = append(out, Replaced{Dot: dot, Was: s.Dot, Value: s.Value})
+				}
+			}
 		}
 		dot.Counter++
 	}

@@ -327,7 +327,7 @@ func TestMaskedValuesStayHidden(t *testing.T) {
 	if got := a.record(id).Values["phone"]; got != "+84903123456" {
 		t.Errorf("a save that does not name the number: got %q", got)
 	}
-	text, err := a.r.Reveal(ctx, id, "phone")
+	text, err := a.r.Reveal(ctx, id, "phone", "")
 	reveals, _ := a.r.Reveals(ctx)
 	if err != nil || text != "0903 123 456" || len(reveals) != 1 || reveals[0].Field != "phone" {
 		t.Errorf("reveal: got %q, %v, noted %+v", text, err, reveals)

@@ -84,6 +84,22 @@ type Sibling struct {
 	At       int64  `json:"at"`
 	Received int64  `json:"received"`
 	Mine     bool   `json:"mine"`
+	Here     bool   `json:"here"` // written on this device
+	// Clock is by how many milliseconds the clock of the writing device is known
+	// to have been ahead of the server's (below 0: behind), 0 for nothing known.
+	Clock int64 `json:"clock,omitempty"`
+}
+
+// Advice is which of several values is proposed, and why; see register.Suggest.
+type Advice struct {
+	Dot string       `json:"dot"`
+	Why register.Why `json:"why"`
+}
+
+// Settled is a choice that was made on this device and can be undone.
+type Settled struct {
+	Dot    string   `json:"dot"`
+	Others []string `json:"others"` // display texts of the values that gave way
 }
 
 // Ancestor is what both sides of a conflict had seen before it.
@@ -107,7 +123,9 @@ type FieldView struct {
 	Received int64     `json:"received,omitempty"`
 	// Seen is the version vector behind a conflict. Given back to Settle it
 	// binds the choice to what was on the screen.
-	Seen string `json:"seen,omitempty"`
+	Seen    string   `json:"seen,omitempty"`
+	Advice  *Advice  `json:"advice,omitempty"`
+	Settled *Settled `json:"settled,omitempty"`
 }
 
 // AnswerView is one answer to a return.

@@ -109,7 +109,7 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 		more, err := l.refusals(t, r)
 		return w, more, err
 	}
-	r.Epoch, r.SeenAt, r.VanishedAt = epoch.Token, now, 0
+	r.Epoch, r.SeenAt, r.VanishedAt, r.Clock = epoch.Token, now, 0, h.At-now
 	if r.Current != h.Next {
 		r.Previous, r.Current = h.Current, h.Next
 	}

@@ -123,6 +123,7 @@ type Replica struct {
 	Acked    uint64         // every counter up to here is stored
 	BackedUp uint64         // every counter up to here is in a backup
 	SeenAt   int64          // server clock, Unix milliseconds
+	Clock    int64          // by how many ms its device's clock was ahead of the server's then
 	Trouble  bool           // has entries in quarantine
 	Parted   bool           // a copy of it was told to take another id, and has not come back under one
 	// VanishedAt is when its device came back with an empty store, RetiredAt when

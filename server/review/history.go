@@ -136,6 +136,43 @@ func (h *history) superseded(w *entry) []*entry {
 	return gone
 }
 
+// ancestor returns the newest write that the authors of all of a field's
+// siblings had seen: what stood there before they disagreed. It is nil if there
+// is one sibling, no such write, or more than one of them.
+func (h *history) ancestor(f conflict.Field) *entry {
+	if f.Len() < 2 {
+		return nil
+	}
+	var key conflict.FieldKey
+	var sides []*entry
+	for k, list := range h.fields {
+		for i := range list {
+			if f.Has(list[i].dot) {
+				key, sides = k, append(sides, &list[i])
+			}
+		}
+	}
+	if len(sides) < f.Len() {
+		return nil
+	}
+	seenByAll := func(d conflict.Dot) bool {
+		return !slices.ContainsFunc(sides, func(s *entry) bool { return s.dot == d || !s.context.Covers(d) })
+	}
+	var found *entry
+	list := h.fields[key]
+	for i := range list {
+		e := &list[i]
+		if !seenByAll(e.dot) || slices.ContainsFunc(list, func(x entry) bool { return seenByAll(x.dot) && x.context.Covers(e.dot) }) {
+			continue
+		}
+		if found != nil {
+			return nil // they had seen a disagreement already
+		}
+		found = e
+	}
+	return found
+}
+
 // approvedBefore returns the writes of w's field that stood approved when w
 // came, and that its author had seen.
 func (h *history) approvedBefore(w *entry) []*entry {

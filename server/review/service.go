@@ -83,6 +83,7 @@ type desk struct {
 	lang string
 
 	entries map[int64][]ledger.Quarantine // by replica, as they are read
+	writers map[conflict.ReplicaID]writer // as they are read
 }
 
 // seat reads the caller anew in tx and asks whether the desk of a unit is

@@ -3,6 +3,7 @@ package review
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"wardbook/conflict"
@@ -13,6 +14,7 @@ import (
 	"wardbook/server/store"
 	"wardbook/server/store/sqlite"
 	"wardbook/sync/record"
+	"wardbook/sync/register"
 )
 
 // Step is one write in a record's history.
@@ -29,6 +31,8 @@ type Step struct {
 	State      string `json:"state" enum:"current,superseded,sibling,quarantined,refused"`
 	Approved   bool   `json:"approved,omitempty" doc:"stands approved"`
 	Was        bool   `json:"was_approved,omitempty" doc:"stood approved once"`
+	Device     string `json:"device,omitempty" doc:"label of the device that wrote it"`
+	Clock      int64  `json:"clock,omitempty" doc:"by how many ms that device's clock was ahead of the server's when it was last seen"`
 }
 
 // HistoryRequest asks for all writes of a record.
@@ -40,6 +44,7 @@ type HistoryRequest struct {
 // HistoryResponse is a record's history, the newest step first.
 type HistoryResponse struct {
 	Steps     []Step     `json:"steps"`
+	Ancestors []Step     `json:"ancestors" doc:"of each field in conflict what all its sides had seen, as far as there is one"`
 	Decisions []Decision `json:"decisions"`
 	Truncated bool       `json:"truncated" doc:"there are older steps"`
 }
@@ -91,7 +96,7 @@ func (k *desk) trail(text string) (HistoryResponse, error) {
 		return out, err
 	}
 	refused := d.refused()
-	out.Steps = []Step{}
+	out.Steps, out.Ancestors = []Step{}, []Step{}
 	for key, list := range d.history.fields {
 		if auth.Can(k.p, auth.ReadRecord, row.Unit, classOf(def, key.ID)) != nil {
 			continue
@@ -99,9 +104,18 @@ func (k *desk) trail(text string) (HistoryResponse, error) {
 		for i := range list {
 			st := k.step(d, &list[i])
 			st.State = stateOf(d.head.Field(key), list[i].dot, refused)
+			if err := k.from(&st, list[i].dot.Replica); err != nil {
+				return out, err
+			}
 			out.Steps = append(out.Steps, st)
 		}
+		if before := d.history.ancestor(d.head.Field(key)); before != nil && key.Elem == "" && key.ID >= conflict.FirstUserField {
+			st := k.step(d, before)
+			st.State = "superseded"
+			out.Ancestors = append(out.Ancestors, st)
+		}
 	}
+	slices.SortFunc(out.Ancestors, func(a, b Step) int { return cmp.Compare(a.Field, b.Field) })
 	if err := k.asideSteps(d, &out); err != nil {
 		return out, err
 	}
@@ -113,6 +127,43 @@ func (k *desk) trail(text string) (HistoryResponse, error) {
 	}
 	out.Decisions = d.decisions()
 	return out, nil
+}
+
+// writer is where the writes of one replica come from.
+type writer struct {
+	device string
+	clock  int64
+}
+
+// clockTrust is by how many ms two clocks may differ without anybody being told.
+const clockTrust = 60_000
+
+// from says of a step on which device it was written, as that calls itself.
+func (k *desk) from(st *Step, replica conflict.ReplicaID) error {
+	w, known := k.writers[replica]
+	if !known {
+		r, ok, err := k.l.Replica(replica)
+		if err != nil {
+			return err
+		}
+		if ok && r.Device != "" {
+			switch d, err := k.tx.Device(store.DeviceID(r.Device)); {
+			case err == nil:
+				w.device = d.Label
+			case !errors.Is(err, store.ErrNotFound):
+				return err
+			}
+			if w.clock = r.Clock; w.clock > -clockTrust && w.clock < clockTrust {
+				w.clock = 0
+			}
+		}
+		if k.writers == nil {
+			k.writers = map[conflict.ReplicaID]writer{}
+		}
+		k.writers[replica] = w
+	}
+	st.Device, st.Clock = w.device, w.clock
+	return nil
 }
 
 func stateOf(f conflict.Field, d conflict.Dot, refused map[conflict.Dot]bool) string {
@@ -129,7 +180,7 @@ func stateOf(f conflict.Field, d conflict.Dot, refused map[conflict.Dot]bool) st
 
 // systemFields names the system's own fields in a history.
 var systemFields = map[conflict.FieldID]string{
-	conflict.FieldSubmission: "submission", conflict.FieldReview: "review", conflict.FieldAnswer: "answer",
+	conflict.FieldSubmission: "submission", conflict.FieldReview: "review", conflict.FieldAnswer: "answer", conflict.FieldHome: "home",
 }
 
 func (k *desk) step(d *dossier, w *entry) Step {
@@ -146,6 +197,10 @@ func (k *desk) step(d *dossier, w *entry) Step {
 		case conflict.FieldAnswer:
 			if v, err := record.ParseAnswer(w.value); err == nil {
 				st.Value, st.Display = v.Text, v.Text
+			}
+		case conflict.FieldHome:
+			if v, err := record.ParseHome(w.value); err == nil {
+				st.Value, st.Display = v.Unit, unitName(v.Unit, k.lang)
 			}
 		}
 		return st
@@ -240,4 +295,14 @@ func (k *desk) asideEdit(d *dossier, out *HistoryResponse, q ledger.Quarantine, 
 		}
 		out.Steps = append(out.Steps, st)
 	}
+}
+
+// unitName returns what a unit is called, or its code if that is not of the
+// current list.
+func unitName(code, lang string) string {
+	u, ok := register.UnitByCode(register.UnitCode(code))
+	if !ok {
+		return code
+	}
+	return register.Text{VI: u.NameVI, EN: u.NameEN}.In(lang)
 }

@@ -2,12 +2,11 @@
 // than the window, and names that are markup are seen as text by officer, desk and history, without a dialog and
 // without a violation of the content security policy. Each screen is photographed into web/e2e/out.
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { journey } from './harness/app.mjs';
+import { findings } from './harness/look.mjs';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const out = fileURLToPath(new URL('./out/', import.meta.url));
 const sizes = { phone: { width: 360, height: 740 }, desk: { width: 1280, height: 800 } };
 const name = '<img src=x onerror=alert(1)>';
@@ -172,19 +171,3 @@ await journey(async ({ demo, network, browser }) => {
   assert.deepEqual(problems, []);
   assert.deepEqual([stranger, ...browsers].flatMap((one) => one.complaints), []); // holds every refusal of the policy
 });
-
-/** What axe-core finds serious or critical. Through the debugger: the page's own policy lets no foreign script in. */
-async function findings(page) {
-  const session = await page.context().newCDPSession(page);
-  try {
-    const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
-      expression: `${axe};axe.run().then(({ passes, violations }) => JSON.stringify(passes.length < 10 ? ['axe-core did not look'] : violations.filter(({ impact }) => /serious|critical/.test(impact)).map(({ id, nodes }) => id + ': ' + nodes.map(({ target }) => target).join('; '))))`,
-      awaitPromise: true,
-      returnByValue: true,
-    });
-    if (exceptionDetails) throw new Error(`axe: ${exceptionDetails.exception?.description ?? exceptionDetails.text}`);
-    return JSON.parse(result.value);
-  } finally {
-    await session.detach();
-  }
-}

@@ -64,7 +64,12 @@ export interface ListRequest { register: string; search?: string; filter?: 'all'
 }
 export interface ListReply { rows: Row[]; total: number; counted: boolean; have: number; of: number; complete: boolean }
 
-export interface Sibling { dot: string; value: string; display: string; by: string; at: number; received: number; mine: boolean }
+export interface Sibling { dot: string; value: string; display: string; by: string; at: number; received: number; mine: boolean
+  here: boolean // written on this device
+  clock?: number // ms by which the writing device's clock is known to have been ahead of the server's (below 0: behind)
+}
+/** Why one of several values is proposed; sync/register/suggest.go. */
+export type Why = 'same_words' | 'only_change' | 'only_filled' | 'only_valid' | 'fuller' | 'evidence'
 export interface FieldView {
   name: string; value: string; display: string; masked: boolean
   conflict: Sibling[] // two or more when a person has to choose; else empty
@@ -73,6 +78,8 @@ export interface FieldView {
   local: boolean // holds a write that the server has not received
   by?: string; at?: number; received?: number
   seen?: string // the version vector behind a conflict; given back to settle it binds the choice to what was on the screen
+  advice?: { dot: string; why: Why } // which value is proposed, and why; never written by itself
+  settled?: { dot: string; others: string[] } // a choice made here that can be undone, and what gave way
 }
 export interface Finding { field: string; level: Level; code: string; group: number; vi: string; en: string }
 export interface RecordView {
@@ -160,9 +167,13 @@ export interface Calls {
   remove(a: { id: string }): RecordView
   restore(a: { id: string }): RecordView
   settle(a: { id: string; field: string; dot?: string; value?: string; seen?: string }): RecordView // field "life": value "alive" or "deleted"
+  /** Takes a choice back that was made here: the values that gave way stand beside each other again. */
+  undo(a: { id: string; field: string; dot: string }): RecordView
+  /** Writes a value again that stood in the field once; value is needed where the device does not know the dot. */
+  bringBack(a: { id: string; field: string; dot: string; value?: string }): RecordView
   submit(a: { id: string; reasons?: Record<string, string> }): SaveReply
   answer(a: { id: string; question: string; text: string }): RecordView
-  reveal(a: { id: string; field: string }): { display: string } // audited
+  reveal(a: { id: string; field: string; dot?: string }): { display: string } // audited
   conflicts(): Row[]
   status(): Status
   /** The directory, as this device knows it; a name that it lacks has it fetched again when there is a network. */

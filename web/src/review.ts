@@ -46,8 +46,14 @@ export const queue = (kind: string, register: string, cursor = ''): Promise<Queu
 }
 /** One record; with the digest of what was on the screen before, what changed since comes first. */
 export const record = (id: string, seen = '') => request<ReviewRecord>('GET', `/api/v1/review/records/${at(id)}${seen && `?seen=${at(seen)}`}`)
-export const history = (id: string) =>
-  request<{ steps: { dot: string; field: string; value: string; display: string; by: string; at: number; received: number; state: string }[] }>('GET', `/api/v1/records/${at(id)}/history`)
+export interface Step {
+  dot: string; field: string; value: string; display: string; by: string; at: number; received: number; state: string
+  device?: string // label of the device that wrote it
+  clock?: number // ms by which that device's clock was ahead of the server's when it last came, 0 if unknown
+}
+/** A record's history, the newest step first; ancestors are what all sides of its conflicts had seen. */
+export interface Trail { steps: Step[]; ancestors: Step[]; decisions: { decision: string; by: string; at: number; comment: string; fields: string[] }[]; truncated: boolean }
+export const history = (id: string) => request<Trail>('GET', `/api/v1/records/${at(id)}/history`)
 export const approve = (id: string, digest: string, fields: string[] | undefined, accept_warnings: boolean) =>
   request<{ id: string; stage: string; approved: string[] }>('POST', '/api/v1/review/approve', { id, digest, ...(fields && { fields }), ...(accept_warnings && { accept_warnings }) })
 export const settle = (id: string, digest: string, field: string, choice: { dot?: string; value?: string }) => request<ReviewRecord>('POST', '/api/v1/review/settle', { id, digest, field, ...choice })
@@ -55,7 +61,7 @@ export const giveBack = (id: string, digest: string, fields: string[], comment: 
 export const refuse = (id: string, digest: string, fields: string[] | undefined, reason: string) => request<unknown>('POST', '/api/v1/review/refuse', { id, digest, ...(fields && { fields }), reason })
 export const withdraw = (id: string, reason: string) => request<unknown>('POST', '/api/v1/review/withdraw', { id, reason })
 export const batch = (records: { id: string; digest: string }[]) => request<{ approved: { id: string }[]; left: { id: string; why: string[] }[] }>('POST', '/api/v1/review/batch', { records })
-export const reveal = (id: string, field: string) => request<{ display: string }>('POST', `/api/v1/records/${at(id)}/reveal`, { field })
+export const reveal = (id: string, field: string, dot = '') => request<{ value: string; display: string }>('POST', `/api/v1/records/${at(id)}/reveal`, { field, ...(dot && { dot, reason: 'other' }) })
 export const day = () => request<Day>('GET', '/api/v1/unit/day')
 export const held = () => request<{ items: Held[] }>('GET', '/api/v1/quarantine')
 export const decideHeld = (id: string, decision: 'release' | 'reject', reason: string) => request<unknown>('POST', `/api/v1/quarantine/${at(id)}/${decision}`, { reason })

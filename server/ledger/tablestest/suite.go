@@ -129,7 +129,7 @@ func testServerCounter(t *testing.T, e Engine) {
 
 func testReplica(t *testing.T, e Engine) {
 	want := ledger.Replica{ID: randomReplica(), Account: "officer.a", Device: "phone", Epoch: randomToken(), Current: randomToken(),
-		Previous: randomToken(), Acked: 1 << 40, BackedUp: 3, SeenAt: 1_700_000_000_000, Trouble: true, Told: `[{"n":3}]`, Parted: true, VanishedAt: 5, RetiredAt: 6}
+		Previous: randomToken(), Acked: 1 << 40, BackedUp: 3, SeenAt: 1_700_000_000_000, Clock: -7, Trouble: true, Told: `[{"n":3}]`, Parted: true, VanishedAt: 5, RetiredAt: 6}
 	view(t, e, func(tb ledger.Tables) error {
 		got, ok, err := tb.Replica(want.ID)
 		same(t, "an unknown replica", []any{ok, got.No, got.Acked}, []any{false, int64(0), uint64(0)})

@@ -1,14 +1,16 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
-import type { Definition, FieldView, Finding } from '../bridge'
+import type { Definition, FieldView, Finding, Sibling } from '../bridge'
 import { type Code, codesOf, type Field, inLang, type Part as GroupPart } from '../definition'
 import { bridge } from '../link'
 import { nameOf } from '../people'
+import { history, type Trail } from '../review'
 import { lang, t } from '../text'
 import { when } from '../text/format'
 import { fromCodes, fromParts, toCodes, toParts, toStored, toTyped } from '../value'
 import './combobox'
 import { find, type Option } from './combobox'
+import { deviceName } from './device'
 import { icon } from './icon'
 import { Part } from './part'
 import { say, sayFailure } from './say'
@@ -52,6 +54,7 @@ export class FieldPart extends Part {
   @property({ type: Boolean }) asked = false // the supervisor asked about this field
   @property({ type: Boolean }) readonly = false
   @property({ type: Boolean }) required = false
+  @property({ type: Boolean }) settling = false // shown to be settled, not to be typed into
   @property() recordId = ''
   @property() reason = ''
 
@@ -60,6 +63,9 @@ export class FieldPart extends Part {
   @state() private candidates: { code: string; name: string }[] | null = null
   @state() private split = false
   @state() private locating = false
+  @state() private unmasked: Record<string, string> = {} // by dot, what reveals of values in conflict answered
+  @state() private told: Trail | null = null // by the server, of the values in conflict
+  @state() private asking = false
   private shown = '' // what a reveal answered; it stands in no other place of the page
   private typed: string | null = null // what stands in the control while it is edited
   private sent: string | null = null // the value that we emitted last
@@ -77,6 +83,8 @@ export class FieldPart extends Part {
       this.revealed = false
       this.shown = ''
       this.candidates = null
+      this.unmasked = {}
+      this.told = null
     }
     if (changed.has('values') || changed.has('field')) {
       if (this.value !== this.sent) this.typed = this.sent = null // changed from outside
@@ -367,20 +375,63 @@ export class FieldPart extends Part {
     }
   }
 
+  /** Where a value comes from: who, by which clock, when it was received, and from which device. */
+  private origin(sibling: Sibling) {
+    const more = this.told?.steps.find((step) => step.dot === sibling.dot)
+    const off = Math.round((more?.clock || sibling.clock || 0) / 60_000)
+    const from = sibling.here ? t('conflict.here') : more?.device ? t('conflict.device', { device: deviceName(more.device) }) : ''
+    return html`<span class="sub">${sibling.mine ? t('conflict.you', { by: nameOf(sibling.by) }) : nameOf(sibling.by)}${from ? ` · ${from}` : nothing}</span>
+      <span class="sub">${t('time.device', { at: when(sibling.at) })} · ${sibling.received ? t('time.server', { at: when(sibling.received) }) : t('conflict.unsent')}</span>
+      ${off ? html`<span class="sub clock-off">${icon('warning')}${t(off > 0 ? 'conflict.clock.ahead' : 'conflict.clock.behind', { n: Math.abs(off) })}</span>` : nothing}`
+  }
+
+  /** A value of several, which may be masked. */
+  private one(sibling: Sibling): TemplateResult {
+    const seen = this.unmasked[sibling.dot]
+    return html`<strong class="data">${seen ?? (sibling.display || t('value.empty'))}</strong>
+      ${this.view?.masked && sibling.display && seen === undefined
+        ? html`<button type="button" class="small plain" @click=${() => void this.unmask(sibling.dot)}>${icon('eye')}${t('field.reveal')}<span class="away">: ${sibling.display}</span></button>`
+        : nothing}`
+  }
+
+  private async unmask(dot: string): Promise<void> {
+    try {
+      const { display } = await bridge.call('reveal', { id: this.recordId, field: this.field.name, dot })
+      this.unmasked = { ...this.unmasked, [dot]: display }
+    } catch (cause) {
+      sayFailure(cause)
+    }
+  }
+
+  /** What the server's history adds: the devices, and what all sides had seen where this device did not write any of them. */
+  private async askServer(): Promise<void> {
+    this.asking = true
+    try {
+      this.told = await history(this.recordId)
+    } catch (cause) {
+      sayFailure(cause)
+    } finally {
+      this.asking = false
+    }
+  }
+
   /** Two values that nobody has chosen between yet. */
   private conflict(view: FieldView): TemplateResult {
     const settle = (detail: { dot?: string; value?: string }) => this.dispatchEvent(new CustomEvent('settle', { detail: { field: this.field.name, ...detail, ...(view.seen && { seen: view.seen }) }, bubbles: true }))
+    const before = view.ancestor ?? this.told?.ancestors?.find((step) => step.field === this.field.name)
     return html`<div class="conflict">
-      <p class="conflict-head">${icon('split')}${t('conflict.choose')}</p>
-      ${view.ancestor ? html`<p class="sub">${t('conflict.before', { value: view.ancestor.display || t('value.empty') })}</p>` : nothing}
+      <p class="conflict-head">${icon('split')}${t(view.conflict.length > 2 ? 'conflict.choose.many' : 'conflict.choose')}</p>
+      ${before ? html`<p class="sub">${t('conflict.before', { value: before.display || t('value.empty') })}</p>` : this.told ? html`<p class="sub">${t('conflict.before.none')}</p>` : nothing}
       <ul>
-        ${view.conflict.map(
-          (sibling) => html`<li>
-            <div><strong class="data">${sibling.display || t('value.empty')}</strong><span class="sub">${sibling.mine ? t('conflict.you', { by: nameOf(sibling.by) }) : nameOf(sibling.by)} · ${t('time.device', { at: when(sibling.at) })}${sibling.received ? html` · ${t('time.server', { at: when(sibling.received) })}` : nothing}</span></div>
-            ${this.readonly ? nothing : html`<button type="button" class="small" @click=${() => settle({ dot: sibling.dot })}>${t('conflict.take')}<span class="away">: ${sibling.display || t('value.empty')}</span></button>`}
-          </li>`,
-        )}
+        ${view.conflict.map((sibling) => {
+          const advised = view.advice?.dot === sibling.dot ? view.advice : null
+          return html`<li class=${advised ? 'advised' : ''}>
+            <div>${this.one(sibling)}${this.origin(sibling)}${advised ? html`<span class="advice">${t('conflict.advice', { why: t(`advice.${advised.why}`) })}</span>` : nothing}</div>
+            ${this.readonly ? nothing : html`<button type="button" class="small ${advised ? 'main' : ''}" @click=${() => settle({ dot: sibling.dot })}>${t('conflict.take')}<span class="away">: ${sibling.display || t('value.empty')}</span></button>`}
+          </li>`
+        })}
       </ul>
+      ${this.told ? nothing : html`<button type="button" class="small plain" ?disabled=${this.asking} @click=${() => void this.askServer()}>${icon('clock')}${t(this.asking ? 'loading' : 'conflict.more')}</button>`}
       ${this.readonly
         ? nothing
         : html`<details>
@@ -389,6 +440,13 @@ export class FieldPart extends Part {
             <button type="button" class="small" @click=${() => settle({ value: this.value })}>${t('conflict.take_third')}</button>
           </details>`}
     </div>`
+  }
+
+  /** A choice that was made on this device, and the way back. */
+  private undo(view: FieldView): TemplateResult {
+    const { dot, others } = view.settled!
+    return html`<p class="undo">${icon('check')}<span>${t('conflict.chosen', { others: others.map((text) => text || t('value.empty')).join('; ') })}</span>
+      <button type="button" class="small plain" @click=${() => this.dispatchEvent(new CustomEvent('undo', { detail: { field: this.field.name, dot }, bubbles: true }))}>${icon('undo')}${t('undo')}<span class="away">: ${inLang(this.field.label)}</span></button></p>`
   }
 
   override render() {
@@ -403,7 +461,8 @@ export class FieldPart extends Part {
     return html`<div class="field ${this.bad ? 'field-bad' : ''} ${this.asked ? 'field-asked' : ''} ${long ? 'field-long' : ''}" role=${many ? 'group' : nothing} aria-labelledby=${many ? `${this.domId}-label` : nothing}>
       ${many ? html`<span class="label" id="${this.domId}-label">${label}${marks}</span>` : html`<label class="label" for=${this.domId}>${label}${marks}</label>`}
       <div class="control">
-        ${inConflict ? this.conflict(view!) : this.control()}
+        ${inConflict ? this.conflict(view!) : this.settling ? html`<output id=${this.domId} class="data">${view?.display || t('value.empty')}</output>` : this.control()}
+        ${view?.settled && !inConflict && !this.readonly ? this.undo(view) : nothing}
         <div class="findings" id="${this.domId}-said">
           ${field.help ? html`<p class="sub">${inLang(field.help)}</p>` : nothing}
           ${this.findings.map((finding) => html`<p class="finding finding-${finding.level}">${finding.level === 'I' ? nothing : icon('warning')}${lang() === 'en' ? finding.en : finding.vi}</p>`)}

@@ -21,6 +21,7 @@ export class Inbox extends Part {
   @property() tray: Tray = 'conflicts'
   @state() private rows: Row[] | null = null
   @state() private open: Record<string, RecordView> = {}
+  @state() private settled: Row[] = [] // on this visit: their choice can be undone right here
   @state() private failure = ''
 
   protected override connected(): void {
@@ -30,6 +31,7 @@ export class Inbox extends Part {
   protected override willUpdate(changed: Map<string, unknown>): void {
     if (changed.has('tray')) {
       this.rows = null
+      this.settled = []
       void this.load()
     }
   }
@@ -39,9 +41,10 @@ export class Inbox extends Part {
     try {
       const rows = tray === 'conflicts' ? await bridge.call('conflicts') : await this.listed(tray)
       if (tray !== this.tray) return
-      this.rows = rows
+      const gone = tray === 'conflicts' ? this.settled.filter((row) => !rows.some(({ id }) => id === row.id)) : []
+      this.rows = [...rows, ...gone]
       this.failure = ''
-      if (tray === 'conflicts') for (const row of rows.slice(0, 50)) void this.fetch(row.id)
+      if (tray === 'conflicts') for (const row of [...rows.slice(0, 50), ...gone]) void this.fetch(row.id)
     } catch (cause) {
       this.failure = failureOf(cause)[lang()]
     }
@@ -64,11 +67,23 @@ export class Inbox extends Part {
     }
   }
 
-  private async settle(id: string, detail: { field: string; dot?: string; value?: string; seen?: string }): Promise<void> {
+  private async settle(row: Row, detail: { field: string; dot?: string; value?: string; seen?: string }): Promise<void> {
     try {
-      const record = await bridge.call('settle', { id, ...detail })
-      this.open = { ...this.open, [id]: record }
+      const record = await bridge.call('settle', { id: row.id, ...detail })
+      this.open = { ...this.open, [row.id]: record }
+      if (!this.settled.some(({ id }) => id === row.id)) this.settled = [...this.settled, row]
       say(t('conflict.settled'))
+      await this.load()
+    } catch (cause) {
+      sayFailure(cause)
+    }
+  }
+
+  private async undo(row: Row, detail: { field: string; dot: string }): Promise<void> {
+    try {
+      const record = await bridge.call('undo', { id: row.id, ...detail })
+      this.open = { ...this.open, [row.id]: record }
+      say(t('conflict.undone'))
       await this.load()
     } catch (cause) {
       sayFailure(cause)
@@ -79,18 +94,19 @@ export class Inbox extends Part {
     const record = this.open[row.id]
     const definition = this.session.registers.find((register) => register.id === row.register)
     if (!record || !definition) return nothing
-    const torn = record.fields.filter((field) => field.conflict.length > 1)
+    const torn = record.fields.filter((field) => field.conflict.length > 1 || (field.settled && this.settled.some(({ id }) => id === row.id)))
     const values = Object.fromEntries(record.fields.map((field) => [field.name, field.value]))
     return html`${record.life === 'edited and deleted'
         ? html`<div class="conflict">
             <p class="conflict-head">${icon('warning')}${t('record.life.why')}</p>
-            <div class="actions"><button class="small" @click=${() => this.settle(row.id, { field: 'life', value: 'alive' })}>${t('record.life.keep')}</button><button class="small danger" @click=${() => this.settle(row.id, { field: 'life', value: 'deleted' })}>${t('record.life.delete')}</button></div>
+            <div class="actions"><button class="small" @click=${() => this.settle(row, { field: 'life', value: 'alive' })}>${t('record.life.keep')}</button><button class="small danger" @click=${() => this.settle(row, { field: 'life', value: 'deleted' })}>${t('record.life.delete')}</button></div>
           </div>`
         : nothing}
       ${torn.map((view) => {
         const field = fieldsOf(definition).find((field) => field.name === view.name)
         return field
-          ? html`<wb-field .definition=${definition} .field=${field} .values=${values} .view=${view} .recordId=${row.id} @settle=${({ detail }: CustomEvent<{ field: string; dot?: string; value?: string; seen?: string }>) => this.settle(row.id, detail)}
+          ? html`<wb-field .definition=${definition} .field=${field} .values=${values} .view=${view} .recordId=${row.id} .settling=${true} @settle=${({ detail }: CustomEvent<{ field: string; dot?: string; value?: string; seen?: string }>) => this.settle(row, detail)}
+              @undo=${({ detail }: CustomEvent<{ field: string; dot: string }>) => this.undo(row, detail)}
               @edit=${({ detail, target }: CustomEvent<{ name: string; value: string }>) => ((target as unknown as { values: object }).values = { ...values, [detail.name]: detail.value })}></wb-field>`
           : nothing
       })}`

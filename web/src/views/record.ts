@@ -352,6 +352,20 @@ export class RecordForm extends Part {
     })
   }
 
+  private undo({ detail }: CustomEvent<{ field: string; dot: string }>): void {
+    void this.change(() => bridge.call('undo', { id: this.form!.record.id, ...detail }), t('conflict.undone'))
+  }
+
+  /** A value of the history takes the place of what stands now. */
+  private bringBack({ detail }: CustomEvent<{ field: string; dot: string; value?: string }>): void {
+    const edits = { ...this.edits }
+    delete edits[detail.field]
+    void this.change(() => bridge.call('bringBack', { id: this.form!.record.id, ...detail }), t('history.back.done')).then(() => {
+      this.edits = edits
+      this.guard()
+    })
+  }
+
   private get title_(): string {
     const name = this.definition.title_field ?? ''
     return this.edits[name] || this.form?.record.fields.find((field) => field.name === name)?.display || (this.form?.isNew ? t('record.new') : t('record.untitled'))
@@ -473,9 +487,9 @@ export class RecordForm extends Part {
     const sections = sectionsOf(this.definition, filled)
     return html`<article class="record" aria-busy=${this.busy}>
       ${this.head(record)}
-      ${this.history ? html`<wb-history .definition=${this.definition} .recordId=${record.id}></wb-history>` : nothing}
+      ${this.history ? html`<wb-history .definition=${this.definition} .recordId=${record.id} .readonly=${record.life === 'deleted'} @back=${this.bringBack}></wb-history>` : nothing}
       ${this.card(record)} ${this.notes(record)} ${this.summary()}
-      <form novalidate autocomplete="off" @submit=${(event: Event) => event.preventDefault()} @edit=${this.edited} @left=${this.left} @settle=${this.settle}
+      <form novalidate autocomplete="off" @submit=${(event: Event) => event.preventDefault()} @edit=${this.edited} @left=${this.left} @settle=${this.settle} @undo=${this.undo}
         @reason=${({ detail }: CustomEvent<{ name: string; reason: string }>) => (this.reasons = { ...this.reasons, [detail.name]: detail.reason })}>
         ${sections.map((section) => {
           const fields = section.fields.filter((field) => holds(field.applies_when, filled) || filled[field.name])

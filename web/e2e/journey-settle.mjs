@@ -1,0 +1,84 @@
+// The inbox: two values of one field with who, when, from where, what stood before, and a proposal; settled with one
+// tap, undone without a network, settled again; a colleague brings the value back that gave way. Masked values are
+// revealed one by one.
+import assert from 'node:assert/strict';
+import { journey } from './harness/app.mjs';
+import { look } from './harness/look.mjs';
+
+await journey(async ({ demo, browser }) => {
+  const people = [];
+  for (const name of ['officer.a', 'officer.b']) {
+    const b = await browser();
+    const tab = await b.tab();
+    await tab.signIn(name, demo.passwords[name]);
+    await tab.says(/Đã đồng bộ/);
+    people.push({ b, tab, page: tab.page });
+  }
+  const [a, c] = people;
+  const offline = (on) => Promise.all(people.map(({ b }) => b.context.setOffline(on)));
+  const card = (page) => page.locator('wb-inbox .card', { hasText: 'Đặng Thị Hai Lòng' });
+  const field = (page, label) => card(page).locator('wb-field').filter({ hasText: label });
+
+  await a.tab.create('residents', { full_name: 'Đặng Thị Hai Lòng', other_name: 'Bé Hai', phone: '0903 000 001' });
+  await a.tab.stands(/đã nhận/);
+  const id = a.tab.recordID();
+  await c.tab.open('residents', id);
+  await offline(true);
+  await a.tab.open('residents', id);
+  await a.tab.type('other_name', 'Bé Hai Lớn');
+  await a.tab.reveal('phone');
+  await a.tab.type('phone', '0903 000 002');
+  await a.tab.save();
+  await c.tab.type('other_name', 'bé hai lớn, chị Hai');
+  await c.tab.reveal('phone');
+  await c.tab.type('phone', '0903 000 003');
+  await c.tab.save();
+  await offline(false);
+  for (const { tab } of people) await tab.says(/Đã đồng bộ/, 60_000);
+
+  // The inbox says all that there is to know.
+  await a.page.goto(`${a.page.url().split('#')[0]}#/inbox`);
+  await field(a.page, 'Tên gọi khác').locator('li').nth(1).waitFor({ timeout: 60_000 });
+  const words = await field(a.page, 'Tên gọi khác').innerText();
+  for (const want of [/Trước đó: Bé Hai$/m, /Nguyễn Thị An/, /Trần Văn Bình/, /máy này/, /\d\d:\d\d theo máy/, /\d\d:\d\d theo máy chủ/, /Gợi ý: đầy đủ hơn/]) assert.match(words, want, words);
+  await field(a.page, 'Tên gọi khác').getByRole('button', { name: 'Hỏi máy chủ' }).click();
+  await field(a.page, 'Tên gọi khác').getByText(/từ Chrome/).first().waitFor();
+  const phone = field(a.page, 'điện thoại');
+  assert.doesNotMatch(await phone.innerText(), /0903 000 00[23]/);
+  await phone.getByRole('button', { name: 'Hiện' }).first().click();
+  await phone.getByText(/^0903 000 00[23]$/).first().waitFor();
+  assert.equal(await phone.getByText(/^0903 000 00[23]$/).count(), 1, 'one of the two is revealed');
+  await look(a.page, 'inbox');
+
+  // One tap, undone without a network, and settled again as proposed.
+  await offline(true);
+  await field(a.page, 'Tên gọi khác').locator('li', { hasText: 'Nguyễn Thị An' }).getByRole('button', { name: /^Chọn/ }).click();
+  await field(a.page, 'Tên gọi khác').getByText('Bạn đã chọn giá trị này thay cho').waitFor();
+  await look(a.page, 'inbox-settled');
+  await field(a.page, 'Tên gọi khác').getByRole('button', { name: /^Hoàn tác/ }).click();
+  await field(a.page, 'Tên gọi khác').locator('li').nth(1).waitFor();
+  await field(a.page, 'Tên gọi khác').locator('li.advised').getByRole('button', { name: /^Chọn/ }).click();
+  await phone.locator('li').first().getByRole('button', { name: /^Chọn/ }).click();
+  await offline(false);
+  await a.tab.says(/Đã đồng bộ/, 60_000);
+
+  // The colleague sees it settled, and brings the other value back.
+  await until(async () => (await c.tab.field('other_name').inputValue().catch(() => '')) === 'bé hai lớn, chị Hai', 'the colleague sees the choice');
+  await c.page.getByRole('button', { name: 'Lịch sử' }).click();
+  const history = c.page.locator('wb-history');
+  await history.locator('li', { hasText: 'đã được thay' }).first().waitFor();
+  await look(c.page, 'history');
+  await history.locator('li', { hasText: 'Tên gọi khác' }).filter({ hasText: /Bé Hai Lớn/ }).filter({ has: c.page.getByRole('button', { name: /^Dùng lại/ }) }).first().getByRole('button', { name: /^Dùng lại/ }).click();
+  await until(async () => (await c.tab.field('other_name').inputValue()) === 'Bé Hai Lớn', 'brought back');
+  await a.tab.open('residents', id);
+  await until(async () => (await a.tab.field('other_name').inputValue().catch(() => '')) === 'Bé Hai Lớn', 'the first officer sees it');
+  assert.deepEqual(people.flatMap(({ b }) => b.complaints), []);
+});
+
+async function until(holds, what, timeout = 60_000) {
+  const late = Date.now() + timeout;
+  while (!(await holds())) {
+    if (Date.now() > late) throw new Error(`not within ${timeout / 1000} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
