@@ -131,6 +131,8 @@ func (d *device) command(ctx context.Context) error {
 		return d.move(ctx, args[0], args[1:])
 	case "status":
 		return d.status(ctx)
+	case "damaged":
+		return d.damaged(ctx, args)
 	case "sync":
 		return d.sync(ctx)
 	case "watch":

@@ -320,6 +320,25 @@ func (d *device) conflicts(ctx context.Context) error {
 	return d.printRows(ctx, rows)
 }
 
+func (d *device) damaged(ctx context.Context, args []string) error {
+	switch {
+	case len(args) == 0:
+		all, err := d.replica.Damaged(ctx)
+		if err != nil {
+			return err
+		}
+		for _, one := range all {
+			if err := d.printJSON(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	case args[0] == "drop":
+		return d.replica.DropDamaged(ctx)
+	}
+	return wrong("damaged: %q is none of its words; it lists what is damaged, and with drop lets go of it", args[0])
+}
+
 func (d *device) settle(ctx context.Context, id, field, value string) error {
 	rec, err := d.replica.Record(ctx, id)
 	if err != nil {

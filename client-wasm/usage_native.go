@@ -25,6 +25,7 @@ const usageText = `wardbook-device: the offline client of Wardbook without a scr
   household ID                                 print the ids of the records that belong together
   move UNIT -reason TEXT ID...                 send records to another unit, all or none
   status                                       what is on this device and what was received
+  damaged [drop]                               changes that the disk has damaged, to be entered again; let go of them
   sync                                         send and receive everything; exit 0 only if that was done
   watch                                        stay connected and print what changes
 
@@ -67,6 +68,7 @@ var commands = []command{
 	{name: "household", synopsis: "household ID", min: 1, max: 1},
 	{name: "move", synopsis: "move UNIT -reason TEXT ID...", flags: []string{"reason"}, min: 2, max: -1},
 	{name: "status", synopsis: "status"},
+	{name: "damaged", synopsis: "damaged [drop]", max: 1},
 	{name: "sync", synopsis: "sync"},
 	{name: "watch", synopsis: "watch"},
 }

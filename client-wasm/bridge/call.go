@@ -73,7 +73,13 @@ var calls = map[string]call{
 	"suggestUnits": on(func(_ *account, _ context.Context, q suggestRequest) (Suggestion, error) {
 		return suggestUnits(q.Old), nil
 	}),
-	"api":    on((*account).api),
+	"api":     on((*account).api),
+	"damaged": on(func(a *account, ctx context.Context, _ none) ([]replica.Damaged, error) { return a.r.Damaged(ctx) }),
+	"dropDamaged": on(func(a *account, ctx context.Context, _ none) (any, error) {
+		err := a.r.DropDamaged(ctx)
+		a.wake()
+		return nil, err
+	}),
 	"rescue": on(func(a *account, ctx context.Context, _ none) (Rescue, error) { return a.rescue(ctx) }),
 }
 

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -14,12 +15,12 @@ import (
 // moves says which dots of a replica get new ones.
 type moves struct {
 	from, to conflict.ReplicaID
-	runs     []moved // by counter; they do not touch
+	runs     []moved // by counter
 }
 
 type moved struct {
 	first, last uint64 // of the old replica
-	to          uint64 // new counter of first
+	to          uint64 // new counter of first; 0 if they are damaged and go nowhere
 }
 
 // dot returns the new dot of d, or d itself if it stays.
@@ -28,7 +29,7 @@ func (m *moves) dot(d conflict.Dot) conflict.Dot {
 		return d
 	}
 	for _, run := range m.runs {
-		if run.first <= d.Counter && d.Counter <= run.last {
+		if run.to != 0 && run.first <= d.Counter && d.Counter <= run.last {
 			return conflict.Dot{Replica: m.to, Counter: run.to + d.Counter - run.first}
 		}
 	}
@@ -49,7 +50,7 @@ func (m *moves) vector(v conflict.Vector) conflict.Vector {
 		if run.first > c {
 			continue
 		}
-		if fresh == 0 {
+		if fresh == 0 && run.to != 0 {
 			fresh = run.to + min(c, run.last) - run.first
 		}
 		if run.first <= kept && kept <= run.last {
@@ -155,6 +156,17 @@ func (r *Replica) rekey(ctx context.Context, stored []protocol.Stored) (session.
 		meta.Last += n
 		moving = append(moving, e)
 	}
+	// Nobody will ever see what is damaged, unless the server has it.
+	damages, err := r.store.Damaged(ctx)
+	if err != nil {
+		return session.Local{}, fmt.Errorf("rekey: %w", err)
+	}
+	for _, d := range damages {
+		if _, ok := hashes[d.First]; d.Replica == m.from && d.First > r.meta.Acked && !ok {
+			m.runs = append(m.runs, moved{first: d.First, last: d.Last})
+		}
+	}
+	slices.SortFunc(m.runs, func(a, b moved) int { return cmp.Compare(a.first, b.first) })
 	counts := r.counts
 	if err := r.moveEntries(ctx, b, &counts, &meta, m, moving); err != nil {
 		return session.Local{}, fmt.Errorf("rekey: %w", err)

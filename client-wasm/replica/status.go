@@ -33,9 +33,9 @@ func (r *Replica) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, wrap("status", err)
 	}
-	if damaged > 0 && s.Failure == nil {
-		s.Failure = &Failure{Code: "damaged", VI: fmt.Sprintf("%d thay đổi đã lưu trên thiết bị này bị hỏng và không gửi được; những thay đổi khác vẫn gửi. Hãy giữ thiết bị và báo quản trị viên.", damaged),
-			EN: fmt.Sprintf("%d changes saved on this device are damaged and cannot be sent; the others are. Keep the device and tell an administrator", damaged)}
+	if n := len(damaged); n > 0 && s.Failure == nil {
+		s.Failure = &Failure{Code: "damaged", VI: fmt.Sprintf("%d thay đổi đã lưu trên thiết bị này bị hỏng và không gửi được; những thay đổi khác vẫn gửi. Hãy xem và nhập lại chúng.", n),
+			EN: fmt.Sprintf("%d changes saved on this device are damaged and cannot be sent; the others are. Look at them and enter them again", n)}
 	}
 	complete := true
 	for _, t := range r.streams {
@@ -56,7 +56,7 @@ func (r *Replica) Status(ctx context.Context) (Status, error) {
 		}
 		s.Sending = unsent - waiting
 	}
-	s.Synced = r.told.Synced && r.told.Last == r.meta.Last && unsent == 0 && complete && !r.paused() && damaged == 0
+	s.Synced = r.told.Synced && r.told.Last == r.meta.Last && unsent == 0 && complete && !r.paused() && len(damaged) == 0
 	s.Paused = r.paused()
 	if s.Failure == nil {
 		s.Failure = stopped(r.told)

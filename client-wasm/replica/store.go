@@ -39,9 +39,9 @@ type Store interface {
 	// Unsent returns how many entries of a replica begin above acked, and the
 	// device clock of the oldest of them.
 	Unsent(ctx context.Context, replica conflict.ReplicaID, acked uint64) (count int, oldest int64, err error)
-	// Damaged returns how many entries are not what was saved. No other call
-	// returns them: nothing of them may be sent.
-	Damaged(ctx context.Context) (int, error)
+	// Damaged returns the entries that are not what was saved, by No. No other
+	// call returns them: nothing of them may be sent.
+	Damaged(ctx context.Context) ([]Damage, error)
 	// Drafts returns all forms that are kept, oldest first.
 	Drafts(ctx context.Context) ([]Draft, error)
 	// Draft returns one of them; ok is false if there is none.
@@ -180,6 +180,15 @@ type Entry struct {
 	Received  int64    // server clock of its receipt; 0 before
 	Refusal   *Refusal // why it is in quarantine; nil if it is not
 	Replaced  []Replaced
+}
+
+// Damage is what is known of an entry whose bytes are not those that were saved.
+type Damage struct {
+	No          uint64
+	Replica     conflict.ReplicaID
+	First, Last uint64 // counters
+	At          int64  // device clock when it was saved
+	Records     []conflict.RecordID
 }
 
 // Refusal is why a changeset is in quarantine. At is 0 as long as only the

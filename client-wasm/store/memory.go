@@ -363,7 +363,7 @@ func (m *Memory) SavedOf(_ context.Context, of conflict.ReplicaID) ([]replica.Sa
 }
 
 // Damaged implements replica.Store.
-func (m *Memory) Damaged(context.Context) (int, error) { return 0, nil }
+func (m *Memory) Damaged(context.Context) ([]replica.Damage, error) { return nil, nil }
 
 // Kept implements replica.Store.
 func (m *Memory) Kept(_ context.Context, epoch protocol.Token, maxBytes int) ([]replica.KeptPage, error) {

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"wardbook/client-wasm/replica"
@@ -44,14 +46,12 @@ func scanEntryIf(rows *sql.Rows, wanted func() bool, first ...any) (replica.Entr
 	if refusal != nil {
 		e.Refusal = new(replica.Refusal)
 		if err := json.Unmarshal(refusal, e.Refusal); err != nil {
-			return e, fmt.Errorf("entry %d: refusal: %w", no, err)
+			return e, errDamaged // why it is in quarantine; it must not pass for sound
 		}
 	}
 	if replaced != nil {
-		var err error
-		if e.Replaced, err = parseReplaced(replaced); err != nil {
-			return e, fmt.Errorf("entry %d: replaced: %w", no, err)
-		}
+		// If it cannot be read, a conflict shows no ancestor; the changeset is sound.
+		e.Replaced, _ = parseReplaced(replaced)
 	}
 	// SQLite does not notice a byte that the disk changed. Nothing altered may be
 	// sent as what its author wrote.
@@ -82,7 +82,7 @@ func (s *Store) sound(e replica.Entry, err error) (ok bool, _ error) {
 }
 
 // Damaged implements replica.Store.
-func (s *Store) Damaged(ctx context.Context) (int, error) {
+func (s *Store) Damaged(ctx context.Context) ([]replica.Damage, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.looked && s.waiting > 0 { // what rots does so while nobody looks
@@ -91,11 +91,38 @@ func (s *Store) Damaged(ctx context.Context) (int, error) {
 			return err
 		})
 		if err != nil {
-			return 0, fmt.Errorf("look through the outbox: %w", err)
+			return nil, fmt.Errorf("look through the outbox: %w", err)
 		}
 	}
 	s.looked = true
-	return len(s.damaged), nil
+	var all []replica.Damage
+	for _, no := range slices.Sorted(maps.Keys(s.damaged)) {
+		d := replica.Damage{No: no}
+		err := s.queryLocked(ctx, `SELECT replica, first, last, at FROM outbox WHERE no = ?`, func(rows *sql.Rows) error {
+			var id sql.RawBytes
+			err := rows.Scan(&id, &d.First, &d.Last, &d.At)
+			copy(d.Replica[:], id)
+			return err
+		}, int64(no))
+		if err != nil {
+			return nil, fmt.Errorf("read entry %d: %w", no, err)
+		}
+		err = s.queryLocked(ctx, `SELECT id FROM touches WHERE no = ? ORDER BY id`, func(rows *sql.Rows) error {
+			var key sql.RawBytes
+			if err := rows.Scan(&key); err != nil {
+				return err
+			}
+			if id, err := keyID(key); err == nil {
+				d.Records = append(d.Records, id)
+			}
+			return nil
+		}, int64(no))
+		if err != nil {
+			return nil, fmt.Errorf("read entry %d: %w", no, err)
+		}
+		all = append(all, d)
+	}
+	return all, nil
 }
 
 // replacedFormat opens what an entry replaced: then for each the two dots, as

@@ -170,5 +170,8 @@ func (s *Store) Commit(ctx context.Context, b *replica.Batch) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.waiting += w.waiting
+	for _, no := range b.Remove {
+		delete(s.damaged, no)
+	}
 	return nil
 }

@@ -120,6 +120,9 @@ type Client struct {
 	greeted  bool // Hello was sent on this connection
 	welcomed bool
 	sent     uint64   // highest counter pushed in this session
+	held     uint64   // highest counter that the server said it holds, when it welcomed this session
+	short    bool     // the next Hello says that no counter beyond upTo was used; see missing
+	upTo     uint64   //
 	inflight []flight // pushes not acknowledged
 	most     int      // changesets a push holds
 	loading  bool
@@ -310,8 +313,12 @@ func (c *Client) opened(out *effects) {
 		c.local.Next = c.randomToken()
 		out.add(StoreNext{c.local.Next})
 	}
+	last := c.local.Last
+	if c.short {
+		last = max(c.upTo, c.local.Acked)
+	}
 	h := &protocol.Hello{Version: protocol.Version, App: c.cfg.App, Token: c.token, Replica: c.local.Replica,
-		Epoch: c.local.Epoch, Current: c.local.Current, Next: c.local.Next, Acked: c.local.Acked, Last: c.local.Last,
+		Epoch: c.local.Epoch, Current: c.local.Current, Next: c.local.Next, Acked: c.local.Acked, Last: last,
 		At: c.now, Streaming: c.cfg.Streaming, Defs: c.local.Defs}
 	for i, s := range c.local.Scopes {
 		s.Cursor, s.Floor = c.streams[i].Cursor, c.streams[i].Floor
@@ -385,6 +392,7 @@ func (c *Client) welcome(out *effects, w *protocol.Welcome) {
 	if c.rekeying {
 		return
 	}
+	c.held, c.short = w.Acked, false
 	if w.Verdict == protocol.Forked {
 		c.rekeying = true
 		out.add(Rekey{w.Stored})
@@ -609,9 +617,7 @@ func (c *Client) loaded(out *effects, e Loaded) {
 		return
 	}
 	if len(e.Changesets) == 0 || e.Changesets[0].Dot.Counter != e.From {
-		// The server is behind what this store keeps. Only new dots help.
-		c.rekeying = true
-		out.add(Rekey{})
+		c.missing(out)
 		return
 	}
 	c.sent = e.Changesets[len(e.Changesets)-1].Last().Counter
@@ -621,6 +627,27 @@ func (c *Client) loaded(out *effects, e Loaded) {
 	c.inflight = append(c.inflight, flight{c.sent, len(e.Changesets), c.now})
 	out.add(Send{&protocol.Push{Changesets: e.Changesets}})
 	c.pump(out)
+}
+
+// missing deals with a gap in the outbox behind what was sent: the store keeps it
+// no longer, or it is damaged. Only new dots help what lies behind it, and not
+// before it is known what the server holds of all that: it would come twice.
+func (c *Client) missing(out *effects) {
+	switch {
+	case !c.welcomed || len(c.inflight) > 0:
+		// The Welcome, or the acknowledgement, asks for the outbox again.
+	case c.held > c.sent:
+		// The server holds some of what cannot be repeated. To a store that says it
+		// never used those counters it tells their hashes.
+		c.short, c.upTo = true, c.sent
+		out.add(HangUp{})
+		c.endSession()
+		c.link = Offline
+		c.dial(out)
+	default:
+		c.rekeying = true
+		out.add(Rekey{})
+	}
 }
 
 func (c *Client) tick(out *effects) {

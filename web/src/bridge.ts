@@ -113,6 +113,9 @@ export interface Status {
   failure?: Failure // what a person has to do something about
 }
 
+/** A change that is not what was saved: when that was, and in which records. */
+export interface Damaged { at: number; records: string[]; titles: string[] }
+
 /** What the officer chose to have of one register, and what of it is here. */
 export interface ScopeView {
   register: string; off: boolean; neighbourhoods: string[] // none: all of them
@@ -148,6 +151,10 @@ export interface Calls {
   session(): Session | null
   /** Signs out. With unsent work and borrowed, refuses with code "unsent" unless keep is set. With lock it only closes the store, whoever's device it is. */
   logout(a: { keep?: boolean; lock?: boolean }): { removed: boolean }
+  /** The changes in the outbox that the disk has damaged: they cannot be sent, and somebody has to enter them again. */
+  damaged(): Damaged[]
+  /** Lets go of what is damaged, once it was looked at. Everything else stays. */
+  dropDamaged(): void
   /** A rescue file of everything that the server has not acknowledged, in base64. It all stays in the outbox. */
   rescue(): { file: string; count: number }
   /** Hands a rescue file in, in base64; whoever is signed in or nobody. Without a network it is kept and handed in later. Answered by the worker. */

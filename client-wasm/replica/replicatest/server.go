@@ -382,7 +382,11 @@ func (s *Server) commit(x *Session, changesets []record.Changeset) session.Event
 		}
 		s.apply(c)
 	}
-	e.Ack = &protocol.Ack{Through: in.acked, Received: s.Now(), Signature: bytes.Repeat([]byte{7}, 64)}
+	through := in.acked
+	if n := len(changesets); n > 0 {
+		through = changesets[n-1].Last().Counter // what was compared, and no more
+	}
+	e.Ack = &protocol.Ack{Through: through, Received: s.Now(), Signature: bytes.Repeat([]byte{7}, 64)}
 	for unit := range s.position {
 		for reg := range s.Definitions {
 			for _, class := range []protocol.Class{protocol.Basic, protocol.Sensitive} {

@@ -6,6 +6,7 @@ import { bridge } from '../link'
 import { hrefOf } from '../route'
 import { t, tFailure } from '../text'
 import { ago, clock, number, when } from '../text/format'
+import { ask } from './ask'
 import { icon } from './icon'
 import { Part } from './part'
 import { saveRescue } from './rescue'
@@ -63,6 +64,22 @@ export class StatusBar extends Part {
     }
   }
 
+  /** Says which changes are damaged, and lets go of them when somebody has entered them again. */
+  private async repair(): Promise<void> {
+    try {
+      const damaged = await bridge.call('damaged')
+      const reply = await ask({
+        title: t('damaged.title'),
+        body: html`<p>${t('damaged.why')}</p>
+          <ul>${damaged.map(({ at, titles }) => html`<li>${when(at)}${titles.length ? `: ${titles.join(', ')}` : ''}</li>`)}</ul>`,
+        choices: [{ value: 'drop', label: t('damaged.drop'), tone: 'danger' }],
+      })
+      if (reply?.value === 'drop') await bridge.call('dropDamaged')
+    } catch (cause) {
+      sayFailure(cause)
+    }
+  }
+
   private pair(term: string, value: TemplateResult | string): TemplateResult {
     return html`<dt>${term}</dt><dd>${value}</dd>`
   }
@@ -96,7 +113,7 @@ export class StatusBar extends Part {
       </table>
       <p><a href=${hrefOf('here')} @click=${() => this.querySelector('dialog')!.close()}>${t('here.scopes')}</a></p>
       ${status.unsent && this.holds ? html`<p class="sub">${t('rescue.why')}</p>` : nothing}
-      <div class="actions"><button class="main" @click=${this.send} ?disabled=${status.link === 'connecting'}>${icon('sync')}${t('status.now')}</button>${status.unsent && this.holds ? html`<button @click=${() => void saveRescue()}>${t('rescue.save')}</button>` : nothing}</div>`
+      <div class="actions">${status.failure?.code === 'damaged' ? html`<button class="main" @click=${() => void this.repair()}>${t('damaged.look')}</button>` : nothing}<button class="main" @click=${this.send} ?disabled=${status.link === 'connecting'}>${icon('sync')}${t('status.now')}</button>${status.unsent && this.holds ? html`<button @click=${() => void saveRescue()}>${t('rescue.save')}</button>` : nothing}</div>`
   }
 
   override render() {
