@@ -376,6 +376,9 @@ func (a *Accounts) ResetPassword(ctx context.Context, by Principal, id store.Acc
 		if err := tx.RevokeFamiliesOfAccount(id, "", now, "password_reset"); err != nil {
 			return err
 		}
+		if err := tx.DeletePinsOfAccount(id); err != nil { // whoever set them may be why it is reset
+			return err
+		}
 		tx.AfterCommit(func() { a.sessions.end(id, ErrSignedOut, nil) })
 		if err := noteChange(tx); err != nil {
 			return err

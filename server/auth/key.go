@@ -264,6 +264,19 @@ func (k *Keys) deviceKey(device store.DeviceID) []byte {
 	return mac.Sum(nil)
 }
 
+// pinHalf returns the server's half of the key under which a device keeps its
+// store's key for the PIN. It follows from the server's key and a salt in the
+// database, so a copy of the database does not hold it.
+func (k *Keys) pinHalf(pin store.Pin) []byte {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	mac := hmac.New(sha256.New, k.file.Rescue)
+	mac.Write([]byte("wardbook pin half\x00"))
+	mac.Write(pin.Salt[:])
+	mac.Write([]byte(pin.Device))
+	return mac.Sum(nil)
+}
+
 // successor derives the refresh token that follows secret in its family. That it
 // can be derived again is what lets a lost reply be repeated without storing any
 // token; without the key nobody can.

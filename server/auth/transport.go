@@ -93,6 +93,21 @@ type openResponse struct {
 	Key []byte `json:"key"`
 }
 
+type pinRequest struct {
+	Handle []byte `json:"handle" doc:"32 random bytes that only the device's profile holds"`
+	Proof  []byte `json:"proof" doc:"32 bytes that follow from the PIN"`
+}
+
+type pinOpenRequest struct {
+	Device store.DeviceID `json:"device_id" maxlen:"40"`
+	Handle []byte         `json:"handle"`
+	Proof  []byte         `json:"proof"`
+}
+
+type pinResponse struct {
+	Half []byte `json:"half" doc:"the server's half of the key that wraps the store's"`
+}
+
 type logoutRequest struct {
 	Forget bool `json:"forget_device,omitempty" doc:"revoke the device too: it was borrowed"`
 }
@@ -252,6 +267,9 @@ func (s *Service) Routes() []rpc.Route {
 		rpc.New("POST", "/api/v1/auth/refresh", "Trade the refresh token for new tokens", s.refresh, small).Open(),
 		changing(rpc.New("POST", "/api/v1/auth/logout", "End this sign-in", s.logout, small)),
 		rpc.New("POST", "/api/v1/auth/open", "Give the key of a device's store back to its account", s.openKey, small).Open(),
+		rpc.New("POST", "/api/v1/auth/pin", "Give this device a PIN", s.setPin, small),
+		rpc.New("POST", "/api/v1/auth/pin/forget", "Take the PIN of this device away", s.forgetPin, small),
+		rpc.New("POST", "/api/v1/auth/pin/open", "Give the server's half of a device's key for the right PIN", s.openByPin, small).Open(),
 		changing(rpc.New("GET", "/api/v1/auth/me", "Who is signed in", s.me, small)),
 		changing(rpc.New("POST", "/api/v1/auth/password", "Change one's own password", s.password, small)),
 		rpc.New("GET", "/api/v1/auth/devices", "List one's own devices", s.ownDevices, small),
@@ -282,6 +300,28 @@ func (s *Service) login(ctx context.Context, r loginRequest) (grantResponse, err
 func (s *Service) openKey(ctx context.Context, r openRequest) (openResponse, error) {
 	key, err := s.OpenStore(ctx, Credentials{Name: r.Name, Password: r.Password, Device: r.Device, Address: rpc.InfoFrom(ctx).Address}, r.Sealed)
 	return openResponse{key}, err
+}
+
+func (s *Service) setPin(ctx context.Context, r pinRequest) (pinResponse, error) {
+	p, err := FromContext(ctx)
+	if err != nil {
+		return pinResponse{}, err
+	}
+	half, err := s.SetPin(ctx, p, r.Handle, r.Proof)
+	return pinResponse{half}, err
+}
+
+func (s *Service) forgetPin(ctx context.Context, _ rpc.None) (rpc.None, error) {
+	p, err := FromContext(ctx)
+	if err != nil {
+		return rpc.None{}, err
+	}
+	return rpc.None{}, s.ForgetPin(ctx, p)
+}
+
+func (s *Service) openByPin(ctx context.Context, r pinOpenRequest) (pinResponse, error) {
+	half, err := s.OpenByPin(ctx, r.Device, r.Handle, r.Proof, rpc.InfoFrom(ctx).Address)
+	return pinResponse{half}, err
 }
 
 func (s *Service) refresh(ctx context.Context, r refreshRequest) (grantResponse, error) {

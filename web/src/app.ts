@@ -37,6 +37,7 @@ import { hasHouseholds } from './views/household'
 import './views/hub'
 import './views/inbox'
 import type { Tray } from './views/inbox'
+import './views/openers'
 import './views/register'
 import './views/sign-in'
 
@@ -183,6 +184,8 @@ export class App extends Part {
         return html`<wb-devices .session=${session}></wb-devices>`
       case 'audit':
         return html`<wb-audit></wb-audit>`
+      case 'unlock':
+        return html`<wb-openers .session=${session}></wb-openers>`
       case 'hub':
         return html`<wb-hub></wb-hub>`
       case '':
@@ -225,6 +228,7 @@ export class App extends Part {
             <p><strong>${account.display}</strong><span class="sub">${account.name} · ${t(`role.${account.role}`)}${session.borrowed ? ` · ${t('signin.borrowed.short')}` : ''}</span></p>
             ${langSwitch()}
             <button @click=${() => this.querySelector<HTMLDialogElement>('dialog.password')!.showModal()}>${t('password.change')}</button>
+            <a class="button" href=${hrefOf('unlock')}>${t('openers.title')}</a>
             ${account.role === 'officer' ? html`<a class="button" href=${hrefOf('devices')}>${t('devices.mine')}</a>` : nothing}
             <label class="menu-choice"><span>${t('lock.after')}</span><select name="idle" @change=${(event: Event) => setIdleMinutes(Number((event.target as HTMLSelectElement).value))}>
               ${idleChoices.map((minutes) => html`<option value=${minutes} ?selected=${minutes === idleMinutes()}>${t('lock.minutes', { n: minutes })}</option>`)}

@@ -17,12 +17,18 @@ export interface Account { name: string; display: string; role: 'officer' | 'sup
 
 /** What is known before anybody signs in. */
 export interface Boot {
-  accounts: { name: string; display: string; unitName: string; borrowed: boolean; unsent: number; leasedOut: boolean }[] // stores on this device; leasedOut: only a sign-in over the network opens it
+  accounts: { name: string; display: string; unitName: string; borrowed: boolean; unsent: number; leasedOut: boolean; openers: Opener[] }[] // stores on this device; leasedOut: nothing opens it without the server
   rescues: { count: number; at: number; refused?: Failure }[] // rescue files that wait here to be handed in
   persisted: boolean | null // the browser's answer to our request to keep the store; null: not asked yet
   offlineReady: boolean // encrypted OPFS works in this browser
   why?: Failure // why not
   unlocked?: string // account whose store another tab of this browser has open
+}
+
+/** What opens an account's store on this device besides the password. Times are the device's. */
+export interface Opener {
+  id: string; kind: 'pin' | 'passkey'; label: string; made: number; used: number // used: 0 for never
+  salt: string; credential?: string // of a passkey: what to ask it for, and its id, in hexadecimal
 }
 
 /** Whom a record names by its account's name. */
@@ -146,8 +152,13 @@ export interface Calls {
   boot(): Boot
   /** Signs in over the network; opens or creates this account's store. */
   login(a: { name: string; password: string; code?: string; borrowed: boolean; device?: string; former?: string; new?: string }): Session // device: what is remembered of Session.device; new: the password to set at once, after "must_change_password"; former: the password under which the store here was locked, after "former_password"
-  /** Opens the store of an account that has signed in here before; needs no network. */
-  unlock(a: { name: string; password: string }): Session
+  /** Opens the store of an account that has signed in here before, by one of its openers; only the PIN needs the network. */
+  unlock(a: { name: string; password?: string; pin?: string; passkey?: { opener: string; secret: string } }): Session
+  /** What opens the store that is open here, besides the password. Answered by the worker, as the next two. */
+  openers(): Opener[]
+  /** Adds a passkey, or sets the PIN in the place of the one before, which needs the network. */
+  addOpener(a: { password: string; pin?: string; passkey?: { credential: string; salt: string; secret: string; label: string } }): Opener[]
+  removeOpener(a: { id: string }): Opener[]
   session(): Session | null
   /** Signs out. With unsent work and borrowed, refuses with code "unsent" unless keep is set. With lock it only closes the store, whoever's device it is. */
   logout(a: { keep?: boolean; lock?: boolean }): { removed: boolean }

@@ -1,9 +1,10 @@
 import { html, nothing } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
-import type { Boot } from '../bridge'
+import type { Boot, Opener } from '../bridge'
 import { deviceOf, forgetDevice } from '../enrolled'
 import { bridge, failureOf } from '../link'
 import { loading, onLoading } from '../loading'
+import { NoPasskey, passkeysWork, usePasskey } from '../passkey'
 import { icon, mark } from '../parts/icon'
 import { langSwitch } from '../parts/lang'
 import '../parts/rescue'
@@ -25,9 +26,18 @@ export class SignIn extends Part {
   @state() private newAsked = false
   @state() private codeAsked = false
   @state() private online = false // a known account signs in over the network too, when its session has ended
+  @state() private by: 'password' | Opener['kind'] = 'password' // what a known account is opened with
+  @state() private passkeys = false // this browser can use them
+  @state() private pinGone = false // since the page began
 
   private get known(): Boot['accounts'][number] | undefined {
     return this.boot.accounts.find((account) => account.name === this.name)
+  }
+
+  /** What opens the chosen account besides the password, the last used first. Only the PIN outlives the lease. */
+  private get openers(): Opener[] {
+    const usable = (opener: Opener) => (opener.kind === 'pin' ? !this.pinGone : this.passkeys)
+    return (this.known?.openers ?? []).filter(usable).sort((a, b) => b.used - a.used)
   }
 
   override willUpdate(): void {
@@ -36,14 +46,23 @@ export class SignIn extends Part {
 
   protected override connected(): void {
     this.until(onLoading(() => this.requestUpdate()))
+    void passkeysWork().then((work) => (this.passkeys = work))
   }
 
   private choose(name: string): void {
     this.name = name
     this.failure = ''
     this.formerAsked = this.newAsked = this.codeAsked = false
-    this.online = this.known?.leasedOut ?? false
-    void this.updateComplete.then(() => this.querySelector<HTMLElement>(name ? '[name=password]' : '[name=name]')?.focus())
+    const [last] = this.openers.filter((opener) => opener.used && (opener.kind !== 'pin' || navigator.onLine))
+    this.turn(last?.kind ?? 'password', !last && (this.known?.leasedOut ?? false))
+  }
+
+  /** Asks for another way in. */
+  private turn(by: 'password' | Opener['kind'], online = false): void {
+    this.by = by
+    this.online = online
+    this.failure = ''
+    void this.updateComplete.then(() => this.querySelector<HTMLElement>(this.name ? (by === 'passkey' ? 'button.main' : `[name=${by}]`) : '[name=name]')?.focus())
   }
 
   private async submit(event: SubmitEvent): Promise<void> {
@@ -55,7 +74,8 @@ export class SignIn extends Part {
     this.failure = ''
     try {
       if (this.known && !this.online) {
-        await bridge.call('unlock', { name, password: text('password') })
+        const secret = this.by === 'passkey' ? { passkey: await usePasskey(this.openers) } : this.by === 'pin' ? { pin: text('pin') } : { password: text('password') }
+        await bridge.call('unlock', { name, ...secret })
       } else {
         const code = text('code').trim()
         const former = text('former')
@@ -65,12 +85,21 @@ export class SignIn extends Part {
       }
     } catch (cause) {
       const failure = failureOf(cause)
-      this.failure = tFailure(failure)
+      this.failure = cause instanceof NoPasskey ? t(`openers.passkey.${cause.why}`) : tFailure(failure)
+      if (failure.code === 'offline' && this.by === 'pin') this.failure = t('openers.pin.offline')
+      if (failure.code === 'pin_gone') {
+        this.pinGone = true
+        this.by = 'password'
+        this.online = this.known?.leasedOut ?? false
+      }
       if (failure.code === 'former_password') this.formerAsked = true
       if (failure.code === 'device_revoked') forgetDevice(name)
       if (failure.field === 'code') this.codeAsked = true
       if (failure.code === 'must_change_password' || failure.code.startsWith('password_')) this.newAsked = true
-      if (this.known && ['sign_in', 'signed_out', 'token_reused', 'leased_out', 'vanished'].includes(failure.code)) this.online = true
+      if (this.known && ['sign_in', 'signed_out', 'token_reused', 'leased_out', 'vanished'].includes(failure.code)) {
+        this.by = 'password'
+        this.online = true
+      }
       await this.updateComplete
       this.querySelector<HTMLElement>('[role=alert]')?.focus()
     } finally {
@@ -96,17 +125,22 @@ export class SignIn extends Part {
   }
 
   private form() {
-    const { known } = this
+    const { known, by } = this
     const online = !known || this.online
+    const others = known ? (['password', ...new Set(this.openers.map(({ kind }) => kind))] as const).filter((kind) => (kind !== by || this.online) && !(known.leasedOut && kind !== 'pin')) : []
     return html`<form @submit=${this.submit}>
       ${this.boot.accounts.length ? html`<button type="button" class="plain back" @click=${() => (this.name = null)}>${icon('back')}${t('signin.here')}</button>` : nothing}
       <h2>${known ? t('signin.unlock', { who: known.display }) : t('signin.title')}</h2>
-      ${known && !this.online ? html`<p class="sub">${t('signin.unlock.offline')}</p>` : known?.leasedOut ? html`<p class="note note-amber">${icon('lock')}<span>${t('signin.leased_out.why')}</span></p>` : nothing}
+      ${known && !this.online && by !== 'pin' ? html`<p class="sub">${t('signin.unlock.offline')}</p>` : known?.leasedOut ? html`<p class="note note-amber">${icon('lock')}<span>${t('signin.leased_out.why')}</span></p>` : nothing}
       ${this.failure ? html`<p class="finding finding-E" role="alert" tabindex="-1">${icon('warning')}${this.failure}</p>` : nothing}
       ${known
         ? html`<input type="hidden" name="username" autocomplete="username" .value=${known.name} />`
         : html`<label class="field"><span class="label">${t('signin.name')}</span><input name="name" required autocomplete="username" autocapitalize="off" spellcheck="false" /></label>`}
-      <label class="field"><span class="label">${t('signin.password')}</span><input name="password" type="password" required autocomplete="current-password" /></label>
+      ${by === 'password' || online
+        ? html`<label class="field"><span class="label">${t('signin.password')}</span><input name="password" type="password" required autocomplete="current-password" /></label>`
+        : by === 'pin'
+          ? html`<label class="field"><span class="label">${t('openers.pin')}</span><input name="pin" type="password" inputmode="numeric" pattern="[0-9]*" maxlength="12" required autocomplete="off" class="figures" /><span class="sub">${t('openers.pin.needs')}</span></label>`
+          : html`<p>${t('openers.passkey.use')}</p>`}
       ${this.formerAsked ? html`<label class="field"><span class="label">${t('signin.former')}</span><input name="former" type="password" required autocomplete="off" /><span class="sub">${t('signin.former.why')}</span></label>` : nothing}
       ${this.newAsked ? html`<label class="field"><span class="label">${t('password.new')}</span><input name="new" type="password" required minlength="10" autocomplete="new-password" /><span class="sub">${t('password.hint')}</span></label>` : nothing}
       ${online
@@ -118,7 +152,8 @@ export class SignIn extends Part {
         : nothing}
       <div class="actions">
         <button class="main wide" ?disabled=${this.busy}>${this.busy ? t('signin.busy') : known && !this.online ? t('signin.open') : t('signin.enter')}</button>
-        ${known && !this.online ? html`<button type="button" class="plain" @click=${() => (this.online = true)}>${t('signin.online')}</button>` : nothing}
+        ${others.map((kind) => html`<button type="button" class="plain" @click=${() => this.turn(kind)}>${t(`signin.by.${kind}`)}</button>`)}
+        ${known && !this.online ? html`<button type="button" class="plain" @click=${() => this.turn('password', true)}>${t('signin.online')}</button>` : nothing}
       </div>
     </form>`
   }

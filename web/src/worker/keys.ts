@@ -1,25 +1,30 @@
-import type { Boot } from '../bridge'
+import type { Boot, Opener } from '../bridge'
+import type { KeptOpener } from './openers'
 import { refuse, type Sealed } from './rpc'
+import { fromHex, hex, own, random, stretch, unwrapUnder, type Wrapped, wrapUnder } from './wrapping'
 
-// The key of an account's store: 32 random bytes, kept only wrapped under a key
-// derived from the password, and sealed to the organisation (web/README.md,
-// "Keys"). Whoever copies the device's files without the password has to try
-// passwords at 600,000 rounds each. It does not protect from someone who knows
-// the password, or who uses the device while it is unlocked. Nothing here tells
-// a wrong password from a damaged key.
+// The key of an account's store: 32 random bytes, kept only wrapped under keys
+// that follow from the password and from the further openers (openers.ts), and
+// sealed to the organisation (web/README.md, "Keys"). Whoever copies the
+// device's files without the password has to try passwords at 600,000 rounds
+// each. It does not protect from someone who knows the password, or who uses
+// the device while it is unlocked. Nothing here tells a wrong password from a
+// damaged key.
 
 const ROUNDS = 600_000
 const KEY_BYTES = 32
 const DAY = 24 * 60 * 60_000
 
 /** An account whose store is on this device, as IndexedDB holds it. */
-interface Kept {
+export interface Kept {
   name: string
   store: string
   salt: Uint8Array
   rounds: number
   iv: Uint8Array
   wrapped: ArrayBuffer | null // null: thrown away, because the lease has ended or the server closed the account
+  again?: Wrapped // what the password gives, under the store's own key, to wrap that once more when the lease begins anew
+  openers?: KeptOpener[] // besides the password
   sealed?: string // the key sealed to the organisation, in base64
   device?: string // id that the server gave this device
   lease?: number // ms without contact for which the password alone opens
@@ -36,12 +41,14 @@ interface Kept {
 /** An account's opened key. `key` is hexadecimal, the form in which Go takes it. */
 export interface Opened { name: string; store: string; key: string; isNew: boolean }
 
+const shown = ({ id, kind, label, made, used, salt, credential }: KeptOpener): Opener => ({ id, kind, label, made, used, salt: hex(salt), ...(credential && { credential: hex(credential) }) })
+
 /** The accounts that a person can choose from on this device. */
 export async function keptAccounts(): Promise<Boot['accounts']> {
   const all = await read<Kept[]>((accounts) => accounts.getAll())
   return all
     .filter((a) => !a.pending)
-    .map((a) => ({ name: a.name, display: a.display, unitName: a.unitName, borrowed: a.borrowed, unsent: a.unsent, leasedOut: !a.wrapped }))
+    .map((a) => ({ name: a.name, display: a.display, unitName: a.unitName, borrowed: a.borrowed, unsent: a.unsent, leasedOut: !a.wrapped, openers: (a.openers ?? []).filter((o) => o.wrapped).map(shown) }))
 }
 
 /** Has the server open the sealed key of a store: for the right password, on this device, unless it withholds it. */
@@ -76,31 +83,41 @@ export async function openOrMake(name: string, password: string, former: string 
       return { name, store: known.store, key: hex(old), isNew: false }
     }
   }
-  const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES))
-  const store = `a-${hex(crypto.getRandomValues(new Uint8Array(16)))}`
+  const key = random(KEY_BYTES)
+  const store = `a-${hex(random(16))}`
   await save({ name, store, ...(await wrap(key, password)), pending: true, display: name, unitName: '', borrowed: false, unsent: 0 })
   return { name, store, key: hex(key), isNew: true }
 }
 
 /** Opens the key of an account that has been here, without any network. */
 export async function open(name: string, password: string): Promise<Opened> {
-  const known = await load(name)
-  if (!known || known.pending) throw refuse('no_store', 'Tài khoản này chưa từng đăng nhập trên máy này.', 'This account has not signed in on this device.')
-  if (!known.wrapped || leaseLeft(known, Date.now()) <= 0) {
-    await endLease(name)
-    const days = Math.round((known.lease ?? 0) / DAY)
-    throw refuse('leased_out', `Đã quá ${days} ngày máy này chưa liên lạc với máy chủ nên dữ liệu đã khóa lại. Hãy đăng nhập qua mạng để đọc tiếp; việc chưa gửi vẫn còn.`,
-      `This device has not heard from the server for ${days} days, so its data is locked. Sign in over the network to read on; unsent work is still here.`)
-  }
+  const known = await within(name)
   const key = await unwrap(known, password)
   if (!key) throw refuse('password', 'Mật khẩu không đúng.', 'The password is not right.')
   return { name, store: known.store, key: hex(key), isNew: false }
 }
 
+/** An account that has been here and whose lease has not ended; refuses any other. */
+export async function within(name: string): Promise<Kept> {
+  const known = await been(name)
+  if (known.wrapped && leaseLeft(known, Date.now()) > 0) return known
+  await endLease(name)
+  const days = Math.round((known.lease ?? 0) / DAY)
+  throw refuse('leased_out', `Đã quá ${days} ngày máy này chưa liên lạc với máy chủ nên dữ liệu đã khóa lại. Hãy đăng nhập qua mạng để đọc tiếp; việc chưa gửi vẫn còn.`,
+    `This device has not heard from the server for ${days} days, so its data is locked. Sign in over the network to read on; unsent work is still here.`)
+}
+
+/** An account that has been here; refuses any other. */
+export async function been(name: string): Promise<Kept> {
+  const known = await load(name)
+  if (!known || known.pending) throw refuse('no_store', 'Tài khoản này chưa từng đăng nhập trên máy này.', 'This account has not signed in on this device.')
+  return known
+}
+
 /** Locks a key with another password from now on. */
 export async function relock(opened: Opened, password: string): Promise<void> {
-  const known = await load(opened.name)
-  if (known) await save({ ...known, ...(await wrap(fromHex(opened.key), password)) })
+  const wrapped = await wrap(fromHex(opened.key), password)
+  await change(opened.name, (known) => ({ ...known, ...wrapped }))
 }
 
 /** Whether the password opens the account's key. */
@@ -111,8 +128,7 @@ export async function opens(name: string, password: string): Promise<boolean> {
 
 /** Completes a key after its sign-in, and notes what the sign-in page shows. */
 export async function keep(name: string, note: { display: string; unitName: string; borrowed: boolean }): Promise<void> {
-  const known = await load(name)
-  if (known) await save({ ...known, ...note, pending: false })
+  await change(name, (known) => ({ ...known, ...note, pending: false }))
 }
 
 /** Notes how much unsent work a store holds, for the sign-in page and for when the store is gone. */
@@ -131,10 +147,35 @@ export async function lastNoted(name: string): Promise<{ unsent: number; at: num
   return known && !known.pending ? { unsent: known.unsent, at: known.unsentAt ?? 0 } : null
 }
 
-/** Keeps what a contact with the server brought: the sealed key, and a lease that begins anew. */
-export async function renewLease(name: string, granted: { device: string; sealed: string; seconds: number }): Promise<void> {
+/**
+ * Keeps what a contact with the server brought: the sealed key, and a lease that
+ * begins anew, with the ways to the key that its end had thrown away.
+ */
+export async function renewLease({ name, key }: Opened, granted: { device: string; sealed: string; seconds: number }): Promise<void> {
+  await heard(name)
+  const known = await change(name, (known) => ({ ...known, device: granted.device, sealed: granted.sealed, lease: granted.seconds * 1000 }))
+  if (!known || (known.wrapped && (known.openers ?? []).every((o) => o.wrapped))) return
+  const rewrap = async (again: Wrapped | undefined): Promise<Wrapped | null> => {
+    const bits = again && (await unwrapUnder(fromHex(key), again))
+    return bits ? wrapUnder(bits, fromHex(key)) : null
+  }
+  const password = known.wrapped ? null : await rewrap(known.again)
+  const openers = new Map<string, Wrapped>()
+  for (const { id, wrapped, again } of known.openers ?? []) {
+    const anew = wrapped ? null : await rewrap(again)
+    if (anew) openers.set(id, anew)
+  }
+  await change(name, (known) => ({
+    ...known,
+    ...(password && !known.wrapped && { iv: password.iv, wrapped: password.bytes }),
+    ...(known.openers && { openers: known.openers.map((o) => ({ ...o, wrapped: o.wrapped ?? openers.get(o.id) ?? null })) }),
+  }))
+}
+
+/** Notes that the server has just been heard, and lets this account on. */
+export async function heard(name: string): Promise<void> {
   const now = Date.now()
-  await change(name, (known) => ({ ...known, device: granted.device, sealed: granted.sealed, lease: granted.seconds * 1000, heardAt: now, seenAt: now }))
+  await change(name, (known) => ({ ...known, heardAt: now, seenAt: now }))
 }
 
 /** Notes that time has passed, and returns how much of the lease is left in ms. */
@@ -143,9 +184,14 @@ export async function passTime(name: string, elapsed: number): Promise<number> {
   return known ? leaseLeft(known, Date.now()) : 0
 }
 
-/** Throws the password's way to the key away. What is sealed stays, for the server to open. */
+/**
+ * Throws away every way to the key that needs no server. What is sealed stays,
+ * for the server to open, and the PIN's, which is nothing without the server's half.
+ */
 export async function endLease(name: string): Promise<void> {
-  await change(name, (known) => (known.sealed && known.wrapped ? { ...known, wrapped: null } : null))
+  await change(name, (known) =>
+    known.sealed ? { ...known, wrapped: null, ...(known.openers && { openers: known.openers.map((o) => (o.kind === 'pin' ? o : { ...o, wrapped: null })) }) } : null,
+  )
 }
 
 /** Ends the leases that have run out while nobody looked. */
@@ -183,26 +229,16 @@ export async function unseal(sealed: Sealed): Promise<Opened | null> {
   }
 }
 
-async function derive(password: string, salt: Uint8Array, rounds: number): Promise<CryptoKey> {
-  const typed = await crypto.subtle.importKey('raw', new TextEncoder().encode(password.normalize('NFC')), 'PBKDF2', false, ['deriveKey'])
-  return crypto.subtle.deriveKey({ name: 'PBKDF2', hash: 'SHA-256', salt: own(salt), iterations: rounds }, typed, { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt'])
-}
-
-async function wrap(key: Uint8Array, password: string): Promise<Pick<Kept, 'salt' | 'rounds' | 'iv'> & { wrapped: ArrayBuffer }> {
-  const salt = crypto.getRandomValues(new Uint8Array(16))
-  const iv = crypto.getRandomValues(new Uint8Array(12))
-  const wrapped = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, await derive(password, salt, ROUNDS), own(key))
-  return { salt, rounds: ROUNDS, iv, wrapped }
+async function wrap(key: Uint8Array, password: string): Promise<Pick<Kept, 'salt' | 'rounds' | 'iv' | 'again'> & { wrapped: ArrayBuffer }> {
+  const salt = random(16)
+  const bits = await stretch(password, salt, ROUNDS)
+  const { iv, bytes } = await wrapUnder(bits, key)
+  return { salt, rounds: ROUNDS, iv, wrapped: bytes, again: await wrapUnder(key, bits) }
 }
 
 async function unwrap(kept: Kept, password: string): Promise<Uint8Array | null> {
   if (!kept.wrapped) return null
-  const wrapping = await derive(password, kept.salt, kept.rounds)
-  try {
-    return new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv: own(kept.iv) }, wrapping, kept.wrapped))
-  } catch {
-    return null
-  }
+  return unwrapUnder(await stretch(password, kept.salt, kept.rounds), { iv: kept.iv, bytes: kept.wrapped })
 }
 
 /** Makes everything that seal() has packed unreadable, in whichever tab it lies. */
@@ -219,11 +255,11 @@ async function reloadKey(): Promise<CryptoKey> {
   return made
 }
 
-const load = (name: string) => read<Kept | undefined>((accounts) => accounts.get(name))
+export const load = (name: string) => read<Kept | undefined>((accounts) => accounts.get(name))
 const save = (kept: Kept) => write((accounts) => accounts.put(kept))
 
 /** Changes an account in one transaction, for others write beside us. Null from `to` leaves it as it is. */
-async function change(name: string, to: (known: Kept) => Kept | null): Promise<Kept | null> {
+export async function change(name: string, to: (known: Kept) => Kept | null): Promise<Kept | null> {
   let result: Kept | null = null
   await write((accounts) => {
     const found = accounts.get(name) as IDBRequest<Kept | undefined>
@@ -277,17 +313,4 @@ function done<T>(request: IDBRequest<T>): Promise<T> {
     request.onsuccess = () => resolve(request.result)
     request.onerror = () => reject(request.error)
   })
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
-function fromHex(text: string): Uint8Array {
-  return Uint8Array.from(text.match(/../g) ?? [], (byte) => parseInt(byte, 16))
-}
-
-/** The same bytes in a buffer of their own, as WebCrypto's types want them. */
-function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(bytes)
 }

@@ -1,7 +1,8 @@
-import type { Boot, Events, Session, Status, Vanished } from '../bridge'
+import type { Boot, Events, Opener, Session, Status, Vanished } from '../bridge'
 import { runGo } from './go'
-import { copyOf, dropRescue, fromBase64, handIn, handInWaiting, keepRescue, waitingRescues } from './rescues'
+import { base64, copyOf, dropRescue, fromBase64, handIn, handInWaiting, keepRescue, waitingRescues } from './rescues'
 import * as keys from './keys'
+import * as openers from './openers'
 import { elect, someoneLeads, writerLock } from './leader'
 import { fetchParts } from './parts'
 import { type Answer, type Ask, type Between, failed, type FromPage, InFlight, refuse, Refusal, type Start, type ToPage } from './rpc'
@@ -84,6 +85,10 @@ async function answer(ask: Ask): Promise<Answer> {
         return { ok: member ? await member.session() : null }
       case 'password':
         return { ok: await changePassword(ask.args as { old: string; new: string }) }
+      case 'openers':
+      case 'addOpener':
+      case 'removeOpener':
+        return { ok: await changeOpeners(ask) }
       case 'handIn':
         return await takeIn((ask.args as { file: string }).file)
       default:
@@ -139,13 +144,19 @@ async function obstacle(): Promise<Boot['why'] | null> {
 const refusedAtTheDoor = ['bad_credentials', 'account_disabled', 'enrolment_required', 'enrolment_code_invalid', 'too_many_devices', 'too_many_attempts']
 
 async function signIn(ask: Ask): Promise<Session> {
-  const { name, password, former, new: next } = ask.args as { name: string; password: string; former?: string; new?: string }
+  const { name, password = '', pin, passkey, former, new: next } = ask.args as { name: string; password?: string; pin?: string; passkey?: { opener: string; secret: string }; former?: string; new?: string }
   if (member) throw refuse('signed_in', 'Một tài khoản khác đang mở trên trình duyệt này.', 'Another account is open in this browser.')
   const why = await obstacle()
   if (why) throw refuse(why.code, why.vi, why.en)
   const online = ask.name === 'login'
   const account = name.trim().normalize('NFC').toLowerCase()
-  const opened = online ? await keys.openOrMake(account, password, former, removeStore, unseal) : await keys.open(account, password)
+  const opened = online
+    ? await keys.openOrMake(account, password, former, removeStore, unseal)
+    : pin !== undefined
+      ? await openers.openByPin(account, pin, (device, handle, proof) => askHalf(account, device, handle, proof))
+      : passkey
+        ? await openers.openByPasskey(account, passkey)
+        : await keys.open(account, password)
   // Before an empty store notes that it holds nothing, and the copy before the number: both go when the copy is taken.
   const copy = await copyOf(opened.name)
   const noted = await keys.lastNoted(opened.name)
@@ -172,17 +183,27 @@ async function signIn(ask: Ask): Promise<Session> {
 
 /** Has the server open the sealed key of a store. */
 async function unseal(name: string, password: string, device: string, sealed: string): Promise<Uint8Array> {
-  const body = JSON.stringify({ name, password, device_id: device, sealed })
+  return fromBase64(await askKey(name, '/api/v1/auth/open', { name, password, device_id: device, sealed }, 'key'))
+}
+
+/** Asks the server for its half of what the PIN opens. */
+async function askHalf(name: string, device: string, handle: Uint8Array, proof: Uint8Array): Promise<Uint8Array> {
+  return fromBase64(await askKey(name, '/api/v1/auth/pin/open', { device_id: device, handle: base64(handle), proof: base64(proof) }, 'half'))
+}
+
+/** Asks the server for what it may withhold, while nobody is signed in. */
+async function askKey(name: string, path: string, body: object, member: string): Promise<string> {
   let reply: Response
   try {
-    reply = await fetch('/api/v1/auth/open', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })
+    reply = await fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
   } catch {
     throw refuse('offline', 'Không có kết nối tới máy chủ.', 'There is no connection to the server.')
   }
-  const answer = (await reply.json().catch(() => ({}))) as { key?: string; error?: { code: string; message_vi: string; message_en: string } }
-  if (answer.key) return fromBase64(answer.key)
+  const answer = (await reply.json().catch(() => ({}))) as Record<string, string> & { error?: { code: string; message_vi: string; message_en: string } }
+  if (answer[member]) return answer[member]
   if (!answer.error) throw refuse('busy', 'Máy chủ đang bận. Hãy thử lại sau.', 'The server is busy. Try again later.')
   if (answer.error.code === 'device_revoked') await wipe(name)
+  if (answer.error.code === 'account_disabled') await keys.endLease(name)
   throw refuse(answer.error.code, answer.error.message_vi, answer.error.message_en)
 }
 
@@ -210,6 +231,24 @@ async function changePassword(change: { old: string; new: string }): Promise<nul
   okOf(await member.ask({ id: ownID(), name: 'api', args: { method: 'POST', path: '/api/v1/auth/password', body } }))
   await keys.relock(opened, change.new)
   return null
+}
+
+/** Lists or changes what opens this account's store besides the password, which adding asks for once more. */
+async function changeOpeners({ name, args }: Ask): Promise<Opener[]> {
+  if (!member) throw refuse('signed_out', 'Bạn chưa đăng nhập.', 'You are not signed in.')
+  const { opened } = member
+  const post = async (path: string, body: object) => okOf<{ half: string }>(await member!.ask({ id: ownID(), name: 'api', args: { method: 'POST', path, body } }))
+  if (name === 'addOpener') {
+    const { password, pin, passkey } = args as { password: string; pin?: string; passkey?: openers.MadePasskey }
+    if (!(await keys.opens(opened.name, password))) throw refuse('password', 'Mật khẩu không đúng.', 'The password is not right.')
+    if (passkey) await openers.addPasskey(opened, passkey)
+    else await openers.addPin(opened, pin ?? '', async (handle, proof) => fromBase64((await post('/api/v1/auth/pin', { handle: base64(handle), proof: base64(proof) })).half))
+  } else if (name === 'removeOpener') {
+    // Here first: what the server keeps of a PIN opens nothing by itself, and another PIN takes its place.
+    const kind = await openers.remove(opened.name, (args as { id: string }).id)
+    if (kind === 'pin') await post('/api/v1/auth/pin/forget', {}).catch(() => {})
+  }
+  return openers.openersOf(opened.name)
 }
 
 /** Joins the tabs that have the account open, as their writer if there is none. */
@@ -344,7 +383,7 @@ class Member {
   private event(event: string, data: unknown): void {
     switch (event) {
       case 'lease':
-        void keys.renewLease(this.opened.name, data as Events['lease'])
+        void keys.renewLease(this.opened, data as Events['lease'])
         return
       case 'ended':
         this.ending = this.end(data as Events['ended'])
