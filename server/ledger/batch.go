@@ -138,7 +138,7 @@ func (b *batch) take(c record.Changeset) error {
 	}
 	b.r.Acked = in.Counter + in.Count - 1
 	if refusal != nil {
-		unit, err := b.watch(c.Unit)
+		unit, err := b.watch(&c)
 		if err != nil {
 			return err
 		}

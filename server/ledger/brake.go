@@ -8,14 +8,19 @@ import (
 	"wardbook/sync/record"
 )
 
-// The brake: what one author deletes and blanks in one unit on one day of the
-// server, before it waits for a supervisor. See README.md.
-const (
-	brakeShare   = 100 // records: a hundredth of the unit's
-	brakeLeast   = 20  // but so many in the smallest unit
-	brakeMost    = 200 // and no more in the largest
-	brakePerKill = 5   // so many blanked fields weigh as one deleted record
-)
+// Brake says how many records one author may delete in one unit on one day of
+// the server, before it waits for a supervisor. See README.md.
+type Brake struct {
+	Share uint64 // one of so many of the unit's records
+	Least uint64 // but so many in the smallest unit
+	Most  uint64 // and no more in the largest
+}
+
+// theBrake is the brake of a ledger that is given no other.
+var theBrake = Brake{Share: 100, Least: 20, Most: 200}
+
+// brakePerKill is how many blanked fields weigh as one deleted record.
+const brakePerKill = 5
 
 const dayMillis = 24 * 60 * 60 * 1000
 
@@ -103,14 +108,15 @@ func (b *batch) weigh(changesets []record.Changeset) error {
 		k.coming = k.coming.plus(e)
 	}
 	for unit, k := range b.brakes {
-		if k.limit = brakeLeast; k.today.plus(k.coming).within(k.limit) {
+		if k.limit = b.l.cfg.Brake.Least; k.today.plus(k.coming).within(k.limit) {
 			continue // counting a unit's records costs something
 		}
 		size, err := b.sizeOf(unit)
 		if err != nil {
 			return err
 		}
-		k.limit = min(max(brakeLeast, size/brakeShare), brakeMost)
+		at := b.l.cfg.Brake
+		k.limit = min(max(at.Least, size/at.Share), at.Most)
 		k.engaged = !k.today.plus(k.coming).within(k.limit)
 	}
 	return nil

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"crypto/ed25519"
+	"maps"
 	"slices"
 
 	"wardbook/conflict"
@@ -37,8 +38,11 @@ type Config struct {
 	// PageRecords is how many records a page holds; 0 means the constant of
 	// that name.
 	PageRecords int
-	Now         func() int64 // Unix milliseconds
-	Key         ed25519.PrivateKey
+	// Brake is where a mass change waits for a supervisor; zero means at a
+	// hundredth of a unit's records, but at 20 at least and 200 at most.
+	Brake Brake
+	Now   func() int64 // Unix milliseconds
+	Key   ed25519.PrivateKey
 }
 
 // Ledger applies changesets. It keeps no state of its own; every call gets the
@@ -50,6 +54,9 @@ type Ledger struct{ cfg Config }
 func New(cfg Config) *Ledger {
 	if cfg.PageRecords == 0 {
 		cfg.PageRecords = PageRecords
+	}
+	if cfg.Brake == (Brake{}) {
+		cfg.Brake = theBrake
 	}
 	return &Ledger{cfg}
 }
@@ -212,7 +219,7 @@ func (l *Ledger) firstNews(t Tables, h *protocol.Hello, r Replica, units map[str
 		return nil, err
 	}
 	more = append(more, refusals...)
-	for unit := range units {
+	for _, unit := range slices.Sorted(maps.Keys(units)) {
 		marks, err := t.HubMarks(unit)
 		if err != nil {
 			return nil, err
@@ -361,7 +368,11 @@ func (l *Ledger) CommitMalformed(t Tables, a Author, replica conflict.ReplicaID,
 		return out, err
 	}
 	r.Acked = first + count - 1
-	if err := b.aside(in, a.Unit, a.Account, &protocol.Error{Code: protocol.Malformed}); err != nil {
+	unit, err := b.resolve(a.Unit)
+	if err != nil {
+		return out, err
+	}
+	if err := b.aside(in, unit, a.Account, &protocol.Error{Code: protocol.Malformed}); err != nil {
 		return out, err
 	}
 	r.SeenAt = b.now

@@ -1,7 +1,10 @@
 package ledger
 
 import (
+	"slices"
+
 	"wardbook/sync/protocol"
+	"wardbook/sync/record"
 )
 
 // Rights are what an account could do in its unit until EndedAt.
@@ -56,19 +59,24 @@ func (b *batch) pastRights() ([]Rights, error) {
 }
 
 // watch returns the unit whose supervisor is to see a refused changeset: the one
-// that it names, if its author ever had a say there, else the author's own.
-func (b *batch) watch(unit string) (string, error) {
-	if unit == b.a.Unit || b.a.Unit == "" {
-		return unit, nil
-	}
-	past, err := b.pastRights()
+// that it names, if its author ever had a say there, else the author's own. If that
+// unit is no more, it is what became of it.
+func (b *batch) watch(c *record.Changeset) (string, error) {
+	named, err := b.named(c.Unit)
 	if err != nil {
 		return "", err
 	}
-	for _, r := range past {
-		if r.Unit == unit {
-			return unit, nil
-		}
+	if named {
+		return b.begins(c)
 	}
-	return b.a.Unit, nil
+	return b.resolve(b.a.Unit)
+}
+
+// named reports whether the author has or had a say in a unit.
+func (b *batch) named(unit string) (bool, error) {
+	if unit == b.a.Unit || b.a.Unit == "" {
+		return true, nil
+	}
+	past, err := b.pastRights()
+	return slices.ContainsFunc(past, func(r Rights) bool { return r.Unit == unit }), err
 }

@@ -34,6 +34,47 @@ func Waiting(code, list string) string {
 	return register.UnitRef{Code: register.UnitCode(code), List: list}.String()
 }
 
+// WaitingFor lists the waiting units that are the concern of a unit, in the order of
+// their lists: those of the splits in which it is the old unit or a successor, or what
+// became of one of these by later lists.
+func WaitingFor(changes []UnitChange, unit string) (units []string) {
+	for i, split := range changes {
+		if len(split.New) > 1 && slices.Contains(concerned(changes[i:]), unit) {
+			units = append(units, split.Target())
+		}
+	}
+	return units
+}
+
+// concerned lists the units whose people are to assign what waits of the first of the
+// changes, a split.
+func concerned(changes []UnitChange) []string {
+	split := changes[0]
+	units := append([]string{split.Old}, split.New...)
+	for rest := changes[1:]; len(rest) > 0; {
+		n := slices.IndexFunc(rest, func(c UnitChange) bool { return c.List != rest[0].List })
+		if n < 0 {
+			n = len(rest)
+		}
+		list := rest[:n] // at once: codes may go round
+		rest = rest[n:]
+		if list[0].List == split.List {
+			continue
+		}
+		var ended, begun []string
+		for _, c := range list {
+			if !slices.Contains(units, c.Old) {
+				continue
+			}
+			if begun = append(begun, c.New...); len(c.New) == 1 {
+				ended = append(ended, c.Old) // its accounts have gone on
+			}
+		}
+		units = append(slices.DeleteFunc(units, func(u string) bool { return slices.Contains(ended, u) }), begun...)
+	}
+	return units
+}
+
 // unitNow returns what a unit's code means now, said by somebody who knew the
 // lists up to the one named known.
 func unitNow(changes []UnitChange, unit, known string) string {
@@ -68,7 +109,9 @@ func (b *batch) unitChanges() ([]UnitChange, error) {
 	return b.changes, nil
 }
 
-// begins returns the unit in which a record begins that c creates.
+// begins returns the unit in which a record begins that c creates: what the code
+// that it names meant to its device. An officer whose unit was split keeps its code
+// for a while, but nothing begins in a unit that is no more.
 func (b *batch) begins(c *record.Changeset) (string, error) {
 	changes, err := b.unitChanges()
 	if err != nil || len(changes) == 0 {
@@ -82,7 +125,7 @@ func (b *batch) begins(c *record.Changeset) (string, error) {
 	if !ok && c.Unit == b.a.Unit {
 		known = list(changes)
 	}
-	return unitNow(changes, c.Unit, known), nil
+	return b.resolve(unitNow(changes, c.Unit, known))
 }
 
 // beginsElsewhere keeps that a record never was in the unit that its first
@@ -97,8 +140,8 @@ func (b *batch) beginsElsewhere(c *record.Changeset, row *Row) error {
 	return b.t.PutMove(&Move{Record: row.ID, Register: row.Register, From: c.Unit, To: row.Unit, Position: left, At: b.now})
 }
 
-// resolve returns the unit that a home field's code means: the code of a unit
-// that is no more means what became of it.
+// resolve returns the unit that a code means: that of a unit that is no more means
+// what became of it.
 func (b *batch) resolve(unit string) (string, error) {
 	changes, err := b.unitChanges()
 	if err != nil {

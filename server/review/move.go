@@ -74,8 +74,8 @@ func Moved(l *ledger.Ledger, tables ledger.Tables, m ledger.Move) ([]protocol.St
 // follow writes the hub's new revision where people look for it.
 func follow(l *ledger.Ledger, t *sqlite.Ledger, m ledger.Move, revision uint64) ([]protocol.StreamMark, error) {
 	row, ok, err := t.Record(m.Record)
-	if err != nil || !ok {
-		return nil, err
+	if err != nil || !ok || row.Unit != m.To {
+		return nil, err // sent on by the same push: that move names the revision
 	}
 	row.Revision = revision
 	if err := t.PutRecord(&row); err != nil {

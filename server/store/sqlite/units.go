@@ -41,29 +41,13 @@ func (l *Ledger) PutUnitChange(c *ledger.UnitChange) error {
 	return nil
 }
 
-// WaitingUnits lists the waiting units of the splits in which a unit is the old
-// one or a successor.
+// WaitingUnits lists the waiting units that are the concern of a unit.
 func (tx *Tx) WaitingUnits(unit string) ([]string, error) {
 	if unit == "" {
 		return nil, nil
 	}
-	rows, err := tx.Query(`SELECT old, before FROM unit_changes AS c WHERE (c.old = ?1 OR c.new = ?1)
-		AND (SELECT count(*) FROM unit_changes AS d WHERE d.list = c.list AND d.old = c.old) > 1
-		GROUP BY c.list, c.old ORDER BY c.list, c.old`, unit)
-	if err != nil {
-		return nil, fmt.Errorf("list waiting units: %w", err)
-	}
-	defer rows.Close()
-	var list []string
-	for rows.Next() {
-		var old, before string
-		if err := rows.Scan(&old, &before); err != nil {
-			return nil, fmt.Errorf("list waiting units: %w", err)
-		}
-		// The old unit's records, and those of successors that were split again.
-		list = append(list, ledger.Waiting(old, before))
-	}
-	return list, rows.Err()
+	changes, err := LedgerOf(tx).UnitChanges()
+	return ledger.WaitingFor(changes, unit), err
 }
 
 // NamedUnit is a unit that a list has new, or under another name.

@@ -238,11 +238,7 @@ func (w *Town) Change(list, before string, changes map[string][]string) ledger.C
 func (w *Town) waiting(a *Account) (units []string) {
 	w.Must(w.DB.View(func(t ledger.Tables) error {
 		changes, err := t.UnitChanges()
-		for _, c := range changes {
-			if len(c.New) > 1 && (c.Old == a.Unit || slices.Contains(c.New, a.Unit)) {
-				units = append(units, ledger.Waiting(c.Old, c.Before))
-			}
-		}
+		units = ledger.WaitingFor(changes, a.Unit)
 		return err
 	}))
 	return units

@@ -246,3 +246,54 @@ func TestAChangeThatMayNotStand(t *testing.T) {
 		}
 	}
 }
+
+// Who works in what became of a successor goes on seeing what waits of the split.
+func TestWaitingFollowsTheSuccessors(t *testing.T) {
+	split := ledger.UnitChange{List: list1, Before: list0, Old: unitA, New: []string{"30001", unitB}}
+	wait := ledger.Waiting(unitA, list0)
+	for _, test := range []struct {
+		name       string
+		later      []ledger.UnitChange
+		sees, none []string
+	}{
+		{"as it was", nil, []string{unitA, unitB, "30001"}, []string{unitC}},
+		{"renamed", []ledger.UnitChange{{List: list2, Before: list1, Old: unitB, New: []string{"30002"}}}, []string{unitA, "30001", "30002"}, []string{unitB}},
+		{"merged", []ledger.UnitChange{{List: list2, Before: list1, Old: "30001", New: []string{unitC}}, {List: list2, Before: list1, Old: unitB, New: []string{unitC}}},
+			[]string{unitA, unitC}, []string{unitB, "30001"}},
+		{"split again", []ledger.UnitChange{{List: list2, Before: list1, Old: unitB, New: []string{"30003", "30004"}}},
+			[]string{unitA, unitB, "30001", "30003", "30004"}, nil},
+		{"swapped", []ledger.UnitChange{{List: list2, Before: list1, Old: unitB, New: []string{unitC}}, {List: list2, Before: list1, Old: unitC, New: []string{unitB}}},
+			[]string{unitA, "30001", unitC}, []string{unitB}},
+	} {
+		changes := append([]ledger.UnitChange{split}, test.later...)
+		for _, unit := range test.sees {
+			if got := ledger.WaitingFor(changes, unit); len(got) == 0 || got[0] != wait {
+				t.Errorf("%s: %s: got %v, want %s first", test.name, unit, got, wait)
+			}
+		}
+		for _, unit := range test.none {
+			if got := ledger.WaitingFor(changes, unit); len(got) > 0 && got[0] == wait {
+				t.Errorf("%s: %s: got %v", test.name, unit, got)
+			}
+		}
+	}
+}
+
+// An officer whose unit was split and is no more makes a record before anybody has
+// moved them: it waits with the others.
+func TestNothingBeginsInAUnitThatEnded(t *testing.T) {
+	w := New(t, Cards(1))
+	oa := w.Officer("officer.a", unitA)
+	a := w.Device(oa, "a")
+	a.Sync()
+	w.Change(list1, list0, map[string][]string{unitA: {"30001", "30002"}})
+	a.Sync()
+	id := a.Put("", "name", "Hòa")
+	a.Sync()
+	w.wantIn(id, ledger.Waiting(unitA, list0))
+	w.wantNothingAside()
+	a.Sign()
+	a.Sync()
+	a.wantShown(id, "name", "Hòa")
+	w.Conserve()
+}
