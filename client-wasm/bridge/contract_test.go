@@ -95,9 +95,9 @@ func members(body string) []member {
 
 // elsewhere are calls and events of the contract that are not the module's:
 // the worker answers boot before the module runs, password, openers and handIn beside
-// it, and tells of a store that has vanished; the page itself learns of updates
+// it, and tells of a store that has vanished and of what it loads; the page itself learns of updates
 // from its service worker.
-var elsewhere = []string{"boot", "password", "openers", "addOpener", "removeOpener", "handIn", "update", "vanished"}
+var elsewhere = []string{"boot", "password", "openers", "addOpener", "removeOpener", "handIn", "update", "vanished", "loading"}
 
 func TestEveryCallIsAnswered(t *testing.T) {
 	c := readContract(t)

@@ -33,6 +33,10 @@ func (n numeral) String() string {
 	return whole
 }
 
+// exactDigits is how many digits every reader's number type holds exactly: the
+// hub's consumers may keep numbers as doubles.
+const exactDigits = 15
+
 // parseNumeral reads a number as it is written in Vietnam (1.234,5), in
 // English (1,234.5) or in canonical form. Where a text can be read both ways
 // the Vietnamese reading counts: 1.234 is a thousand, 1,234 is one and a bit.
@@ -96,7 +100,7 @@ func parseDecimal(s string) (string, error) {
 	if !ok {
 		return "", ErrFormat
 	}
-	if len(n.whole) > 18 || len(n.frac) > 9 {
+	if len(n.whole) > 18 || len(n.frac) > 9 || len(strings.TrimLeft(n.whole, "0"))+len(strings.TrimRight(n.frac, "0")) > exactDigits {
 		return "", ErrRange
 	}
 	return n.String(), nil
@@ -114,7 +118,7 @@ func parseInteger(s string) (string, error) {
 	if !ok {
 		return "", ErrFormat
 	}
-	if len(strings.TrimLeft(n.whole, "0")) > 15 { // what every reader's number type holds exactly
+	if len(strings.TrimLeft(n.whole, "0")) > exactDigits {
 		return "", ErrRange
 	}
 	return n.String(), nil
