@@ -19,6 +19,7 @@ const (
 	FieldReview     FieldID = 2 // what the supervisor last did; written by the server alone
 	FieldAnswer     FieldID = 3 // the author's answer to a returned record
 	FieldHome       FieldID = 4 // the unit in which the record is to live; absent: where it was created
+	FieldTwin       FieldID = 5 // whether it is the same thing as another record, an element for each other; without one, that nobody has looked yet
 
 	// FirstUserField is the lowest id that a register's definition may use.
 	FirstUserField FieldID = 16

@@ -51,6 +51,18 @@ var calls = map[string]call{
 	"bringBack": on(func(a *account, ctx context.Context, q bringBackRequest) (replica.RecordView, error) {
 		return a.r.BringBack(ctx, q.ID, q.Field, q.Dot, q.Value)
 	}),
+	"pairs":   on(func(a *account, ctx context.Context, _ none) (replica.PairsReply, error) { return a.r.Pairs(ctx) }),
+	"pairsOf": on(func(a *account, ctx context.Context, q byID) ([]replica.Pair, error) { return a.r.PairsOf(ctx, q.ID) }),
+	"decidePair": on(func(a *account, ctx context.Context, q replica.Decide) (replica.Pair, error) {
+		return a.r.DecidePair(ctx, q)
+	}),
+	"checked": on(func(a *account, ctx context.Context, q byID) (replica.RecordView, error) {
+		return a.r.Checked(ctx, q.ID)
+	}),
+	"together": on(func(a *account, ctx context.Context, q byID) ([]string, error) { return a.r.Household(ctx, q.ID) }),
+	"move": on(func(a *account, ctx context.Context, q moveRequest) (any, error) {
+		return nil, a.r.Move(ctx, q.IDs, q.Unit, q.Reason)
+	}),
 	"submit": on(func(a *account, ctx context.Context, q submitRequest) (replica.SaveReply, error) {
 		return a.r.Submit(ctx, q.ID, q.Reasons)
 	}),
@@ -153,6 +165,11 @@ type (
 	submitRequest struct {
 		ID      string            `json:"id"`
 		Reasons map[string]string `json:"reasons,omitempty"`
+	}
+	moveRequest struct {
+		IDs    []string `json:"ids"`
+		Unit   string   `json:"unit"`
+		Reason string   `json:"reason"`
 	}
 	undoRequest struct {
 		ID    string `json:"id"`

@@ -50,6 +50,8 @@ func (r *Replica) List(ctx context.Context, q ListRequest) (ListReply, error) {
 		query.Any, query.None = FlagDraft, FlagDeleted
 	case FilterReturned:
 		query.Any = FlagReturned | FlagRefused | FlagQuarantined
+	case FilterUnchecked:
+		query.Any = FlagUnchecked
 	case FilterDeleted:
 		query.Any = FlagDeleted
 	default:
@@ -157,6 +159,9 @@ func (r *Replica) view(ctx context.Context, n *reading) RecordView {
 		Findings: r.findings(ctx, n, n.values), Life: n.life.String(), Place: r.place(n), Stage: string(n.stage()),
 		Quarantine: []QuarantineView{}, MayDelete: r.mayDelete(n), Home: n.home()}
 	v.ReceivedAt, _ = times(n.head)
+	if u, ok := record.UncheckedOf(n.head); ok {
+		v.Unchecked = &u
+	}
 	v.BackedUp = r.backedUp(n)
 	for i := range n.def.Fields {
 		f := &n.def.Fields[i]

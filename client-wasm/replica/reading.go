@@ -161,6 +161,8 @@ func (n *reading) flags(account string) Flags {
 	set(FlagDraft, len(n.standing.Drafts) > 0)
 	set(FlagReturned, n.standing.Stage == record.StageReturned)
 	set(FlagRefused, n.standing.Stage == record.StageRefused)
+	_, unchecked := record.UncheckedOf(n.head)
+	set(FlagUnchecked, unchecked && n.life != conflict.Deleted)
 	return f
 }
 
@@ -193,6 +195,12 @@ func (r *Replica) index(n *reading, before *conflict.Record) Index {
 			}
 		}
 	}
+	for _, text := range register.TwinKeys(n.def, r.values) {
+		x.Keys = append(x.Keys, twinKey(n.Register, n.Unit, text))
+	}
+	for _, k := range twinsNamed(n.head) {
+		x.Keys = append(x.Keys, namedKey(k.Elem))
+	}
 	slices.Sort(x.Keys)
 	x.Keys = slices.Compact(x.Keys)
 	return x
@@ -209,6 +217,9 @@ func (r *Replica) foundBy(def *register.Definition) []*register.Field {
 					names[name] = true
 				}
 			}
+		}
+		for _, name := range register.TwinFields(def) {
+			names[name] = true
 		}
 		for i := range def.Fields {
 			if f := &def.Fields[i]; f.Search || names[f.Name] {
@@ -227,7 +238,7 @@ func (r *Replica) sameFound(def *register.Definition, a, b conflict.Record) bool
 			return false
 		}
 	}
-	return true
+	return slices.Equal(twinsNamed(a), twinsNamed(b))
 }
 
 // lookedUp returns the sets of fields under whose values a rule asks for other

@@ -81,12 +81,29 @@ func (m *moves) value(k conflict.FieldKey, v conflict.Value) conflict.Value {
 			s.Covers = m.vector(s.Covers)
 			return s.Value()
 		}
+	case conflict.FieldTwin:
+		if t, err := record.ParseTwin(v); err == nil && t.Kept != "" {
+			if d, err := conflict.ParseDot(t.Kept); err == nil {
+				t.Kept = m.dot(d).String()
+				return t.Value()
+			}
+		}
 	default:
 		if d, err := conflict.ParseDot(string(v)); err == nil {
 			return conflict.Value(m.dot(d).String())
 		}
 	}
 	return v
+}
+
+// key returns k with the record that its element names under its new id.
+func (m *moves) key(k conflict.FieldKey) conflict.FieldKey {
+	if k.ID == conflict.FieldTwin && k.Elem != "" {
+		if d, err := conflict.ParseDot(k.Elem); err == nil {
+			k.Elem = m.dot(d).String()
+		}
+	}
+	return k
 }
 
 // changeset returns c under its new dots.
@@ -99,7 +116,9 @@ func (m *moves) changeset(c record.Changeset) record.Changeset {
 		for j := range writes {
 			writes[j].Context = m.vector(writes[j].Context)
 			writes[j].Value = m.value(writes[j].Key, writes[j].Value)
+			writes[j].Key = m.key(writes[j].Key)
 		}
+		slices.SortStableFunc(writes, func(a, b record.Write) int { return a.Key.Compare(b.Key) })
 		edits[i].Writes = writes
 	}
 	c.Edits = edits

@@ -79,6 +79,9 @@ func (r *Replica) saveForm(ctx context.Context, q SaveRequest) (SaveReply, Chang
 	if q.Answer != "" && d.Question != "" {
 		c.answer(r.head(&h), d.Question, record.Answer{Question: d.Question, Text: clean(q.Answer)}.Value())
 	}
+	if q.Unchecked != nil && d.Record.IsZero() && len(c.writes) > 0 {
+		c.write(conflict.Key(conflict.FieldTwin), q.Unchecked.Value())
+	}
 	if d.Record.IsZero() && len(c.writes) == 0 {
 		return SaveReply{}, Changed{}, &Failure{Code: "empty", VI: "Chưa nhập gì để lưu.", EN: "nothing was typed, so there is nothing to save"}
 	}
@@ -247,27 +250,45 @@ func (c *change) commit(ctx context.Context, b *Batch, ready func(conflict.Recor
 // add makes the changeset, if there is anything to write, and adds it to b,
 // behind those that b holds already.
 func (c *change) add(ctx context.Context, b *Batch, counts *Counts) error {
-	r := c.r
+	return c.r.join(ctx, b, counts, c)
+}
+
+// join makes one changeset of changes of several records, so that all of them
+// are made or none, and adds it to b behind those that b holds already. Changes
+// that write nothing are left out.
+func (r *Replica) join(ctx context.Context, b *Batch, counts *Counts, changes ...*change) error {
 	meta := r.meta
 	if b.Meta != nil {
 		meta = *b.Meta
 	}
-	c.judge(ctx)
-	if c.submit = c.submit && (c.force || c.maySubmit()); c.submit {
-		c.write(conflict.Key(conflict.FieldSubmission), "")
-	}
-	slices.SortFunc(c.writes, func(a, b record.Write) int { return a.Key.Compare(b.Key) })
-	if len(c.writes) > 0 {
-		cs := record.Changeset{Dot: conflict.Dot{Replica: meta.Replica, Counter: meta.Last + 1}, Unit: c.h.Unit,
-			Author: r.meta.Account.Name, At: r.now()}
-		if c.h.ID.IsZero() {
+	cs := record.Changeset{Dot: conflict.Dot{Replica: meta.Replica, Counter: meta.Last + 1}, Author: r.meta.Account.Name, At: r.now()}
+	var made []*change
+	for _, c := range changes {
+		c.judge(ctx)
+		if c.submit = c.submit && (c.force || c.maySubmit()); c.submit {
+			c.write(conflict.Key(conflict.FieldSubmission), "")
+		}
+		c.submitted = c.submit
+		slices.SortFunc(c.writes, func(a, b record.Write) int { return a.Key.Compare(b.Key) })
+		if len(c.writes) == 0 {
+			continue
+		}
+		if c.h.ID.IsZero() { // a new record is made by itself
 			c.h.ID = cs.Dot
 		}
-		cs.Edits = []record.Edit{{Record: c.h.ID, Register: c.h.Register, Definition: c.def.Version, Source: conflict.Typed, Writes: c.writes}}
+		cs.Unit = c.h.Unit
+		cs.Edits = append(cs.Edits, record.Edit{Record: c.h.ID, Register: c.h.Register, Definition: c.def.Version, Source: conflict.Typed, Writes: c.writes})
+		made = append(made, c)
+	}
+	if len(made) == 0 {
+		return nil
+	}
+	var gone []Replaced
+	for i, c := range made {
 		head := r.head(&c.h)
 		if c.submit {
-			after := seenOnly(cs.Apply(head, 0, 0), c.seen, cs)
-			i := slices.IndexFunc(c.writes, func(w record.Write) bool { return w.Key.ID == conflict.FieldSubmission })
+			after := seenOnly(cs.Apply(head, i, 0), c.seen, cs)
+			at := slices.IndexFunc(c.writes, func(w record.Write) bool { return w.Key.ID == conflict.FieldSubmission })
 			// The new submission takes the place of the one before, so it
 			// repeats the reasons that were given with that.
 			reasons := maps.Clone(c.n.standing.Reasons)
@@ -277,25 +298,27 @@ func (c *change) add(ctx context.Context, b *Batch, counts *Counts) error {
 				}
 				reasons[k] = clean(text)
 			}
-			c.writes[i].Value = c.handedIn(record.Submit(after, reasons), head, c.writes[i].Context).Value()
+			c.writes[at].Value = c.handedIn(record.Submit(after, reasons), head, c.writes[at].Context).Value()
 		}
-		canonical := record.AppendChangeset(nil, cs)
-		if err := cs.Validate(); err != nil || len(canonical) > record.MaxBytes {
-			if err == nil {
-				err = fmt.Errorf("%d bytes, at most %d", len(canonical), record.MaxBytes)
-			}
-			return &Failure{Code: "too_large", VI: "Thay đổi này quá lớn để lưu một lần.", EN: "this change is too large to save at once: " + err.Error()}
+		gone = append(gone, replaced(head, cs, i)...)
+	}
+	canonical := record.AppendChangeset(nil, cs)
+	if err := cs.Validate(); err != nil || len(canonical) > record.MaxBytes {
+		if err == nil {
+			err = fmt.Errorf("%d bytes, at most %d", len(canonical), record.MaxBytes)
 		}
-		meta.Last, meta.Entries = cs.Last().Counter, meta.Entries+1
-		entry := Entry{No: meta.Entries, Changeset: cs, Hash: record.HashOf(canonical), Replaced: replaced(head, cs)}
-		b.Meta, b.Append = &meta, append(b.Append, entry)
+		return &Failure{Code: "too_large", VI: "Thay đổi này quá lớn để lưu một lần.", EN: "this change is too large to save at once: " + err.Error()}
+	}
+	meta.Last, meta.Entries = cs.Last().Counter, meta.Entries+1
+	entry := Entry{No: meta.Entries, Changeset: cs, Hash: record.HashOf(canonical), Replaced: gone}
+	b.Meta, b.Append = &meta, append(b.Append, entry)
+	for _, c := range made {
 		c.h.Entries = append(slices.Clone(c.h.Entries), entry)
 		c.n = r.put(b, counts, c.h, nil)
 		c.n.show()
 		c.h = *c.n.Holding
 		c.made = true
 	}
-	c.submitted = c.submit
 	return nil
 }
 
@@ -368,11 +391,11 @@ func (c *change) changed() Changed {
 	return Changed{Registers: []string{c.h.Register}, IDs: []string{c.h.ID.String()}}
 }
 
-// replaced lists the values that the writes of cs take the place of.
-func replaced(head conflict.Record, cs record.Changeset) []Replaced {
+// replaced lists the values that the writes of an edit of cs take the place of.
+func replaced(head conflict.Record, cs record.Changeset, edit int) []Replaced {
 	var out []Replaced
-	dot := cs.Dot
-	for _, w := range cs.Edits[0].Writes {
+	dot := cs.FirstDot(edit)
+	for _, w := range cs.Edits[edit].Writes {
 		if w.Key.ID >= conflict.FirstUserField && w.Key.Elem == "" {
 			f := head.Field(w.Key)
 			for i := range f.Len() {

@@ -22,6 +22,10 @@ type Store interface {
 	Find(ctx context.Context, q Query) (ids []conflict.RecordID, total int, err error)
 	// FindKey returns up to limit records of which Index.Keys holds key.
 	FindKey(ctx context.Context, key uint64, limit int) ([]conflict.RecordID, error)
+	// Shared returns groups of records under one and the same key of a range,
+	// each of two or more, by key and id; of all groups together at most limit
+	// records.
+	Shared(ctx context.Context, from, through uint64, limit int) ([][]conflict.RecordID, error)
 	// Walk returns up to limit records of a register after the given id, by
 	// id, to go through them all; register "" means every register. The zero
 	// id begins.
@@ -156,6 +160,7 @@ const (
 	FlagRefused                       // refused by the supervisor
 	FlagQuarantined                   // a changeset that touches it is in quarantine
 	FlagGhost                         // nothing but the overlay of a quarantined changeset
+	FlagUnchecked                     // created while only a part of the register could be searched
 )
 
 // Counts is how many records of the device need somebody.

@@ -1,6 +1,9 @@
 package replica
 
-import "wardbook/sync/register"
+import (
+	"wardbook/sync/record"
+	"wardbook/sync/register"
+)
 
 // The structs of this file are what the page is told. Their JSON is the one of
 // web/src/bridge.ts: a change here is a change there.
@@ -51,6 +54,7 @@ const (
 	FilterDrafts    Filter = "drafts"    // something stands that nobody submitted
 	FilterReturned  Filter = "returned"  // returned, refused or quarantined: something to do
 	FilterDeleted   Filter = "deleted"
+	FilterUnchecked Filter = "unchecked" // created while only a part of the register could be searched
 )
 
 // ListRequest asks for a part of a register.
@@ -181,7 +185,8 @@ type RecordView struct {
 	Review     *ReviewView        `json:"review,omitempty"`
 	Quarantine []QuarantineView   `json:"quarantine"`
 	MayDelete  bool               `json:"mayDelete"`
-	Home       *HomeView          `json:"home,omitempty"` // where somebody sent it, until that unit has taken it over
+	Unchecked  *record.Unchecked  `json:"unchecked,omitempty"` // somebody has to look for duplicates
+	Home       *HomeView          `json:"home,omitempty"`      // where somebody sent it, until that unit has taken it over
 }
 
 // Form is a record as it was when somebody opened it, kept until it is saved
@@ -202,7 +207,10 @@ type SaveRequest struct {
 	Values  map[string]string `json:"values"`
 	Submit  bool              `json:"submit"`
 	Reasons map[string]string `json:"reasons,omitempty"` // for warnings, by "FIELD CODE"
-	Answer  string            `json:"answer,omitempty"`  // to the supervisor's question that the form shows
+	// Unchecked marks a new record for a look for duplicates: it was begun from a
+	// search that found nobody in what the device held then.
+	Unchecked *record.Unchecked `json:"unchecked,omitempty"`
+	Answer    string            `json:"answer,omitempty"` // to the supervisor's question that the form shows
 }
 
 // SaveReply is the answer to a save. Submitted is false although it was asked

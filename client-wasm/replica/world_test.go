@@ -34,7 +34,7 @@ func people(version uint32) *register.Definition {
 	tags.Policy, tags.CodeList = conflict.Union, "TAGS"
 	secret.Class = register.Sensitive
 	level.Policy = conflict.Max
-	d := register.Definition{ID: "people", Version: version, Label: register.Text{VI: "Người", EN: "People"}, TitleField: "name",
+	d := register.Definition{ID: "people", Version: version, Label: register.Text{VI: "Người", EN: "People"}, TitleField: "name", NaturalKey: [][]string{{"phone"}},
 		ListColumns: []string{"name", "phone"}, Sections: []register.Section{{ID: "all", Label: register.Text{VI: "Tất cả", EN: "All"}}},
 		Fields: []register.Field{name, phone, note, tags, secret, friend, level},
 		Rules: []register.Rule{

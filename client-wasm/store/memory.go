@@ -214,6 +214,37 @@ func (m *Memory) FindKey(_ context.Context, key uint64, limit int) ([]conflict.R
 	return ids[:min(limit, len(ids))], nil
 }
 
+// Shared implements replica.Store.
+func (m *Memory) Shared(_ context.Context, from, through uint64, limit int) ([][]conflict.RecordID, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	by := map[uint64][]conflict.RecordID{}
+	for id, h := range m.records {
+		for _, k := range h.Index.Keys {
+			if k >= from && k <= through {
+				by[k] = append(by[k], id)
+			}
+		}
+	}
+	var keys []uint64
+	for k, ids := range by {
+		if len(ids) > 1 {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	var groups [][]conflict.RecordID
+	for _, k := range keys {
+		ids := by[k]
+		slices.SortFunc(ids, conflict.Dot.Compare)
+		if ids = ids[:min(limit, len(ids))]; len(ids) > 0 {
+			groups = append(groups, ids)
+			limit -= len(ids)
+		}
+	}
+	return groups, nil
+}
+
 // Walk implements replica.Store.
 func (m *Memory) Walk(_ context.Context, register string, after conflict.RecordID, limit int) ([]conflict.RecordID, error) {
 	m.mu.RLock()

@@ -240,6 +240,34 @@ func (s *Store) FindKey(ctx context.Context, key uint64, limit int) ([]conflict.
 	return ids, nil
 }
 
+// Shared implements replica.Store.
+func (s *Store) Shared(ctx context.Context, from, through uint64, limit int) ([][]conflict.RecordID, error) {
+	var groups [][]conflict.RecordID
+	var last int64
+	err := s.query(ctx, `SELECT key, id FROM lookups WHERE key IN
+		(SELECT key FROM lookups WHERE key BETWEEN ? AND ? GROUP BY key HAVING count(*) > 1) ORDER BY key, id LIMIT ?`, func(rows *sql.Rows) error {
+		var key int64
+		var b sql.RawBytes
+		if err := rows.Scan(&key, &b); err != nil {
+			return err
+		}
+		id, err := keyID(b)
+		if err != nil {
+			return err
+		}
+		if len(groups) == 0 || key != last {
+			groups = append(groups, nil)
+		}
+		last = key
+		groups[len(groups)-1] = append(groups[len(groups)-1], id)
+		return nil
+	}, int64(from), int64(through), limit)
+	if err != nil {
+		return nil, fmt.Errorf("find what shares a key: %w", err)
+	}
+	return groups, nil
+}
+
 // Walk implements replica.Store.
 func (s *Store) Walk(ctx context.Context, register string, after conflict.RecordID, limit int) ([]conflict.RecordID, error) {
 	text, args := `SELECT id FROM records WHERE id > ? AND register = ? ORDER BY id LIMIT ?`, []any{idKey(after), register, limit}

@@ -273,6 +273,9 @@ func (b *batch) judgeWrite(c record.Changeset, def *register.Definition, w recor
 			return protocol.WrongUnit, nil
 		}
 	}
+	if w.Key.ID == conflict.FieldTwin && record.CheckTwin(w) != nil {
+		return protocol.Malformed, nil
+	}
 	for d := range w.Context.All() {
 		known, err := b.ackedOf(d.Replica)
 		if err != nil {

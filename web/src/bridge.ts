@@ -64,7 +64,7 @@ export interface Row {
   place: Place; stage: Stage; conflict: boolean; editedAndDeleted: boolean; deleted: boolean
   receivedAt?: number; changedAt?: number
 }
-export interface ListRequest { register: string; search?: string; filter?: 'all' | 'mine' | 'conflicts' | 'drafts' | 'returned' | 'deleted'; offset?: number; limit?: number
+export interface ListRequest { register: string; search?: string; filter?: 'all' | 'mine' | 'conflicts' | 'drafts' | 'returned' | 'deleted' | 'unchecked'; offset?: number; limit?: number
   first?: boolean // answer once the rows are found, without counting on
   turn?: string // who asks: another search under the same name ends this one, with code "superseded"
 }
@@ -100,12 +100,28 @@ export interface RecordView {
     settled?: 'released' | 'rejected'; as?: string // as: the first write that it was released as
   }[]
   mayDelete: boolean
+  unchecked?: { searched: number; of: number } // somebody has to look for duplicates
   home?: { unit: string; from: string; reason: string; by: string; at: number; returned: boolean; disputed: boolean } // sent to a unit that has not taken it over
 }
 
+/** What people may say of two records that look like one thing. */
+export type Verdict = 'same' | 'different' | 'linked'
+export type Likely = 'same_value' | 'same_name' | 'like_name' | 'same_date' | 'fits_date' | 'both_one'
+export interface PairSide { id: string; register: string; title: string; place: Place; stage: Stage; life: RecordView['life']; by: string; at: number; received: number }
+export interface Pair {
+  a: PairSide; b: PairSide; score: number; reasons: { kind: Likely; field: string }[]
+  state: 'open' | Verdict | 'disputed' // disputed: people said different things at the same time
+  said: { said: Verdict; kept?: string; reason?: string; by: string; at: number; received: number }[]
+  keep: string; why: 'approved' | 'fuller' | 'older' // which record is proposed to stay, and why
+  fields: { name: string; a: string; b: string; same: boolean; may: boolean }[] // display texts; may: the other's value can be taken over
+}
+export interface PairsReply { pairs: Pair[]; more: boolean }
+
 /** A form: the record as it was when it was opened, kept until it is saved or given up. */
 export interface Form { key: string; record: RecordView; values: Record<string, string>; isNew: boolean; openedAt: number; dirty: boolean }
-export interface SaveRequest { key: string; values: Record<string, string>; submit: boolean; reasons?: Record<string, string>; answer?: string } // reasons by "FIELD CODE"
+export interface SaveRequest { key: string; values: Record<string, string>; submit: boolean; reasons?: Record<string, string>; answer?: string
+  unchecked?: { searched: number; of: number } // a new record, begun from a search that found nobody in a part of the register
+} // reasons by "FIELD CODE"
 export interface SaveReply { id: string; saved: boolean; submitted: boolean; findings: Finding[]; record: RecordView }
 
 export interface StreamStatus { register: string; unit: string; have: number; of: number; complete: boolean }
@@ -189,6 +205,18 @@ export interface Calls {
   undo(a: { id: string; field: string; dot: string }): RecordView
   /** Writes a value again that stood in the field once; value is needed where the device does not know the dot. */
   bringBack(a: { id: string; field: string; dot: string; value?: string }): RecordView
+  /** Pairs of records that look like one thing and wait for somebody. */
+  pairs(): PairsReply
+  /** The pairs that one record is in, decided or not. */
+  pairsOf(a: { id: string }): Pair[]
+  /** Says that a pair is one thing, two, or linked, over all that was said; said "" takes it back. Of "same" keep is needed. */
+  decidePair(a: { a: string; b: string; said: Verdict | ''; keep?: string; take?: string[]; reason?: string }): Pair
+  /** Somebody has looked for duplicates of a record that was marked for it. */
+  checked(a: { id: string }): RecordView
+  /** The ids of the records of one household, the asked one first. */
+  together(a: { id: string }): string[]
+  /** Asks that records go to another unit, all or none; also without a network. */
+  move(a: { ids: string[]; unit: string; reason: string }): null
   submit(a: { id: string; reasons?: Record<string, string> }): SaveReply
   answer(a: { id: string; question: string; text: string }): RecordView
   reveal(a: { id: string; field: string; dot?: string }): { display: string } // audited

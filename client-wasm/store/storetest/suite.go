@@ -43,6 +43,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"find sorts filters and pages", find},
 		{"find is cancelled", cancelled},
 		{"keys are looked up", keys},
+		{"what shares a key stands together", shared},
 		{"walk goes through all", walk},
 		{"what left is found", leaving},
 		{"counts follow flags", counts},
@@ -388,6 +389,18 @@ func keys(t *testing.T, p Place) {
 			t.Errorf("key %d: got %v, want %d", key, got, want)
 		}
 	}
+}
+
+func shared(t *testing.T, p Place) {
+	s := p.Open(t)
+	a, b, c := holding(1, 1, "residents", "A", "", 0), holding(1, 2, "residents", "B", "", 0), holding(1, 3, "residents", "C", "", 0)
+	a.Index.Keys, b.Index.Keys, c.Index.Keys = []uint64{3, 10, 11}, []uint64{3, 10, 12}, []uint64{3, 10, 11}
+	commit(t, s, &replica.Batch{Put: []replica.Holding{a, b, c}})
+	equal(t, "in the range", must(s.Shared(ctx, 10, 12, 100)), [][]conflict.RecordID{{a.ID, b.ID, c.ID}, {a.ID, c.ID}})
+	equal(t, "limit", must(s.Shared(ctx, 10, 12, 4)), [][]conflict.RecordID{{a.ID, b.ID, c.ID}, {a.ID}})
+	equal(t, "none", must(s.Shared(ctx, 12, 20, 100)), [][]conflict.RecordID(nil))
+	commit(t, s, &replica.Batch{Drop: []conflict.RecordID{a.ID}})
+	equal(t, "after one went", must(s.Shared(ctx, 10, 12, 100)), [][]conflict.RecordID{{b.ID, c.ID}})
 }
 
 func walk(t *testing.T, p Place) {
