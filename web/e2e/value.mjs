@@ -56,3 +56,14 @@ assert.deepEqual(toParts('12 Lê Lợi'), {});
 assert.deepEqual(toParts('[1]'), {});
 assert.equal(fromCodes(['B', 'A', 'B']), 'A,B');
 assert.deepEqual(toCodes(''), []);
+
+// What Vietnamese asks of type: capitals with their marks, the order of dictionaries, and the dates and places of papers.
+const { outputFiles: typography } = await bundle({ stdin: { contents: "export { upper, collator } from './text/format'; export { dateOf, placeOf } from './text/paper'", resolveDir: fileURLToPath(new URL('../src/', import.meta.url)) } });
+globalThis.localStorage ??= { getItem: () => null };
+const { upper, collator, dateOf, placeOf } = await import(`data:text/javascript;base64,${Buffer.from(typography[0].contents).toString('base64')}`);
+assert.equal(upper('phường đông hưng thuận, ế ặ ỗ ữ'), 'PHƯỜNG ĐÔNG HƯNG THUẬN, Ế Ặ Ỗ Ữ');
+assert.equal(upper('Hòa'.normalize('NFD')), 'HÒA'.normalize('NFC'));
+const order = ['a', 'à', 'ả', 'ã', 'á', 'ạ', 'ă', 'ằ', 'ẳ', 'ẵ', 'ắ', 'ặ', 'â', 'd', 'đ', 'e', 'ê', 'o', 'ô', 'ơ', 'u', 'ư', 'y'];
+assert.deepEqual([...order].reverse().sort(collator.compare), order);
+for (const [date, said] of [['2026-02-05', 'ngày 05 tháng 02 năm 2026'], ['2026-03-15', 'ngày 15 tháng 3 năm 2026'], ['2026-11-28', 'ngày 28 tháng 11 năm 2026']]) assert.equal(dateOf(new Date(`${date}T10:00`)), said);
+for (const [unit, place] of [['Phường Sài Gòn', 'Sài Gòn'], ['Xã Bình Chánh', 'Bình Chánh'], ['Đặc khu Côn Đảo', 'Côn Đảo'], ['Phường 12', 'Phường 12']]) assert.equal(placeOf(unit), place);

@@ -42,7 +42,7 @@ const unitValue = (option: Option | null): string => (option ? (option.code.incl
  * One field of a form: its label, the control for its type, what is to say about
  * it and, when a person has to choose, the values to choose from. Emits `edit`
  * with the stored value whenever it changes, `left` when the control is left,
- * `reason` with why a warning is right, and `settle` with a choice.
+ * `reason` with why a warning is right, `settle` with a choice, and `reveal` with what a masked field says.
  */
 @customElement('wb-field')
 export class FieldPart extends Part {
@@ -121,6 +121,7 @@ export class FieldPart extends Part {
       const { display } = await bridge.call('reveal', { id: this.recordId, field: this.field.name })
       this.shown = display
       this.revealed = true
+      this.dispatchEvent(new CustomEvent('reveal', { detail: { name: this.field.name, shown: display }, bubbles: true }))
     } catch (cause) {
       sayFailure(cause)
     }

@@ -27,6 +27,7 @@ const strokes = {
   desk: 'M3.5 3.5h13v13h-13zM3.5 8h13M8.5 8v8.5',
   key: 'M7 12.5a3.5 3.5 0 1 1 3.1-5.1H17.5v3h-2v2.2h-2.6v-2.2h-2.8A3.5 3.5 0 0 1 7 12.5zM6.5 9v.1',
   keypad: 'M3.5 3.5h13v13h-13zM3.5 7.8h13M3.5 12.2h13M7.8 3.5v13M12.2 3.5v13',
+  print: 'M6 7V3.5h8V7M6 14H3.5V7h13v7H14M6 11.5h8v5H6z',
   flag: 'M5 17.5V3.5h9.5l-2 3.5 2 3.5H5',
 } as const
 

@@ -288,6 +288,7 @@ export const en: Texts = {
   'record.deleted': 'Deleted on this device, waiting for approval.',
   'record.restore': 'Restore the record',
   'record.restored': 'Restored.',
+  'record.print': 'Print',
   'record.history': 'History',
   'record.moved': 'This record has just been edited elsewhere. What you are writing stays as it is; a field that both of you edited will keep both values to choose from.',
   'record.discard.title': 'Discard what is not saved?',

@@ -41,5 +41,8 @@ export function span(ms: number): string {
   return minutes < 90 ? t('span.minutes', { n: number(minutes) }) : t('span.hours', { n: number(Math.round(minutes / 60)) })
 }
 
+/** In capitals, as Vietnamese has them: ế becomes Ế. */
+export const upper = (text: string): string => text.normalize('NFC').toLocaleUpperCase('vi')
+
 /** The order of Vietnamese dictionaries. */
 export const collator = new Intl.Collator('vi')

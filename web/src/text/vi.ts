@@ -287,6 +287,7 @@ export const vi = {
   'record.deleted': 'Đã xóa trên máy này, chờ duyệt.',
   'record.restore': 'Khôi phục hồ sơ',
   'record.restored': 'Đã khôi phục.',
+  'record.print': 'In phiếu',
   'record.history': 'Lịch sử',
   'record.moved': 'Hồ sơ này vừa được sửa ở nơi khác. Phần bạn đang viết vẫn giữ nguyên; trường nào cả hai cùng sửa sẽ giữ cả hai giá trị để chọn.',
   'record.discard.title': 'Bỏ những gì chưa lưu?',

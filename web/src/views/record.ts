@@ -1,12 +1,13 @@
 import { html, nothing, type PropertyValues } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import { repeat } from 'lit/directives/repeat.js'
-import type { Definition, FieldView, Finding, Form, RecordView } from '../bridge'
+import type { Account, Definition, FieldView, Finding, Form, RecordView } from '../bridge'
 import { holds, inLang, isRequired, labelOf, sectionsOf } from '../definition'
 import { setDirty } from '../dirty'
 import { bridge, failureOf } from '../link'
 import { ask } from '../parts/ask'
 import '../parts/field'
+import '../parts/paper'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { saveRescue } from '../parts/rescue'
@@ -55,6 +56,9 @@ export class RecordForm extends Part {
   @state() private failed = '' // code of the failure of the last save
   @state() private answer = ''
   @state() private history = false
+  @state() private printing: Account | null = null // who prints, while it is being printed
+  private revealed: Record<string, string> = {} // masked fields that were shown in this form
+  private account: Account | null = null
   private touched = false // somebody typed into this form, now or before it was put away
   private pause = 0
   private again = 0
@@ -66,6 +70,9 @@ export class RecordForm extends Part {
       if (!this.form || this.form.isNew || !registers.includes(this.definition.id)) return
       if (!ids.length || ids.includes(this.form.record.id)) void this.changedElsewhere()
     })
+    this.listen(window, 'beforeprint', () => (this.printing = this.account))
+    this.listen(window, 'afterprint', () => (this.printing = null))
+    void bridge.call('session').then((session) => (this.account = session?.account ?? null), () => {})
     this.listen(document, 'keydown', (event: KeyboardEvent) => this.key(event))
     this.listen(window, 'pagehide', () => void this.putAway())
     this.listen(document, 'visibilitychange', () => void this.putAway())
@@ -107,6 +114,7 @@ export class RecordForm extends Part {
   private async open(): Promise<void> {
     const opening = ++this.opening
     this.failure = ''
+    this.revealed = {}
     try {
       const kept = this.draftKey ? (await bridge.call('drafts')).find((form) => form.key === this.draftKey) : undefined
       const form = kept ?? (await bridge.call('open', this.recordId ? { id: this.recordId } : { register: this.definition.id }))
@@ -378,7 +386,7 @@ export class RecordForm extends Part {
       <div class="record-state">
         ${this.form!.isNew ? tag('grey', t('record.new.state')) : html`${way(record.place, record.receivedAt)}${record.backedUp ? tag('grey', t('state.backed_up')) : nothing}${record.stage === 'approved' ? nothing : stage(record.stage)}`}
         ${record.life === 'deleted' ? tag('grey', t('state.deleted'), 'bin') : nothing}
-        ${this.form!.isNew ? nothing : html`<button class="small plain" aria-expanded=${this.history} @click=${() => (this.history = !this.history)}>${icon('clock')}${t('record.history')}</button>`}
+        ${this.form!.isNew ? nothing : html`<button class="small plain" aria-expanded=${this.history} @click=${() => (this.history = !this.history)}>${icon('clock')}${t('record.history')}</button><button class="small plain" @click=${() => print()}>${icon('print')}${t('record.print')}</button>`}
         ${!this.form!.isNew && hasHouseholds(this.definition) && this.values['household_no'] ? html`<a class="button small plain" href=${hrefOf('household', this.definition.id, this.values['household_no'])}>${icon('people')}${t('household.title', { no: this.values['household_no'] })}</a>` : nothing}
       </div>
       ${this.form!.isNew ? nothing : waySteps(record)}
@@ -490,6 +498,7 @@ export class RecordForm extends Part {
       ${this.history ? html`<wb-history .definition=${this.definition} .recordId=${record.id} .readonly=${record.life === 'deleted'} @back=${this.bringBack}></wb-history>` : nothing}
       ${this.card(record)} ${this.notes(record)} ${this.summary()}
       <form novalidate autocomplete="off" @submit=${(event: Event) => event.preventDefault()} @edit=${this.edited} @left=${this.left} @settle=${this.settle} @undo=${this.undo}
+        @reveal=${({ detail }: CustomEvent<{ name: string; shown: string }>) => (this.revealed[detail.name] = detail.shown)}
         @reason=${({ detail }: CustomEvent<{ name: string; reason: string }>) => (this.reasons = { ...this.reasons, [detail.name]: detail.reason })}>
         ${sections.map((section) => {
           const fields = section.fields.filter((field) => holds(field.applies_when, filled) || filled[field.name])
@@ -533,6 +542,7 @@ export class RecordForm extends Part {
                 <dt><kbd>Ctrl+S</kbd></dt><dd>${t('save')}</dd><dt><kbd>Ctrl+Enter</kbd></dt><dd>${t('record.submit')}</dd>
               </dl></details>`}
       </footer>
+      ${this.printing && !this.form.isNew ? html`<wb-paper .definition=${this.definition} .record=${record} .account=${this.printing} .revealed=${this.revealed} ?unsaved=${this.dirty}></wb-paper>` : nothing}
     </article>`
   }
 }
