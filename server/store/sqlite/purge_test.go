@@ -1,0 +1,44 @@
+package sqlite
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestNothingIsPurged: nothing that the hub, a device or a person could still ask
+// for is ever deleted. Whoever adds a table to the list says why its rows may go.
+func TestNothingIsPurged(t *testing.T) {
+	may := map[string]string{
+		"backed_up":        "in a restored copy, where it is not true any more",
+		"refresh_families": "sign-ins that have ended",
+		"enrolment_codes":  "in whose place a new one was given out",
+		"login_throttle":   "counts of wrong passwords",
+		"departed":         "a record came back to the unit that it had left",
+		"arrivals":         "a move that was carried out",
+		"unsealed":         "decisions given back that have come to all that they approved",
+		"pins":             "openers that their account took away",
+		"records":          "measured in a copy (rest.go)",
+	}
+	deletes := regexp.MustCompile(`(?i)DELETE FROM (\w+)`)
+	found := 0
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") || !strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, ".sql") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range deletes.FindAllStringSubmatch(string(text), -1) {
+			found++
+			if why := may[m[1]]; why == "" || m[1] == "records" && filepath.Base(path) != "rest.go" {
+				t.Errorf("%s deletes from %s", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil || found < len(may) {
+		t.Fatalf("found %d deletions, %v, want at least %d", found, err, len(may))
+	}
+}
