@@ -137,6 +137,52 @@ func TestHeldForAMoment(t *testing.T) {
 	_ = db.Close()
 }
 
+// TestRefusedHandles refuses each opening of a private file once, by each name that
+// engines give: a store that only seems to be held opens within its time, and a failed
+// opening holds on to nothing, not even to handles that come late (R06).
+func TestRefusedHandles(t *testing.T) {
+	for _, name := range []string{"NoModificationAllowedError", "InvalidStateError", "UnknownError"} {
+		for n, again := 1, true; again; n++ {
+			t.Run(fmt.Sprintf("%s at %d", name, n), func(t *testing.T) {
+				p := newPlace(t)
+				db := p.open(t)
+				exec(t, db, "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+				if err := db.Close(); err != nil {
+					t.Fatal(err)
+				}
+				end := js.Global().Get("__refuse").Invoke(n, name, 60)
+				c := config(p)
+				c.Wait = 5 * time.Second
+				began := time.Now()
+				db, err := Open(t.Context(), c)
+				again = end.Invoke().Bool()
+				took := time.Since(began)
+				if err == nil {
+					_ = db.Close()
+				}
+				if again && name == "UnknownError" {
+					if err == nil {
+						t.Error("got no error for what is no other tab's doing")
+					}
+				} else if err != nil || took > 5*time.Second {
+					t.Errorf("got %v after %v", err, took)
+				}
+				db, err = Open(t.Context(), c)
+				if err != nil {
+					t.Fatalf("afterwards: %v", err)
+				}
+				defer func() { _ = db.Close() }()
+				if k := count(t, db, "t"); k != 1 {
+					t.Errorf("got %d rows, want 1", k)
+				}
+			})
+			if n > 50 {
+				t.Fatal("it never ends")
+			}
+		}
+	}
+}
+
 func TestWrongKey(t *testing.T) {
 	p := newPlace(t)
 	db := p.open(t)

@@ -66,6 +66,37 @@ func TestMirror(t *testing.T) {
 	}
 }
 
+// TestMirrorReconnects loses the connection at each transaction: nothing that was
+// kept is missing, and no save fails for it (R39).
+func TestMirrorReconnects(t *testing.T) {
+	struck := 0
+	for n, again := 1, true; again; n++ {
+		p := newPlace(t)
+		p.open(t)
+		m, err := OpenMirror(t.Context(), config(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := js.Global().Get("__disconnect").Invoke(n)
+		for i := range 3 {
+			if err := m.Put(t.Context(), fmt.Sprintf("r-%d", i), []byte("kept")); err != nil {
+				t.Errorf("lost at %d: put: %v", n, err)
+			}
+		}
+		all, err := m.All(t.Context())
+		if err != nil || len(all) != 3 {
+			t.Errorf("lost at %d: got %d entries, %v, want 3", n, len(all), err)
+		}
+		if again = end.Invoke().Bool(); again {
+			struck++
+		}
+		m.Close()
+	}
+	if struck < 4 {
+		t.Errorf("the connection was lost %d times only", struck)
+	}
+}
+
 func TestMirrorGoesWithItsStore(t *testing.T) {
 	p := newPlace(t)
 	p.open(t)

@@ -89,6 +89,42 @@ export const hooks = {
     db.close();
   },
 
+  /**
+   * Refuses the nth opening of a private file with an error of a name, and lets all others take their time; returns what
+   * ends that and says whether it was refused.
+   */
+  __refuse(n: number, name: string, delay: number): () => boolean {
+    const files = FileSystemFileHandle.prototype;
+    const whole = files.createSyncAccessHandle;
+    let refused = false;
+    files.createSyncAccessHandle = async function (this: FileSystemFileHandle) {
+      if (--n === 0) {
+        refused = true;
+        throw new DOMException('as the test asks', name);
+      }
+      await new Promise((wake) => setTimeout(wake, delay));
+      return whole.call(this);
+    };
+    return () => {
+      files.createSyncAccessHandle = whole;
+      return refused;
+    };
+  },
+
+  /** Closes the connection to IndexedDB at the nth transaction, as some browsers do to pages in the background. */
+  __disconnect(n: number): () => boolean {
+    const databases = IDBDatabase.prototype;
+    const whole = databases.transaction;
+    databases.transaction = function (this: IDBDatabase, ...args: Parameters<IDBDatabase['transaction']>) {
+      if (--n === 0) this.close();
+      return whole.apply(this, args);
+    };
+    return () => {
+      databases.transaction = whole;
+      return n <= 0;
+    };
+  },
+
   __quota(bytes: number): Promise<unknown> {
     const id = asked++;
     return new Promise((answered) => {

@@ -41,7 +41,7 @@ export async function openMirror(store: string, key: Uint8Array, created: boolea
         birth = Date.now();
         await write(db, about, (table) => table.put(birth, born));
       }
-      return new IndexedMirror(db, sealer, birth);
+      return new IndexedMirror(store, db, sealer, birth);
     } catch (cause) {
       db.close();
       throw cause;
@@ -60,8 +60,11 @@ export async function removeMirror(store: string): Promise<void> {
 }
 
 class IndexedMirror implements Mirror {
+  private gone = false;
+
   constructor(
-    private readonly db: IDBDatabase,
+    private readonly store: string,
+    private db: IDBDatabase,
     private readonly sealer: Sealer,
     private readonly birth: number,
   ) {}
@@ -70,7 +73,7 @@ class IndexedMirror implements Mirror {
     if (this.old()) return;
     try {
       const sealed = await this.sealer.seal(key, bytes);
-      await write(this.db, entries, (table) => table.put(sealed, key));
+      await this.connected((db) => write(db, entries, (table) => table.put(sealed, key)));
     } catch (cause) {
       throw faultOf(cause, 'mirror a save');
     }
@@ -78,8 +81,10 @@ class IndexedMirror implements Mirror {
 
   async all(): Promise<[string, Uint8Array][]> {
     try {
-      const table = this.db.transaction(entries).objectStore(entries);
-      const [keys, values] = await Promise.all([settled(table.getAllKeys()), settled(table.getAll())]);
+      const [keys, values] = await this.connected((db) => {
+        const table = db.transaction(entries).objectStore(entries);
+        return Promise.all([settled(table.getAllKeys()), settled(table.getAll())]);
+      });
       return await Promise.all(
         keys.map(async (key, i): Promise<[string, Uint8Array]> => {
           const name = String(key);
@@ -94,7 +99,7 @@ class IndexedMirror implements Mirror {
   async trim(): Promise<boolean> {
     if (!this.old()) return false;
     try {
-      await write(this.db, entries, (table) => table.clear());
+      await this.connected((db) => write(db, entries, (table) => table.clear()));
       return true;
     } catch (cause) {
       throw faultOf(cause, 'trim the mirror');
@@ -102,7 +107,24 @@ class IndexedMirror implements Mirror {
   }
 
   close(): void {
+    this.gone = true;
     this.db.close();
+  }
+
+  /**
+   * Does something on the connection. Browsers close connections of pages in the background, and say so only to whoever
+   * uses them next: then it is done again on a new one. Not if the mirror is to be deleted.
+   */
+  private async connected<T>(use: (db: IDBDatabase) => Promise<T>): Promise<T> {
+    try {
+      return await use(this.db);
+    } catch (cause) {
+      const lost = cause instanceof DOMException && ['InvalidStateError', 'AbortError', 'UnknownError'].includes(cause.name);
+      if (!lost || this.gone || deleted.has(this.db)) throw cause;
+      this.db.close();
+      this.db = await openDatabase(nameOf(this.store));
+      return use(this.db);
+    }
   }
 
   /** A clock that was set back makes a store young for longer, which costs only time. */
@@ -150,6 +172,9 @@ function nameOf(store: string): string {
   return `wardbook-mirror-${store}`;
 }
 
+/** Connections that ended because their database was to be deleted. */
+const deleted = new WeakSet<IDBDatabase>();
+
 async function openDatabase(name: string): Promise<IDBDatabase> {
   const request = indexedDB.open(name, 1);
   request.onupgradeneeded = () => {
@@ -157,7 +182,10 @@ async function openDatabase(name: string): Promise<IDBDatabase> {
     request.result.createObjectStore(about);
   };
   const db = await settled(request);
-  db.onversionchange = () => db.close();
+  db.onversionchange = () => {
+    deleted.add(db);
+    db.close();
+  };
   return db;
 }
 

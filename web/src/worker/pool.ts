@@ -55,7 +55,13 @@ export class Pool extends FacadeVFS {
         await new Promise((wake) => setTimeout(wake, 25));
         for (const each of failed) await each.close();
         const fault = refused(cause);
-        if (fault.code !== 'held' || performance.now() >= until) throw fault;
+        if (fault.code === 'held' && performance.now() < until) continue;
+        // Whatever arrives still later may not be held either.
+        for (const ms of [100, 400]) {
+          await new Promise((wake) => setTimeout(wake, ms));
+          for (const each of failed) await each.close();
+        }
+        throw fault;
       }
     }
   }
@@ -125,6 +131,20 @@ export class Pool extends FacadeVFS {
       return call(this.handles);
     } catch (cause) {
       return faultOf(cause, '').code === 'quota' ? VFS.SQLITE_FULL : failure;
+    }
+  }
+}
+
+/** Opens one file, trying until `waitMs` have passed as `acquire` does. */
+export async function openFile(file: FileSystemFileHandle, waitMs: number): Promise<FileSystemSyncAccessHandle> {
+  const until = performance.now() + waitMs;
+  for (;;) {
+    try {
+      return await file.createSyncAccessHandle();
+    } catch (cause) {
+      const fault = refused(cause);
+      if (fault.code !== 'held' || performance.now() >= until) throw fault;
+      await new Promise((wake) => setTimeout(wake, 25));
     }
   }
 }

@@ -2,7 +2,7 @@ import load from '@journeyapps/wa-sqlite/dist/mc-wa-sqlite.mjs';
 import type { SQLiteModule } from '@journeyapps/wa-sqlite/dist/mc-wa-sqlite.mjs';
 import { Fault, faultOf } from './fault';
 import { type Mirror, openMirror, removeMirror } from './mirror';
-import { Pool } from './pool';
+import { Pool, openFile } from './pool';
 
 /**
  * SQLite for the Go module of the same worker: encrypted, on OPFS, synchronous once opened. Go finds it as
@@ -113,12 +113,12 @@ class Shim implements Sq {
     await pool.acquire(`${ROOT}/${store}/pool`, waitMs);
     try {
       const digest = await digestOf(key);
-      const known = await readCheck(store);
+      const known = await readCheck(store, waitMs);
       if (known && !equal(known, digest)) throw new Fault('wrong-key', `open store ${store}: made with another key`);
       const db = this.connect(store, key, synchronous, known !== null);
       try {
         if (!known) {
-          await writeCheck(store, digest);
+          await writeCheck(store, digest, waitMs);
           this.created.add(store);
         }
       } catch (cause) {
@@ -670,14 +670,14 @@ async function digestOf(key: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', joined));
 }
 
-async function checkFile(store: string): Promise<FileSystemSyncAccessHandle> {
+async function checkFile(store: string, waitMs: number): Promise<FileSystemSyncAccessHandle> {
   const root = await navigator.storage.getDirectory();
   const folder = await (await root.getDirectoryHandle(ROOT)).getDirectoryHandle(store);
-  return (await folder.getFileHandle('key-check', { create: true })).createSyncAccessHandle();
+  return openFile(await folder.getFileHandle('key-check', { create: true }), waitMs);
 }
 
-async function readCheck(store: string): Promise<Uint8Array | null> {
-  const file = await checkFile(store);
+async function readCheck(store: string, waitMs: number): Promise<Uint8Array | null> {
+  const file = await checkFile(store, waitMs);
   try {
     const digest = new Uint8Array(32);
     return file.read(digest, { at: 0 }) === digest.length ? digest : null;
@@ -686,8 +686,8 @@ async function readCheck(store: string): Promise<Uint8Array | null> {
   }
 }
 
-async function writeCheck(store: string, digest: Uint8Array): Promise<void> {
-  const file = await checkFile(store);
+async function writeCheck(store: string, digest: Uint8Array, waitMs: number): Promise<void> {
+  const file = await checkFile(store, waitMs);
   try {
     file.write(digest, { at: 0 });
     file.flush();
