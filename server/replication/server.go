@@ -138,7 +138,9 @@ func (s *Server) Close(ctx context.Context) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for c := range s.sessions {
-			c.ws.NetConn().Close()
+			if c.ws != nil { // else it is being opened still
+				c.ws.NetConn().Close()
+			}
 		}
 		return ctx.Err()
 	}

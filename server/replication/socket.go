@@ -18,7 +18,7 @@ import (
 // socket is one WebSocket and its session.
 type socket struct {
 	s  *Server
-	ws *websocket.Conn
+	ws *websocket.Conn // set under the server's lock
 
 	taking sync.Mutex // held from when a message was decoded until the session has taken it
 
@@ -61,6 +61,9 @@ func (s *Server) Device(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, u *websocket.Upgrader) {
 	c := &socket{s: s}
+	// Close may find the socket before its session stands, and waits for that.
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := s.enter(c); err != nil {
 		w.Header().Set("Retry-After", "30")
 		http.Error(w, "too many connections", http.StatusServiceUnavailable)
@@ -68,10 +71,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, u *websocket.Upgr
 	}
 	ws, err := u.Upgrade(w, r, nil)
 	if err != nil {
+		c.ended = true
 		s.leave(c)
 		return // Upgrade has answered
 	}
+	s.mu.Lock()
 	c.ws = ws
+	s.mu.Unlock()
 	ws.SetReadLimit(protocol.MaxMessage)
 	c.host = host{s: s, machine: session.NewServer(s.cfg.Now()), send: c.enqueue, hangUp: c.hangUp, wake: c.wake,
 		settled: c.settle, follow: c.follow, pages: -1}
