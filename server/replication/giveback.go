@@ -52,7 +52,7 @@ func (h *host) takeBack(ctx context.Context, m *protocol.Return) (session.Event,
 	h.s.metrics.givenBack.WithLabelValues("stored").Add(float64(back.Writes))
 	h.s.metrics.givenBack.WithLabelValues("quarantined").Add(float64(back.Aside))
 	h.s.metrics.givenBack.WithLabelValues("unproven").Add(float64(back.Unproven))
-	h.s.cfg.Bus.Grew(back.Grew)
+	h.grew = append(h.grew, back.Grew...)
 	return session.TookBack{Now: h.s.cfg.Now(), Returned: back.Returned}, nil
 }
 

@@ -39,9 +39,10 @@ type host struct {
 	wake    func(at int64)
 	settled func(account string, replica conflict.ReplicaID) error
 	follow  func(units map[string]bool)
-	pages   int            // pages still allowed; below 0 means any number
-	page    *protocol.Page // the one loaded last
-	packed  []byte         // its bytes, which other sessions may share
+	pages   int                   // pages still allowed; below 0 means any number
+	page    *protocol.Page        // the one loaded last
+	packed  []byte                // its bytes, which other sessions may share
+	grew    []protocol.StreamMark // committed, and not told to the other sessions yet
 }
 
 // bytesOf returns the bytes of a message. Nobody may change them.
@@ -62,6 +63,11 @@ func (h *host) step(e session.Event) {
 		e := events[0]
 		events = events[1:]
 		for _, f := range h.machine.Step(e) {
+			switch f.(type) {
+			case session.Send, session.Wake:
+			default: // it may take long
+				h.tellOthers()
+			}
 			next, err := h.perform(f)
 			if err != nil {
 				h.s.cfg.Log.Error("session effect", "effect", fmt.Sprintf("%T", f), "error", err)
@@ -73,6 +79,15 @@ func (h *host) step(e session.Event) {
 			}
 		}
 	}
+	h.tellOthers()
+}
+
+// tellOthers tells the other sessions what was committed. The acknowledgement
+// has left by then, which should not wait until thousands were told.
+func (h *host) tellOthers() {
+	grew := h.grew
+	h.grew = nil
+	h.s.cfg.Bus.Grew(grew)
 }
 
 func (h *host) perform(f session.Effect) (next session.Event, err error) {
@@ -269,7 +284,7 @@ func (h *host) commit(ctx context.Context, changesets []record.Changeset) (sessi
 	})
 }
 
-// taken commits, then tells the other sessions, then reports. The caller's
+// taken commits, then reports. The caller's
 // rights are read in the same transaction, for they may have changed since the
 // session began.
 func (h *host) taken(ctx context.Context, changesets []record.Changeset, work func(ledger.Tables, ledger.Author) (ledger.Outcome, error)) (session.Event, error) {
@@ -300,7 +315,7 @@ func (h *host) taken(ctx context.Context, changesets []record.Changeset, work fu
 	h.s.metrics.changesets.WithLabelValues("applied").Add(float64(out.Applied))
 	h.s.metrics.changesets.WithLabelValues("repeated").Add(float64(out.Repeats))
 	h.s.metrics.changesets.WithLabelValues("quarantined").Add(float64(len(out.Refusals)))
-	h.s.cfg.Bus.Grew(out.Grew)
+	h.grew = append(h.grew, out.Grew...)
 	return session.Committed{Now: h.s.cfg.Now(), Ack: out.Ack, Refusals: append(out.Refusals, out.Again...), Forked: out.Forked}, nil
 }
 
