@@ -12,6 +12,7 @@ type Bus struct {
 	mu   sync.Mutex
 	next int
 	subs map[string]map[int]Listener
+	all  []func([]protocol.StreamMark)
 }
 
 // Listener hears of a unit. Its functions must not block: they run on the
@@ -19,6 +20,14 @@ type Bus struct {
 type Listener struct {
 	Grew     func([]protocol.StreamMark)
 	Announce func(protocol.Message)
+}
+
+// Watch lets grew hear of every unit's streams, before those who follow the unit
+// do. It must not block.
+func (b *Bus) Watch(grew func([]protocol.StreamMark)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.all = append(b.all, grew)
 }
 
 // Follow lets l hear of unit until the returned function is called.
@@ -47,6 +56,15 @@ func (b *Bus) Follow(unit string, l Listener) (leave func()) {
 // Grew tells the followers of each unit in marks that its streams moved on.
 // Call it only when the positions are durable.
 func (b *Bus) Grew(marks []protocol.StreamMark) {
+	if len(marks) == 0 {
+		return
+	}
+	b.mu.Lock()
+	all := b.all
+	b.mu.Unlock()
+	for _, grew := range all {
+		grew(marks)
+	}
 	for len(marks) > 0 {
 		unit, n := marks[0].Stream.Unit, 1
 		for n < len(marks) && marks[n].Stream.Unit == unit {

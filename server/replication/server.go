@@ -48,6 +48,7 @@ type Server struct {
 	cfg      Config
 	upgrader websocket.Upgrader
 	pages    pageCache
+	crowd    crowd
 	metrics  metrics
 
 	mu       sync.Mutex
@@ -88,6 +89,9 @@ func NewServer(c Config) (*Server, error) {
 	// the pages are compressed by column already.
 	s.upgrader = websocket.Upgrader{ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &sync.Pool{},
 		HandshakeTimeout: 10 * time.Second, CheckOrigin: s.originAllowed}
+	if c.Bus != nil {
+		c.Bus.Watch(s.pages.forget)
+	}
 	if err := s.metrics.register(c.Registerer, s); err != nil {
 		return nil, err
 	}

@@ -33,6 +33,8 @@ type socket struct {
 	writing bool
 	closing bool
 
+	news []protocol.StreamMark // guarded by the crowd's lock
+
 	// Set once by Server.settle, under the server's lock.
 	account string
 	replica conflict.ReplicaID
@@ -206,10 +208,7 @@ func (c *socket) settle(account string, replica conflict.ReplicaID) error {
 func (c *socket) follow(units map[string]bool) {
 	for unit := range units {
 		leave := c.s.cfg.Bus.Follow(unit, live.Listener{
-			Grew: func(m []protocol.StreamMark) {
-				c.s.pages.forget(m)
-				go c.step(session.Grew{Now: c.s.cfg.Now(), Heads: m})
-			},
+			Grew:     func(m []protocol.StreamMark) { c.s.crowd.tell(c, m) },
 			Announce: func(m protocol.Message) { go c.step(session.Announce{Now: c.s.cfg.Now(), Message: m}) },
 		})
 		c.host.leave = append(c.host.leave, leave)
