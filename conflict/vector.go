@@ -60,6 +60,9 @@ func (v Vector) find(r ReplicaID) (int, bool) {
 
 // Counter returns the highest counter seen of replica r, 0 for none.
 func (v Vector) Counter(r ReplicaID) uint64 {
+	if len(v.entries) > 0 && v.entries[0].Replica == r {
+		return v.entries[0].Counter // most vectors have one entry
+	}
 	if i, ok := v.find(r); ok {
 		return v.entries[i].Counter
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -107,9 +108,12 @@ func (c *socket) read() {
 			m = nil
 		}
 		c.taking.Lock()
-		switch m.(type) {
+		switch m := m.(type) {
 		case nil, *protocol.Ping, *protocol.Pong:
 		default:
+			if hello, ok := m.(*protocol.Hello); ok {
+				detach(hello)
+			}
 			// Whatever reaches the store needs a deep stack, which this
 			// goroutine would keep for as long as the socket is idle.
 			go func() {
@@ -122,6 +126,19 @@ func (c *socket) read() {
 		c.taking.Unlock()
 		if over {
 			return
+		}
+	}
+}
+
+// detach copies what a session keeps of a Hello for as long as it lasts. The texts
+// of a message share its bytes, most of which are the token.
+func detach(h *protocol.Hello) {
+	h.App = strings.Clone(h.App)
+	for i := range h.Scopes {
+		s := &h.Scopes[i]
+		s.Unit, s.Register = strings.Clone(s.Unit), strings.Clone(s.Register)
+		for j := range s.Neighbourhoods {
+			s.Neighbourhoods[j] = strings.Clone(s.Neighbourhoods[j])
 		}
 	}
 }
