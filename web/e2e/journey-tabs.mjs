@@ -1,7 +1,11 @@
 // The app in three tabs: one store, all of them live. The writing tab goes and the others carry on within two seconds;
-// a reload asks for no password; who signs out in one tab is signed out in all.
+// a reload asks for no password; who signs out in one tab is signed out in all. Twelve times, or as often as
+// WARDBOOK_RELOADS says, a tab is loaded again while another one saves.
 import assert from 'node:assert/strict';
+import { signIn } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
+
+const reloads = Number(process.env.WARDBOOK_RELOADS ?? 12);
 
 await journey(async ({ demo, browser }) => {
   const officer = await browser();
@@ -31,6 +35,30 @@ await journey(async ({ demo, browser }) => {
   await two.page.reload();
   await two.entered();
   await three.says(/Đã đồng bộ/);
+
+  // Whoever writes is loaded again while another tab saves, over and over: there is one writer at all times, and each
+  // save is there once.
+  const tabs = [two, three, await officer.tab()];
+  await tabs[2].entered();
+  await two.create('residents', { full_name: 'Đặng Thị Nhiều Thẻ' });
+  await two.stands(/đã nhận/);
+  const id = two.recordID();
+  for (let n = 1; n <= reloads; n++) {
+    const [loaded, saving] = [tabs[n % 3], tabs[(n + 1) % 3]];
+    await saving.open('residents', id);
+    await saving.type('other_name', `Lần ${n}`);
+    const loading = loaded.page.reload();
+    await saving.save();
+    await loading;
+    await loaded.entered();
+    const writers = await saving.page.evaluate(async () => (await navigator.locks.query()).held.filter(({ name }) => name.startsWith('wardbook-writer-')).length);
+    assert.ok(writers <= 1, `${writers} writers at once`);
+  }
+  await two.says(/Đã đồng bộ/, 60_000);
+  const supervisor = await signIn(demo.url, 'supervisor', demo.passwords.supervisor);
+  const { steps } = await supervisor('GET', `/api/v1/records/${id}/history`);
+  const saved = steps.filter(({ field }) => field === 'other_name').map(({ value }) => value);
+  for (let n = 1; n <= reloads; n++) assert.equal(saved.filter((value) => value === `Lần ${n}`).length, 1, `save ${n}, once, among ${saved}`);
 
   await three.signOut();
   await two.page.locator('wb-sign-in').waitFor();
