@@ -44,10 +44,18 @@ func failureOf(err error) *Failure {
 	case errors.Is(err, driver.ErrWrongKey):
 		return &Failure{Code: "wrong_key", VI: "Khóa không mở được dữ liệu của tài khoản này.", EN: "The key does not open this account's data."}
 	case errors.Is(err, driver.ErrCorrupted):
-		return &Failure{Code: "corrupted", VI: "Dữ liệu trên thiết bị bị hỏng. Đừng xóa; hãy báo quản trị viên.",
-			EN: "The data on this device is damaged. Do not remove it; tell an administrator."}
+		return &Failure{Code: "corrupted", VI: "Dữ liệu trên máy này bị hỏng. Đừng xóa dữ liệu trình duyệt web: hãy đăng xuất, rồi đăng nhập qua mạng để bắt đầu lại.",
+			EN: "The data on this device is damaged. Do not clear the browser's data: sign out, then sign in over the network to begin anew."}
 	}
 	return &Failure{Code: "internal", VI: "Lỗi trên thiết bị này: " + err.Error(), EN: "A fault on this device: " + err.Error()}
+}
+
+// broken names what the disk did to the store, if that is why a session ended.
+func broken(err error) *Failure {
+	if f := failureOf(err); f.Code == "quota" || f.Code == "corrupted" {
+		return f
+	}
+	return nil
 }
 
 // refusal reads what the server's API answered in the place of a result.

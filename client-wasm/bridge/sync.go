@@ -62,7 +62,7 @@ func (a *account) overSocket() why {
 			cancel(errRefused)
 		}
 	}
-	_ = a.r.Run(ctx, replica.RunConfig{App: a.app(), Token: a.lastToken(), Transport: t, Online: a.online, Told: told}) // ctx's own error
+	_ = a.r.Run(ctx, replica.RunConfig{App: a.app(), Token: a.lastToken(), Transport: t, Online: a.online, Told: told, Broken: broken}) // ctx's own error
 	a.news.poke()
 	switch context.Cause(ctx) {
 	case errBroken:

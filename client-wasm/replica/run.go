@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,9 @@ type RunConfig struct {
 	Online <-chan struct{}
 	// Told, if set, is called when the session has news of its status.
 	Told func(session.Status)
+	// Broken, if set, names a failure of the local store about which a person can do
+	// something; nil for any other.
+	Broken func(error) *Failure
 	// KeepTold leaves the session's last status standing when Run ends, for
 	// who ends it on purpose, being synced.
 	KeepTold bool
@@ -134,6 +138,9 @@ func (n *runner) broken(err error) {
 	n.r.mu.Lock()
 	n.r.told = session.Status{}
 	n.r.failure = &Failure{Code: "storage", VI: "Không ghi được vào bộ nhớ của thiết bị; sẽ thử lại.", EN: "the device's store could not be written; it will be tried again: " + err.Error()}
+	if n.cfg.Broken != nil {
+		n.r.failure = cmp.Or(n.cfg.Broken(err), n.r.failure)
+	}
 	n.r.mu.Unlock()
 	if n.cfg.Told != nil {
 		n.cfg.Told(session.Status{})

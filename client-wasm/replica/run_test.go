@@ -248,6 +248,41 @@ func TestRunStaysConnected(t *testing.T) {
 	})
 }
 
+// A store that cannot be used ends each session, with the words that its owner has
+// for it, and is tried again.
+func TestRunNamesABrokenStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &failing{Store: store.NewMemory(), n: -1}
+		r, err := replica.Open(ctx, replica.Config{Store: f, Now: func() int64 { return time.Now().UnixMilli() }, Rand: seeded(1), Account: replica.Account{Name: "officer.a", Unit: unit}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		damaged := &replica.Failure{Code: "corrupted"}
+		f.n = 1
+		run, stop := context.WithCancel(ctx)
+		done := make(chan error)
+		go func() {
+			done <- r.Run(run, replica.RunConfig{App: "t", Token: "token", Transport: newAir(), Broken: func(err error) *replica.Failure {
+				if errors.Is(err, errDisk) {
+					return damaged
+				}
+				return nil
+			}})
+		}()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if s, err := r.Status(ctx); err != nil || s.Failure != damaged || s.Synced {
+			t.Errorf("got %+v, %v, want the owner's words", s.Failure, err)
+		}
+		time.Sleep(time.Minute)
+		if s, err := r.Status(ctx); err != nil || s.Failure != nil || !s.Synced {
+			t.Errorf("with the store in order: got %+v, %v", s, err)
+		}
+		stop()
+		<-done
+	})
+}
+
 func TestRunRenewsItsToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAir()

@@ -17,7 +17,7 @@ export interface Account { name: string; display: string; role: 'officer' | 'sup
 
 /** What is known before anybody signs in. */
 export interface Boot {
-  accounts: { name: string; display: string; unitName: string; borrowed: boolean; unsent: number; leasedOut: boolean; openers: Opener[] }[] // stores on this device; leasedOut: nothing opens it without the server
+  accounts: { name: string; display: string; unitName: string; borrowed: boolean; unsent: number; leasedOut: boolean; damaged: boolean; openers: Opener[] }[] // stores on this device; leasedOut: nothing opens it without the server; damaged: something of it could not be read
   rescues: { count: number; at: number; refused?: Failure }[] // rescue files that wait here to be handed in
   persisted: boolean | null // the browser's answer to our request to keep the store; null: not asked yet
   offlineReady: boolean // encrypted OPFS works in this browser
@@ -167,7 +167,7 @@ export interface CardReply {
 export interface Calls {
   boot(): Boot
   /** Signs in over the network; opens or creates this account's store. */
-  login(a: { name: string; password: string; code?: string; borrowed: boolean; device?: string; former?: string; new?: string }): Session // device: what is remembered of Session.device; new: the password to set at once, after "must_change_password"; former: the password under which the store here was locked, after "former_password"
+  login(a: { name: string; password: string; code?: string; borrowed: boolean; device?: string; former?: string; new?: string; anew?: boolean }): Session // anew: in the place of the store here, which is damaged; its sealed second copy is handed in; device: what is remembered of Session.device; new: the password to set at once, after "must_change_password"; former: the password under which the store here was locked, after "former_password"
   /** Opens the store of an account that has signed in here before, by one of its openers; only the PIN needs the network. */
   unlock(a: { name: string; password?: string; pin?: string; passkey?: { opener: string; secret: string } }): Session
   /** What opens the store that is open here, besides the password. Answered by the worker, as the next two. */

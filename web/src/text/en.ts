@@ -98,6 +98,8 @@ export const en: Texts = {
   'rescue.kept': 'There is no network. The file is kept on this device and handed in by itself when there is one.',
   'rescue.taken': 'The server has taken it: {applied} new changes, {quarantined} put aside for the supervisor, {repeated} here already.',
   'rescue.waits': '{n} sealed packets of unsent work are on this device; they are handed in by themselves when there is a network, without unlocking.',
+  'signin.anew': 'Remove the damaged data on this device and begin anew',
+  'signin.anew.why': 'The sealed copy of unsent work is handed in to the server; all other records are received again. Work of the last seconds before the damage may be lost.',
   'vanished.title': 'The data on this device is gone',
   'vanished.lost': 'The browser, or somebody, has removed your data from this device. At {at} it held {n} unsent changes, and those may be lost.',
   'vanished.copied': 'The browser, or somebody, has removed your data from this device. At {at} it held {n} unsent changes; a sealed copy of them is left and is being handed in.',

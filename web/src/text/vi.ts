@@ -97,6 +97,8 @@ export const vi = {
   'rescue.kept': 'Chưa có mạng. Tệp được giữ trên máy này và tự nộp khi có mạng.',
   'rescue.taken': 'Máy chủ đã nhận: {applied} thay đổi mới, {quarantined} cách ly chờ người duyệt xem, {repeated} đã có từ trước.',
   'rescue.waits': 'Trên máy này còn {n} gói việc chưa gửi đã niêm phong; máy tự nộp khi có mạng, không cần mở khóa.',
+  'signin.anew': 'Bỏ dữ liệu bị hỏng trên máy này và bắt đầu lại',
+  'signin.anew.why': 'Bản niêm phong của việc chưa gửi được nộp cho máy chủ; mọi hồ sơ khác được nhận lại từ máy chủ. Việc của vài giây cuối trước khi hỏng có thể mất.',
   'vanished.title': 'Dữ liệu trên máy này đã mất',
   'vanished.lost': 'Trình duyệt web hoặc ai đó đã xóa dữ liệu của bạn trên máy này. Lúc {at} máy còn {n} thay đổi chưa gửi, và những thay đổi ấy có thể đã mất.',
   'vanished.copied': 'Trình duyệt web hoặc ai đó đã xóa dữ liệu của bạn trên máy này. Lúc {at} máy còn {n} thay đổi chưa gửi; một bản niêm phong của chúng còn đây và đang được nộp.',

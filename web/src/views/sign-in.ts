@@ -25,6 +25,7 @@ export class SignIn extends Part {
   @state() private formerAsked = false
   @state() private newAsked = false
   @state() private codeAsked = false
+  @state() private damaged = false // the chosen account's store, as the last try says
   @state() private online = false // a known account signs in over the network too, when its session has ended
   @state() private by: 'password' | Opener['kind'] = 'password' // what a known account is opened with
   @state() private passkeys = false // this browser can use them
@@ -53,6 +54,7 @@ export class SignIn extends Part {
     this.name = name
     this.failure = ''
     this.formerAsked = this.newAsked = this.codeAsked = false
+    this.damaged = this.known?.damaged ?? false
     const [last] = this.openers.filter((opener) => opener.used && (opener.kind !== 'pin' || navigator.onLine))
     this.turn(last?.kind ?? 'password', !last && (this.known?.leasedOut ?? false))
   }
@@ -81,7 +83,7 @@ export class SignIn extends Part {
         const former = text('former')
         const next = text('new')
         const device = deviceOf(name)
-        await bridge.call('login', { name, password: text('password'), borrowed: form.has('borrowed'), ...(device && { device }), ...(code && { code }), ...(former && { former }), ...(next && { new: next }) })
+        await bridge.call('login', { name, password: text('password'), borrowed: form.has('borrowed'), ...(device && { device }), ...(code && { code }), ...(former && { former }), ...(next && { new: next }), ...(form.has('anew') && { anew: true }) })
       }
     } catch (cause) {
       const failure = failureOf(cause)
@@ -96,7 +98,8 @@ export class SignIn extends Part {
       if (failure.code === 'device_revoked') forgetDevice(name)
       if (failure.field === 'code') this.codeAsked = true
       if (failure.code === 'must_change_password' || failure.code.startsWith('password_')) this.newAsked = true
-      if (this.known && ['sign_in', 'signed_out', 'token_reused', 'leased_out', 'vanished'].includes(failure.code)) {
+      if (this.known && failure.code === 'corrupted') this.damaged = true
+      if (this.known && ['corrupted', 'sign_in', 'signed_out', 'token_reused', 'leased_out', 'vanished'].includes(failure.code)) {
         this.by = 'password'
         this.online = true
       }
@@ -148,6 +151,7 @@ export class SignIn extends Part {
               <summary>${t('signin.code')}</summary>
               <label class="field"><span class="label">${t('signin.code.label')}</span><input name="code" autocomplete="one-time-code" autocapitalize="characters" spellcheck="false" class="figures" /><span class="sub">${t('signin.code.why')}</span></label>
             </details>
+            ${known && this.damaged ? html`<label class="check"><input type="checkbox" name="anew" /><span>${t('signin.anew')}<span class="sub">${t('signin.anew.why')}</span></span></label>` : nothing}
             <label class="check"><input type="checkbox" name="borrowed" .checked=${known?.borrowed ?? false} /><span>${t('signin.borrowed')}<span class="sub">${t('signin.borrowed.why')}</span></span></label>`
         : nothing}
       <div class="actions">

@@ -34,6 +34,7 @@ export interface Kept {
   display: string
   unitName: string
   borrowed: boolean
+  damaged?: boolean // something of the store could not be read
   unsent: number
   unsentAt?: number // device clock when that was noted
 }
@@ -48,7 +49,7 @@ export async function keptAccounts(): Promise<Boot['accounts']> {
   const all = await read<Kept[]>((accounts) => accounts.getAll())
   return all
     .filter((a) => !a.pending)
-    .map((a) => ({ name: a.name, display: a.display, unitName: a.unitName, borrowed: a.borrowed, unsent: a.unsent, leasedOut: !a.wrapped, openers: (a.openers ?? []).filter((o) => o.wrapped).map(shown) }))
+    .map((a) => ({ name: a.name, display: a.display, unitName: a.unitName, borrowed: a.borrowed, unsent: a.unsent, leasedOut: !a.wrapped, damaged: a.damaged ?? false, openers: (a.openers ?? []).filter((o) => o.wrapped).map(shown) }))
 }
 
 /** Has the server open the sealed key of a store: for the right password, on this device, unless it withholds it. */
@@ -95,6 +96,11 @@ export async function open(name: string, password: string): Promise<Opened> {
   const key = await unwrap(known, password)
   if (!key) throw refuse('password', 'Mật khẩu không đúng.', 'The password is not right.')
   return { name, store: known.store, key: hex(key), isNew: false }
+}
+
+/** Notes that something of an account's store cannot be read, so that the sign-in page offers to begin anew. */
+export async function noteDamage(name: string): Promise<void> {
+  await change(name, (known) => (known.damaged ? null : { ...known, damaged: true }))
 }
 
 /** An account that has been here and whose lease has not ended; refuses any other. */

@@ -144,13 +144,13 @@ async function obstacle(): Promise<Boot['why'] | null> {
 const refusedAtTheDoor = ['bad_credentials', 'account_disabled', 'enrolment_required', 'enrolment_code_invalid', 'too_many_devices', 'too_many_attempts']
 
 async function signIn(ask: Ask): Promise<Session> {
-  const { name, password = '', pin, passkey, former, new: next } = ask.args as { name: string; password?: string; pin?: string; passkey?: { opener: string; secret: string }; former?: string; new?: string }
+  const { name, password = '', pin, passkey, former, new: next, anew } = ask.args as { name: string; password?: string; pin?: string; passkey?: { opener: string; secret: string }; former?: string; new?: string; anew?: boolean }
   if (member) throw refuse('signed_in', 'Một tài khoản khác đang mở trên trình duyệt này.', 'Another account is open in this browser.')
   const why = await obstacle()
   if (why) throw refuse(why.code, why.vi, why.en)
   const online = ask.name === 'login'
   const account = name.trim().normalize('NFC').toLowerCase()
-  const opened = online
+  let opened = online
     ? await keys.openOrMake(account, password, former, removeStore, unseal)
     : pin !== undefined
       ? await openers.openByPin(account, pin, (device, handle, proof) => askHalf(account, device, handle, proof))
@@ -160,11 +160,15 @@ async function signIn(ask: Ask): Promise<Session> {
   // Before an empty store notes that it holds nothing, and the copy before the number: both go when the copy is taken.
   const copy = await copyOf(opened.name)
   const noted = await keys.lastNoted(opened.name)
+  if (anew && online && !opened.isNew) {
+    await removeStore(opened)
+    opened = { ...(await keys.openOrMake(account, password, undefined, removeStore, unseal)), isNew: false } // to the person it is the account's store, made again
+  }
   try {
     const session = await join(opened, online ? (ask.args as object) : null)
     if (session.fresh && noted) {
       if (copy) await keepRescue(copy.file, copy.count) // as nobody's: the empty store's copy takes the place of the account's
-      tell({ event: 'vanished', data: { ...noted, copied: copy !== null } satisfies Vanished })
+      if (!anew) tell({ event: 'vanished', data: { ...noted, copied: copy !== null } satisfies Vanished })
       void handInWhatWaits()
     }
     if (next) await keys.relock(opened, next)
@@ -174,6 +178,7 @@ async function signIn(ask: Ask): Promise<Session> {
     await (member as Member | null)?.settled()
     await leave()
     if (cause instanceof Refusal && cause.failure.code === 'no_store') throw await noStore(opened.name)
+    if (cause instanceof Refusal && cause.failure.code === 'corrupted') await damaged(opened.name)
     if (opened.isNew && cause instanceof Refusal && refusedAtTheDoor.includes(cause.failure.code)) {
       await removeStore(opened).catch(() => {}) // what was thrown first says more
     }
@@ -220,6 +225,12 @@ async function noStore(name: string): Promise<Refusal> {
   void handInWhatWaits()
   return refuse('vanished', `Dữ liệu của tài khoản này trên máy đã bị xóa (lúc trước có ${unsent} thay đổi chưa gửi). Hãy đăng nhập qua mạng để nhận lại những gì máy chủ có.`,
     `This account's data on this device is gone (it last held ${unsent} unsent changes). Sign in over the network to receive again what the server has.`)
+}
+
+/** Notes that a store is damaged; the sealed copy of its unsent work goes as soon as it can. */
+async function damaged(name: string): Promise<void> {
+  await keys.noteDamage(name)
+  void handInWhatWaits()
 }
 
 /** Changes the password at the server first: if that fails, the old one still opens everything. */
@@ -348,6 +359,7 @@ class Member {
     const module = await this.writes!
     if (ask.name === 'logout') await this.copyUnsent().catch(() => {}) // what it would copy stays in the store
     const answer = JSON.parse(await module.call(ask.name, JSON.stringify(ask.args ?? null))) as Answer
+    if ('error' in answer && answer.error.code === 'corrupted') await keys.noteDamage(this.opened.name)
     if (ask.name === 'logout' && 'ok' in answer) await this.signedOut((answer.ok as { removed: boolean }).removed)
     return answer
   }
@@ -390,6 +402,7 @@ class Member {
         return
       case 'status':
         this.note((data as Status).unsent)
+        if ((data as Status).failure?.code === 'corrupted') void keys.noteDamage(this.opened.name)
     }
     const pass = () => {
       this.say({ event, data })

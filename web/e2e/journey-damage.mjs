@@ -1,0 +1,69 @@
+// A damaged store: one byte on the disk is another. The device says so, sends nothing of it, hands in the sealed copy of
+// what was unsent, and begins anew when its officer wants that: nothing is missing afterwards.
+import assert from 'node:assert/strict';
+import { journey } from './harness/app.mjs';
+
+await journey(async ({ demo, network, browser }) => {
+  const password = demo.passwords['officer.a'];
+  const officer = await browser();
+  const tab = await officer.tab();
+  await tab.signIn('officer.a', password);
+  await tab.says(/Đã đồng bộ/);
+  await tab.create('residents', { full_name: 'Đặng Thị Hỏngxq Trước' });
+  await tab.stands(/đã nhận/);
+  network.cut();
+  await officer.offline(true);
+  await tab.create('residents', { full_name: 'Đặng Thị Hỏngxq Sau' });
+  await tab.says(/Trên máy này: 1$/);
+  await tab.signOut();
+
+  assert.equal(await tab.page.evaluate(damage), 1, 'the database was not found');
+  await tab.page.getByRole('button', { name: 'Nguyễn Thị An' }).click();
+  await tab.page.locator('input[name=password]').fill(password);
+  await tab.page.getByRole('button', { name: 'Mở khóa' }).click();
+  assert.match(await tab.page.locator('wb-sign-in [role=alert]').innerText(), /bị hỏng[\s\S]*bắt đầu lại/);
+
+  // A reload remembers it. Over the network, everything comes back.
+  network.mend();
+  await officer.offline(false);
+  await tab.page.reload();
+  await tab.page.getByRole('button', { name: 'Nguyễn Thị An' }).click();
+  await tab.page.getByRole('button', { name: 'Đăng nhập lại qua mạng' }).click();
+  await tab.page.locator('input[name=password]').fill(password);
+  await tab.page.locator('input[name=anew]').check();
+  await tab.page.getByRole('button', { name: 'Đăng nhập', exact: true }).click();
+  await tab.entered();
+  await tab.says(/Đã đồng bộ/, 60_000);
+  await tab.register('residents');
+  await tab.search('hongxq');
+  assert.deepEqual((await tab.titles()).sort(), ['Đặng Thị Hỏngxq Sau', 'Đặng Thị Hỏngxq Trước']);
+
+  // And it is an ordinary store again.
+  await tab.create('residents', { full_name: 'Đặng Thị Hỏngxq Lại' });
+  await tab.stands(/đã nhận/);
+  await tab.signOut();
+  await tab.unlock('Nguyễn Thị An', password);
+  assert.deepEqual(officer.complaints, []);
+});
+
+/** Turns over one byte of the database's first page, in each store of this browser. */
+async function damage() {
+  let done = 0;
+  const walk = async (folder) => {
+    for await (const entry of folder.values()) {
+      if (entry.kind === 'directory') {
+        await walk(entry);
+        continue;
+      }
+      const bytes = new Uint8Array(await (await entry.getFile()).arrayBuffer());
+      const at = 4096 + 2000; // 4096 bytes of the pool's own come before the first page
+      if (new TextDecoder().decode(bytes.subarray(0, 10)) !== '/store.db\0' || bytes.length <= at) continue;
+      const file = await entry.createWritable({ keepExistingData: true });
+      await file.write({ type: 'write', position: at, data: new Uint8Array([bytes[at] ^ 0xff]) });
+      await file.close();
+      done++;
+    }
+  };
+  await walk(await navigator.storage.getDirectory());
+  return done;
+}
