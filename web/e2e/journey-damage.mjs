@@ -1,6 +1,8 @@
 // A damaged store: one byte on the disk is another. The device says so, sends nothing of it, hands in the sealed copy of
-// what was unsent, and begins anew when its officer wants that: nothing is missing afterwards.
+// what was unsent, and begins anew when its officer wants that: nothing is missing afterwards. And a full disk, on which no
+// session can begin: what was saved before is handed in.
 import assert from 'node:assert/strict';
+import { signIn, until } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
 
 await journey(async ({ demo, network, browser }) => {
@@ -43,7 +45,32 @@ await journey(async ({ demo, network, browser }) => {
   await tab.stands(/đã nhận/);
   await tab.signOut();
   await tab.unlock('Nguyễn Thị An', password);
-  assert.deepEqual(officer.complaints, []);
+  await tab.says(/Đã đồng bộ/);
+
+  // A disk that is full by the time there is a network again: what was saved before goes up all the same, and once.
+  network.cut();
+  await officer.offline(true);
+  await tab.create('residents', { full_name: 'Đặng Thị Hỏngxq Đầy' });
+  const id = tab.recordID();
+  await tab.says(/Trên máy này: 1$/);
+  const [worker] = tab.page.workers();
+  await worker.evaluate(() => {
+    const files = FileSystemSyncAccessHandle.prototype;
+    globalThis.whole = files.write;
+    files.write = () => {
+      throw new DOMException('as the test asks', 'QuotaExceededError');
+    };
+  });
+  network.mend();
+  await officer.offline(false);
+  await tab.says(/đầy/, 60_000);
+  const supervisor = await signIn(demo.url, 'supervisor', demo.passwords.supervisor);
+  const names = async () => (await supervisor('GET', `/api/v1/records/${id}/history`).catch(() => ({ steps: [] }))).steps.filter(({ field }) => field === 'full_name').map(({ value }) => value);
+  await until(names, ({ length }) => length === 1, 'what was saved before the disk was full is not at the server');
+  await worker.evaluate(() => (FileSystemSyncAccessHandle.prototype.write = globalThis.whole));
+  await tab.says(/Đã đồng bộ \d\d:\d\d/, 60_000);
+  assert.deepEqual(await names(), ['Đặng Thị Hỏngxq Đầy']);
+  assert.deepEqual(officer.complaints.filter((text) => !/Quota|quota/.test(text)), []);
 });
 
 /** Turns over one byte of the database's first page, in each store of this browser. */

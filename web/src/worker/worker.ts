@@ -297,6 +297,7 @@ class Member {
   private opening: Promise<Session> | null = null // what the sign-in in this tab gets
   private noted = -1
   private copied = -1 // unsent changes in the second copy
+  private handInAfter = 0 // when the next rescue file may be handed in because the disk is full
   private copying: ReturnType<typeof setTimeout> | undefined
   private ending: Promise<void> = Promise.resolve()
 
@@ -402,6 +403,7 @@ class Member {
         return
       case 'status':
         this.note((data as Status).unsent)
+        if ((data as Status).failure?.code === 'quota') void this.sendWithoutRoom().catch(() => {})
         if ((data as Status).failure?.code === 'corrupted') void keys.noteDamage(this.opened.name)
     }
     const pass = () => {
@@ -439,6 +441,17 @@ class Member {
     if (count) await keepRescue(fromBase64(file), count, this.opened.name)
     else await dropRescue(this.opened.name)
     this.copied = count
+  }
+
+  /** On a full disk no session can begin, for each writes before it speaks. A rescue file is only read, and handed in. */
+  private async sendWithoutRoom(): Promise<void> {
+    if (performance.now() < this.handInAfter) return
+    this.handInAfter = performance.now() + HAND_IN_EVERY
+    const module = await this.writes!
+    const answer = JSON.parse(await module.call('rescue', 'null')) as Answer
+    if ('error' in answer) return
+    const { file, count } = answer.ok as { file: string; count: number }
+    if (count) await handIn(fromBase64(file))
   }
 
   /** Locks this account when it has not heard from the server for longer than its lease. */
