@@ -25,7 +25,7 @@ type pusher struct {
 	hello       protocol.Hello
 	acked, last uint64
 	kept        map[uint64]record.Changeset // not acknowledged
-	acks        int                         // messages, on this connection
+	acks        int                         // messages, on this connection, of what the server did not hold before
 	padding     int                         // bytes by which each value is longer
 	r           *rand.Rand
 	token       string
@@ -89,7 +89,9 @@ func (u *pusher) push(w *wire, limit int) (refused *protocol.Error) {
 		for ; u.acked < through; u.acked++ {
 			delete(u.kept, u.acked+1)
 		}
-		u.acks++
+		if through > w.welcome.Acked { // a repeat needs no commit
+			u.acks++
+		}
 	}
 	take := func() bool {
 		through, ok := <-acks

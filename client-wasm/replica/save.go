@@ -253,6 +253,17 @@ func (c *change) add(ctx context.Context, b *Batch, counts *Counts) error {
 	return c.r.join(ctx, b, counts, c)
 }
 
+// passing notes that a record is here only until the server has what was written in
+// it, if this device holds nothing of its register or its unit: it is forgotten
+// then, as what a stream leaves that was withdrawn. A store that was offered
+// nothing yet does not know.
+func (r *Replica) passing(b *Batch, s protocol.Stream) {
+	if len(r.meta.Offered) == 0 || r.stream(s) != nil || slices.ContainsFunc(b.Streams, func(t Stream) bool { return t.Stream == s }) {
+		return
+	}
+	b.Streams = append(b.Streams, Stream{Scope: protocol.Scope{Stream: s}, Withdrawn: true})
+}
+
 // join makes one changeset of changes of several records, so that all of them
 // are made or none, and adds it to b behind those that b holds already. Changes
 // that write nothing are left out.
@@ -313,6 +324,7 @@ func (r *Replica) join(ctx context.Context, b *Batch, counts *Counts, changes ..
 	entry := Entry{No: meta.Entries, Changeset: cs, Hash: record.HashOf(canonical), Replaced: gone}
 	b.Meta, b.Append = &meta, append(b.Append, entry)
 	for _, c := range made {
+		r.passing(b, protocol.Stream{Unit: c.h.Unit, Register: c.h.Register})
 		c.h.Entries = append(slices.Clone(c.h.Entries), entry)
 		c.n = r.put(b, counts, c.h, nil)
 		c.n.show()
