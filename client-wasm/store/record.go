@@ -41,6 +41,7 @@ func (s *Store) inParts(ctx context.Context, text string, ids []conflict.RecordI
 // Holdings implements replica.Store.
 func (s *Store) Holdings(ctx context.Context, ids []conflict.RecordID) ([]replica.Holding, error) {
 	found := make(map[conflict.RecordID]*replica.Holding, len(ids))
+	var m record.Memory // of all of them
 	err := s.inParts(ctx, `SELECT id, register, unit, leaving, flags, sort, search, keys, base FROM records WHERE id IN (%s)`, ids, func(rows *sql.Rows) error {
 		var h replica.Holding
 		var id, keys, base, sort sql.RawBytes
@@ -55,7 +56,7 @@ func (s *Store) Holdings(ctx context.Context, ids []conflict.RecordID) ([]replic
 		for k := keys; len(k) >= 8; k = k[8:] {
 			h.Index.Keys = append(h.Index.Keys, binary.BigEndian.Uint64(k))
 		}
-		if h.Base, _, err = record.ParseState(base, h.ID); err != nil {
+		if h.Base, _, err = m.ParseState(base, h.ID); err != nil {
 			return fmt.Errorf("record %v: %w", h.ID, err)
 		}
 		found[h.ID] = &h

@@ -32,6 +32,7 @@ type batch struct {
 	changes     []UnitChange // of lists, read once
 	readChanges bool
 	body, state []byte // memory for what is handed to Tables
+	records     record.Memory
 }
 
 // prefetcher is a Tables that can read many records at once, for which
@@ -406,7 +407,7 @@ func (b *batch) applyEdit(c record.Changeset, i int, row *Row, def *register.Def
 	var positions []uint64
 	if len(row.State) > 0 { // else the record is being created
 		var err error
-		if old, positions, err = record.ParseState(row.State, row.ID); err != nil {
+		if old, positions, err = b.records.ParseState(row.State, row.ID); err != nil {
 			return err
 		}
 	}
