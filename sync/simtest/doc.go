@@ -87,7 +87,7 @@
 // have tests of their own; here decisions are written through the ledger, and
 // nobody pulls); units that are split, merged or renamed (scenes of package town);
 // the mass-change brake, whose threshold a city of a few records never meets;
-// retirement of replicas; peers of an earlier wire version, as long as the first
-// is a draft; the codecs of stores, sockets and real storage engines; and anything
+// retirement of replicas; peers of an earlier wire version, of which there is
+// none; the codecs of stores, sockets and real storage engines; and anything
 // that takes wall time.
 package simtest
