@@ -180,7 +180,7 @@ func stateOf(f conflict.Field, d conflict.Dot, refused map[conflict.Dot]bool) st
 
 // systemFields names the system's own fields in a history.
 var systemFields = map[conflict.FieldID]string{
-	conflict.FieldSubmission: "submission", conflict.FieldReview: "review", conflict.FieldAnswer: "answer", conflict.FieldHome: "home",
+	conflict.FieldSubmission: "submission", conflict.FieldReview: "review", conflict.FieldAnswer: "answer", conflict.FieldHome: "home", conflict.FieldTwin: "twin",
 }
 
 func (k *desk) step(d *dossier, w *entry) Step {
@@ -197,6 +197,15 @@ func (k *desk) step(d *dossier, w *entry) Step {
 		case conflict.FieldAnswer:
 			if v, err := record.ParseAnswer(w.value); err == nil {
 				st.Value, st.Display = v.Text, v.Text
+			}
+		case conflict.FieldTwin:
+			switch v, err := record.ParseTwin(w.value); {
+			case w.key.Elem == "" && w.value != "":
+				st.Value, st.Display = "unchecked", "unchecked"
+			case w.key.Elem == "":
+				st.Value, st.Display = "checked", "checked"
+			case err == nil:
+				st.Value, st.Display = string(v.Said), string(v.Said)
 			}
 		case conflict.FieldHome:
 			if v, err := record.ParseHome(w.value); err == nil {

@@ -36,6 +36,7 @@ import './views/household'
 import { hasHouseholds } from './views/household'
 import './views/hub'
 import './views/inbox'
+import './views/moves'
 import type { Tray } from './views/inbox'
 import './views/openers'
 import './views/register'
@@ -142,7 +143,7 @@ export class App extends Part {
       case 'officer':
         return [{ screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'inbox', label: t('nav.inbox'), icon: 'inbox', count: waiting }]
       case 'supervisor':
-        return [{ screen: 'desk', label: t('nav.desk'), icon: 'desk' }, { screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'held', label: t('nav.held'), icon: 'lock' }, { screen: 'devices', label: t('nav.devices'), icon: 'device' }]
+        return [{ screen: 'desk', label: t('nav.desk'), icon: 'desk' }, { screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'inbox', label: t('nav.settle'), icon: 'split', count: this.status?.conflicts ?? 0 }, { screen: 'moves', label: t('nav.moves'), icon: 'move' }, { screen: 'held', label: t('nav.held'), icon: 'lock' }, { screen: 'devices', label: t('nav.devices'), icon: 'device' }]
       case 'admin':
         return [{ screen: 'accounts', label: t('nav.accounts'), icon: 'people' }, { screen: 'devices', label: t('nav.devices'), icon: 'device' }, { screen: 'audit', label: t('nav.audit'), icon: 'log' }]
       case 'hub':
@@ -176,6 +177,8 @@ export class App extends Part {
         return html`<wb-desk .session=${session} .recordId=${parts[0] ?? ''}></wb-desk>`
       case 'here':
         return html`<wb-here .session=${session} .status=${this.status}></wb-here>`
+      case 'moves':
+        return html`<wb-moves .session=${session}></wb-moves>`
       case 'held':
         return html`<wb-held .session=${session}></wb-held>`
       case 'accounts':

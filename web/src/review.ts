@@ -62,6 +62,11 @@ export const refuse = (id: string, digest: string, fields: string[] | undefined,
 export const withdraw = (id: string, reason: string) => request<unknown>('POST', '/api/v1/review/withdraw', { id, reason })
 export const batch = (records: { id: string; digest: string }[]) => request<{ approved: { id: string }[]; left: { id: string; why: string[] }[] }>('POST', '/api/v1/review/batch', { records })
 export const reveal = (id: string, field: string, dot = '') => request<{ value: string; display: string }>('POST', `/api/v1/records/${at(id)}/reveal`, { field, ...(dot && { dot, reason: 'other' }) })
+export interface Arrival { id: string; register: string; title: string; from: string; by: string; at: number; reason: string; returned: boolean; disputed: boolean }
+/** What was sent to the unit and waits to be taken over. */
+export const arrivals = () => request<{ items: Arrival[]; more: boolean }>('GET', '/api/v1/moves')
+export const accept = (records: string[]) => request<unknown>('POST', '/api/v1/moves/accept', { records })
+export const sendBack = (records: string[], reason: string) => request<unknown>('POST', '/api/v1/moves/return', { records, reason })
 export const day = () => request<Day>('GET', '/api/v1/unit/day')
 export const held = () => request<{ items: Held[] }>('GET', '/api/v1/quarantine')
 export const decideHeld = (id: string, decision: 'release' | 'reject', reason: string) => request<unknown>('POST', `/api/v1/quarantine/${at(id)}/${decision}`, { reason })

@@ -6,7 +6,8 @@ import { bridge, failureOf } from '../link'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { sayFailure } from '../parts/say'
-import { stage, way } from '../parts/state'
+import '../parts/move'
+import { stage, tag, way } from '../parts/state'
 import { go, hrefOf } from '../route'
 import { lang, t } from '../text'
 import { number } from '../text/format'
@@ -79,7 +80,7 @@ export class Household extends Part {
   private member(record: RecordView) {
     return html`<li><a class="line member" href=${hrefOf('register', this.definition.id, record.id)}>
       <span><strong class="data">${shown(record, this.definition.title_field ?? '') || t('record.untitled')}</strong><span class="sub">${[shown(record, 'relation_to_head'), shown(record, 'sex'), shown(record, 'dob')].filter(Boolean).join(' · ')}</span></span>
-      <span class="member-state">${record.stage === 'approved' ? nothing : stage(record.stage)}${way(record.place, record.receivedAt)}</span>${icon('next')}
+      <span class="member-state">${record.home ? tag('blue', t('move.moving'), 'move') : nothing}${record.stage === 'approved' ? nothing : stage(record.stage)}${way(record.place, record.receivedAt)}</span>${icon('next')}
     </a></li>`
   }
 
@@ -96,7 +97,8 @@ export class Household extends Part {
             <h2>${t('household.members', { n: number(members.length) })}</h2>
             ${this.complete ? nothing : html`<p class="note note-amber">${icon('warning')}<span>${t('household.partial')}</span></p>`}
             ${members.length ? html`<ul class="lines" aria-label=${labelOf(definition, 'household_no')}>${members.map((member) => this.member(member))}</ul>` : html`<p>${t('household.none')}</p>`}
-            <div class="actions page-acts"><button class="main" ?disabled=${!members.length} @click=${() => void this.add()}>${icon('add')}${t('household.add')}</button></div>`
+            <div class="actions page-acts"><button class="main" ?disabled=${!members.length} @click=${() => void this.add()}>${icon('add')}${t('household.add')}</button>
+              ${members.length && members.every(({ home }) => !home) ? html`<wb-move .ids=${members.map(({ id }) => id)} .unit=${members[0]!.unit} @moved=${() => void this.look()}></wb-move>` : nothing}</div>`
         : html`<p class="sub">${t('loading')}</p>`}
     </div>`
   }

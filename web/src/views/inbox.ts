@@ -1,9 +1,11 @@
 import { html, nothing } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
-import type { RecordView, Row, Session } from '../bridge'
+import type { Pair, RecordView, Row, Session } from '../bridge'
 import { fieldsOf, inLang } from '../definition'
 import { bridge, failureOf } from '../link'
+import '../parts/elsewhere'
 import '../parts/field'
+import '../parts/pair'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
@@ -11,16 +13,24 @@ import { rowTags, way } from '../parts/state'
 import { hrefOf } from '../route'
 import { lang, t } from '../text'
 
-export type Tray = 'conflicts' | 'returned' | 'quarantined'
-const trays: Tray[] = ['conflicts', 'returned', 'quarantined']
+export type Tray = 'conflicts' | 'pairs' | 'returned' | 'quarantined'
+const trays: Tray[] = ['conflicts', 'pairs', 'returned', 'quarantined']
+const CALM = 500 // ms between two looks while records keep coming
 
-/** What an officer has to look at: conflicts, which can be settled right here, returned work and refused changes. */
+const same = (a: Pair, b: Pair): boolean => a.a.id === b.a.id && a.b.id === b.b.id
+
+/** What an officer has to look at: conflicts and pairs, which can be settled right here, returned work and refused changes. */
 @customElement('wb-inbox')
 export class Inbox extends Part {
   @property({ attribute: false }) session!: Session
   @property() tray: Tray = 'conflicts'
   @state() private rows: Row[] | null = null
   @state() private open: Record<string, RecordView> = {}
+  @state() private pairs: Pair[] = []
+  @state() private more = false // there are more pairs than are listed
+  @state() private decided: Pair[] = [] // on this visit: what was said of them can be taken back right here
+  private looking = false
+  private again = false
   @state() private settled: Row[] = [] // on this visit: their choice can be undone right here
   @state() private failure = ''
 
@@ -32,13 +42,39 @@ export class Inbox extends Part {
     if (changed.has('tray')) {
       this.rows = null
       this.settled = []
+      this.decided = []
       void this.load()
     }
   }
 
   private async load(): Promise<void> {
+    if (this.looking) {
+      this.again = true
+      return
+    }
+    this.looking = true
+    await this.look()
+    if (this.tray === 'pairs') await new Promise((resolve) => setTimeout(resolve, CALM)) // all records are looked through
+    this.looking = false
+    if (this.again) {
+      this.again = false
+      if (this.isConnected) void this.load()
+    }
+  }
+
+  private async look(): Promise<void> {
     const tray = this.tray
     try {
+      if (tray === 'pairs') {
+        const [{ pairs, more }, rows] = await Promise.all([bridge.call('pairs'), this.listed(tray)])
+        if (tray !== this.tray) return
+        const gone = this.decided.filter((one) => !pairs.some((pair) => same(pair, one)))
+        this.pairs = [...pairs, ...gone]
+        this.more = more
+        this.rows = rows
+        this.failure = ''
+        return
+      }
       const rows = tray === 'conflicts' ? await bridge.call('conflicts') : await this.listed(tray)
       if (tray !== this.tray) return
       const gone = tray === 'conflicts' ? this.settled.filter((row) => !rows.some(({ id }) => id === row.id)) : []
@@ -50,12 +86,51 @@ export class Inbox extends Part {
     }
   }
 
-  private async listed(tray: 'returned' | 'quarantined'): Promise<Row[]> {
+  private async listed(tray: 'pairs' | 'returned' | 'quarantined'): Promise<Row[]> {
     const lists = await Promise.all(
-      this.session.registers.map((register) => bridge.call('list', { register: register.id, filter: tray === 'returned' ? 'returned' : 'mine', limit: 200 })),
+      this.session.registers.map((register) => bridge.call('list', { register: register.id, filter: tray === 'pairs' ? 'unchecked' : tray === 'returned' ? 'returned' : 'mine', limit: 200 })),
     )
     const rows = lists.flatMap((list) => list.rows)
-    return tray === 'returned' ? rows : rows.filter((row) => row.stage === 'quarantined')
+    return tray !== 'quarantined' ? rows : rows.filter((row) => row.stage === 'quarantined')
+  }
+
+  private said({ detail }: CustomEvent<Pair>): void {
+    this.decided = [...this.decided.filter((one) => !same(one, detail)), detail]
+    this.pairs = this.pairs.map((one) => (same(one, detail) ? detail : one))
+  }
+
+  private async checked(id: string): Promise<void> {
+    try {
+      await bridge.call('checked', { id })
+      say(t('twin.checked.done'))
+      await this.load()
+    } catch (cause) {
+      sayFailure(cause)
+    }
+  }
+
+  private definitionOf(register: string) {
+    return this.session.registers.find(({ id }) => id === register)
+  }
+
+  /** Pairs, and records that were created when only a part of the register could be searched. */
+  private couples(unchecked: Row[]) {
+    if (!this.pairs.length && !unchecked.length) return html`<div class="empty"><p>${t('inbox.none.pairs')}</p></div>`
+    return html`${this.more ? html`<p class="note note-amber">${icon('warning')}<span>${t('twin.more')}</span></p>` : nothing}
+      <ul class="cards">
+        ${this.pairs.map((pair) => {
+          const definition = this.definitionOf(pair.a.register)
+          return definition ? html`<li class="card"><p class="sub">${inLang(definition.label)}</p><wb-pair .definition=${definition} .pair=${pair} @decided=${this.said}></wb-pair></li>` : nothing
+        })}
+        ${unchecked.map((row) => {
+          const definition = this.definitionOf(row.register)
+          return html`<li class="card">
+            <a class="card-head" href=${hrefOf('register', row.register, row.id)}><span><strong class="data">${row.title || t('record.untitled')}</strong> <span class="sub">${t('twin.unchecked')}</span></span><span class="card-state">${way(row.place, row.receivedAt)}</span></a>
+            ${definition ? html`<wb-elsewhere .definition=${definition} .search=${row.title}></wb-elsewhere>` : nothing}
+            <div class="actions"><button class="small" @click=${() => void this.checked(row.id)}>${icon('check')}${t('twin.checked')}<span class="away">: ${row.title}</span></button></div>
+          </li>`
+        })}
+      </ul>`
   }
 
   private async fetch(id: string): Promise<void> {
@@ -122,6 +197,8 @@ export class Inbox extends Part {
       ${this.failure ? html`<p class="note note-red" role="alert">${this.failure}</p>` : nothing}
       ${!rows
         ? html`<p class="sub">${t('loading')}</p>`
+        : this.tray === 'pairs'
+          ? this.couples(rows)
         : rows.length === 0
           ? html`<div class="empty"><p>${t(`inbox.none.${this.tray}`)}</p></div>`
           : html`<ul class="cards">

@@ -1,7 +1,7 @@
 import { html, nothing, type PropertyValues } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import { repeat } from 'lit/directives/repeat.js'
-import type { Account, Definition, FieldView, Finding, Form, RecordView } from '../bridge'
+import type { Account, Definition, FieldView, Finding, Form, Pair, RecordView } from '../bridge'
 import { holds, inLang, isRequired, labelOf, sectionsOf } from '../definition'
 import { setDirty } from '../dirty'
 import { bridge, failureOf } from '../link'
@@ -16,8 +16,12 @@ import { stage, tag, way, waySteps } from '../parts/state'
 import { nameOf } from '../people'
 import { go, hrefOf, route, setGuard } from '../route'
 import { lang, t } from '../text'
-import { when } from '../text/format'
+import { number, when } from '../text/format'
 import '../parts/elsewhere'
+import '../parts/pair'
+import '../parts/move'
+import { onItsWay } from '../parts/move'
+import { unitName } from '../parts/field'
 import { cardOf, forgetCard } from './card'
 import { hasHouseholds } from './household'
 import './history'
@@ -59,6 +63,8 @@ export class RecordForm extends Part {
   @state() private printing: Account | null = null // who prints, while it is being printed
   private revealed: Record<string, string> = {} // masked fields that were shown in this form
   private account: Account | null = null
+  @state() private pairs: Pair[] = []
+  @state() private homeName = '' // of the unit that the record is on its way to, or came from
   private touched = false // somebody typed into this form, now or before it was put away
   private pause = 0
   private again = 0
@@ -85,6 +91,19 @@ export class RecordForm extends Part {
       setGuard(null)
       setDirty(false)
     })
+  }
+
+  protected override updated(changed: Map<string, unknown>): void {
+    if (!changed.has('form')) return
+    void this.lookForPairs()
+    const { home, unit } = this.form?.record ?? {}
+    if (home) void unitName(home.unit === unit ? home.from : home.unit).then((name) => (this.homeName = name))
+  }
+
+  private async lookForPairs(): Promise<void> {
+    const id = this.form && !this.form.isNew ? this.form.record.id : ''
+    const pairs = id ? await bridge.call('pairsOf', { id }).catch(() => []) : []
+    if (id === (this.form?.isNew ? '' : this.form?.record.id ?? '') && JSON.stringify(pairs) !== JSON.stringify(this.pairs)) this.pairs = pairs
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
@@ -236,7 +255,7 @@ export class RecordForm extends Part {
     this.failure = this.failed = ''
     try {
       const { key } = this.form
-      const reply = await bridge.call('save', { key, values: this.edits, submit, reasons: this.reasonsByCode(), ...(this.answer && { answer: this.answer }) })
+      const reply = await bridge.call('save', { key, values: this.edits, submit, reasons: this.reasonsByCode(), ...(await this.unsure()), ...(this.answer && { answer: this.answer }) })
       const wasNew = this.form.isNew
       this.findings = reply.findings
       this.all = submit && !reply.submitted
@@ -259,6 +278,17 @@ export class RecordForm extends Part {
     } finally {
       this.busy = false
     }
+  }
+
+  /** How much of the register could be searched when this new record was begun, if that was not all of it. */
+  private async unsure(): Promise<{ unchecked?: { searched: number; of: number } }> {
+    if (!this.form!.isNew) return {}
+    const { query } = route()
+    const [searched, of] = (query.get('unsure') ?? '').split('-').map(Number)
+    if (searched !== undefined && of) return { unchecked: { searched, of } }
+    if (!query.has('partial')) return {}
+    const list = await bridge.call('list', { register: this.definition.id, limit: 1, first: true })
+    return list.complete ? {} : { unchecked: { searched: list.have, of: list.of } }
   }
 
   /** One reason serves every warning of its field; the store keeps it by "FIELD CODE". */
@@ -395,7 +425,7 @@ export class RecordForm extends Part {
 
   private notes(record: RecordView) {
     const { review } = record
-    return html`${this.moved ? html`<p class="note note-blue" role="status">${icon('sync')}<span>${t('record.moved')}</span></p>` : nothing}
+    return html`${onItsWay(record.home, record.unit, { unit: this.homeName, by: nameOf(record.home?.by ?? ''), at: when(record.home?.at ?? 0) })}${this.moved ? html`<p class="note note-blue" role="status">${icon('sync')}<span>${t('record.moved')}</span></p>` : nothing}
       ${record.life === 'edited and deleted'
         ? html`<div class="note note-red">
             ${icon('warning')}<span><strong>${t('state.edited_and_deleted')}.</strong> ${t('record.life.why')}
@@ -452,6 +482,21 @@ export class RecordForm extends Part {
     return html`<div class="note note-amber">${icon('warning')}<div><p>${t('card.partial')}</p><wb-elsewhere .definition=${this.definition} .search=${number}></wb-elsewhere></div></div>`
   }
 
+  /** Records that look like this one, and what was said of them. */
+  private twins(record: RecordView) {
+    if (this.form!.isNew) return nothing
+    return html`${record.unchecked
+        ? html`<div class="note note-amber">${icon('warning')}<div><p>${t('twin.unchecked.part', { n: number(record.unchecked.searched), of: number(record.unchecked.of) })}</p>
+            <div class="actions"><button type="button" class="small" @click=${() => void this.change(() => bridge.call('checked', { id: record.id }), t('twin.checked.done'))}>${icon('check')}${t('twin.checked')}</button></div></div></div>`
+        : nothing}
+      ${this.pairs.map(
+        (pair) => html`<details class="note ${pair.state === 'open' || pair.state === 'disputed' ? 'note-amber' : 'note-blue'} twin" ?open=${pair.state === 'open' || pair.state === 'disputed'}>
+          <summary>${icon('people')}<span>${t(pair.state === 'open' ? 'twin.title' : pair.state === 'disputed' ? 'twin.disputed' : `twin.said.${pair.state}`)}: <span class="data">${(pair.a.id === record.id ? pair.b : pair.a).title}</span></span></summary>
+          <wb-pair .definition=${this.definition} .pair=${pair} .of=${record.id} @decided=${() => void this.lookForPairs()}></wb-pair>
+        </details>`,
+      )}`
+  }
+
   private sendAnswer(): void {
     const { record } = this.form!
     const text = this.answer.trim()
@@ -496,7 +541,7 @@ export class RecordForm extends Part {
     return html`<article class="record" aria-busy=${this.busy}>
       ${this.head(record)}
       ${this.history ? html`<wb-history .definition=${this.definition} .recordId=${record.id} .readonly=${record.life === 'deleted'} @back=${this.bringBack}></wb-history>` : nothing}
-      ${this.card(record)} ${this.notes(record)} ${this.summary()}
+      ${this.card(record)} ${this.notes(record)} ${this.twins(record)} ${this.summary()}
       <form novalidate autocomplete="off" @submit=${(event: Event) => event.preventDefault()} @edit=${this.edited} @left=${this.left} @settle=${this.settle} @undo=${this.undo}
         @reveal=${({ detail }: CustomEvent<{ name: string; shown: string }>) => (this.revealed[detail.name] = detail.shown)}
         @reason=${({ detail }: CustomEvent<{ name: string; reason: string }>) => (this.reasons = { ...this.reasons, [detail.name]: detail.reason })}>
@@ -526,6 +571,7 @@ export class RecordForm extends Part {
         })}
         ${record.mayDelete && !this.form.isNew && !shut ? html`<p class="record-end"><button class="plain danger-text" ?disabled=${this.busy} @click=${() => void this.erase()}>${icon('bin')}${t('record.delete')}</button></p>` : nothing}
       </form>
+      ${!this.form.isNew && !shut && !record.home ? html`<div class="record-end"><wb-move .ids=${[record.id]} .unit=${record.unit} @moved=${() => void this.changedElsewhere()}></wb-move></div>` : nothing}
       ${this.failure
         ? html`<div class="note note-red" role="alert">${icon('warning')}<div><p>${this.failure}</p>
             ${storeFailures.includes(this.failed) ? html`<p>${t('record.still_here')}</p><div class="actions"><button class="small" @click=${() => void saveRescue()}>${t('rescue.save')}</button></div>` : nothing}

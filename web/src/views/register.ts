@@ -172,8 +172,15 @@ export class Register extends Part {
     const nothingYet = this.reply && !this.reply.complete && !this.reply.have
     return html`<div class="empty">
       <p>${nothingYet ? t(this.reply!.of ? 'register.coming' : 'here.off') : this.search ? t('register.none_found', { search: this.search }) : this.filter === 'all' ? t('register.none') : tCode('register.none', this.filter)}</p>
-      <a class="button" href=${hrefOf('new', this.definition.id)}>${icon('add')}${t('register.add')}</a>
+      <a class="button" href=${this.addHref}>${icon('add')}${t('register.add')}</a>
     </div>`
+  }
+
+  /** A new record that is begun because nobody was found, in a part of the register, is to be looked at for duplicates. */
+  private get addHref(): string {
+    const { reply } = this
+    const unsure = this.search && reply && !reply.complete && reply.total === 0
+    return `${hrefOf('new', this.definition.id)}${unsure ? `?unsure=${reply.have}-${reply.of}` : ''}`
   }
 
   override render() {
@@ -187,7 +194,7 @@ export class Register extends Part {
             <h1>${inLang(definition.label)}</h1>
             <span class="list-acts">
               ${takesCards(definition) ? html`<a class="button" href=${hrefOf('card', definition.id)}>${icon('card')}<span>${t('card.scan')}</span></a>` : nothing}
-              <a class="button main" href=${hrefOf('new', definition.id)}>${icon('add')}<span>${t('register.add')}</span></a>
+              <a class="button main" href=${this.addHref}>${icon('add')}<span>${t('register.add')}</span></a>
             </span>
           </div>
           <div class="search" role="search">
