@@ -17,6 +17,7 @@ import (
 	"wardbook/server/store/sqlite"
 	"wardbook/sync/protocol"
 	"wardbook/sync/record"
+	"wardbook/sync/register"
 )
 
 // Moved lets what stands approved of a record follow it to another unit: the
@@ -264,8 +265,8 @@ func (k *desk) arrival(a ledger.Arrival) (Arrival, error) {
 	if err != nil {
 		return Arrival{}, err
 	}
-	d := &dossier{row: row, def: def, head: r}
-	it := Arrival{ID: row.ID.String(), Register: row.Register, Title: d.title(k.lang), From: a.From, At: a.At}
+	it := Arrival{ID: row.ID.String(), Register: row.Register, From: a.From, At: a.At,
+		Title: register.Mask(def, def.TitleField, basicValues(def, r)[def.TitleField], k.lang)}
 	home, ok := record.HomeOf(r)
 	it.Disputed, it.Reason, it.Returned = !ok, home.Reason, home.Returned
 	if f := r.Field(conflict.Key(conflict.FieldHome)); f.Len() > 0 {

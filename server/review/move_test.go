@@ -147,6 +147,11 @@ func TestAHouseholdMoves(t *testing.T) {
 	if err != nil || len(list.Items) != 2 || list.Items[0].From != ward || list.Items[0].By != "officer.a" || list.Items[0].Reason != "chuyển nhà" {
 		t.Fatalf("arrivals: got %+v, %v", list, err)
 	}
+	for _, it := range list.Items {
+		if it.Title == "" {
+			t.Errorf("arrivals: %s has no title", it.ID)
+		}
+	}
 	none, err := w.desk.Arrivals(s.ctx, ArrivalsRequest{})
 	if err != nil || len(none.Items) != 0 {
 		t.Errorf("arrivals of the old ward: got %+v, %v", none, err)

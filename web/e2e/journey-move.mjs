@@ -66,6 +66,7 @@ await journey(async ({ demo, network, browser }) => {
   await go(s, 'moves');
   await s.page.locator('wb-moves .card').waitFor();
   assert.equal(await s.page.locator('wb-moves .card .line').count(), size, 'all of them, as one');
+  assert.doesNotMatch(await s.page.locator('wb-moves .card').innerText(), /chưa có tên/, 'they are named');
   await look(s.page, 'moves');
   await s.page.getByRole('button', { name: `Tiếp nhận ${size} hồ sơ` }).click();
   await s.page.getByText('Không có hồ sơ nào chờ tiếp nhận').waitFor();
