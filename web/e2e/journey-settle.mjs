@@ -72,6 +72,34 @@ await journey(async ({ demo, browser }) => {
   await until(async () => (await c.tab.field('other_name').inputValue()) === 'Bé Hai Lớn', 'brought back');
   await a.tab.open('residents', id);
   await until(async () => (await a.tab.field('other_name').inputValue().catch(() => '')) === 'Bé Hai Lớn', 'the first officer sees it');
+  // A supervisor settles what one rule proposes, after a look at it, without a network; fields of high risk are left.
+  await offline(true);
+  await a.tab.type('hometown', 'BẾN TRE');
+  await a.tab.save();
+  await c.tab.type('hometown', 'Bến Tre');
+  await c.tab.save();
+  await offline(false);
+  for (const { tab } of people) await tab.says(/Đã đồng bộ/, 60_000);
+  const s = await browser();
+  const desk = await s.tab();
+  await desk.signIn('supervisor', demo.passwords.supervisor);
+  await desk.says(/Đã đồng bộ/, 60_000);
+  await s.context.setOffline(true);
+  await desk.page.goto(`${desk.page.url().split('#')[0]}#/inbox`);
+  const rules = desk.page.locator('wb-rules');
+  await rules.locator('summary').click();
+  await rules.getByRole('button', { name: 'Xem trước' }).click();
+  const one = rules.locator('li', { hasText: 'Hai Lòng' });
+  await one.getByText('Bến Tre', { exact: true }).waitFor();
+  assert.match(await one.innerText(), /thay cho: BẾN TRE/);
+  await look(desk.page, 'rules');
+  const n = await rules.locator('li').count();
+  await rules.getByRole('button', { name: `Chọn ${n} giá trị` }).click();
+  await desk.page.getByText(`Đã chọn ${n} giá trị`).waitFor();
+  await s.context.setOffline(false);
+  await desk.says(/Đã đồng bộ/, 60_000);
+  for (const { tab } of people) await until(async () => (await tab.field('hometown').inputValue().catch(() => '')) === 'Bến Tre', 'settled by the rule');
+  assert.deepEqual(s.complaints, []);
   assert.deepEqual(people.flatMap(({ b }) => b.complaints), []);
 });
 

@@ -6,6 +6,7 @@ import { bridge, failureOf } from '../link'
 import '../parts/elsewhere'
 import '../parts/field'
 import '../parts/pair'
+import '../parts/rules'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
@@ -201,7 +202,7 @@ export class Inbox extends Part {
           ? this.couples(rows)
         : rows.length === 0
           ? html`<div class="empty"><p>${t(`inbox.none.${this.tray}`)}</p></div>`
-          : html`<ul class="cards">
+          : html`${this.tray === 'conflicts' && this.session.account.role === 'supervisor' ? html`<wb-rules .session=${this.session} .rows=${rows} @settled=${() => void this.load()}></wb-rules>` : nothing}<ul class="cards">
               ${rows.map(
                 (row) => html`<li class="card">
                   <a class="card-head" href=${hrefOf('register', row.register, row.id)}
