@@ -92,6 +92,7 @@ await journey(async ({ demo, browser }) => {
   const one = rules.locator('li', { hasText: 'Hai Lòng' });
   await one.getByText('Bến Tre', { exact: true }).waitFor();
   assert.match(await one.innerText(), /thay cho: BẾN TRE/);
+  assert.equal(await desk.page.locator('.nav-registers').count(), 1, 'the registers are listed once');
   await look(desk.page, 'rules');
   const n = await rules.locator('li').count();
   await rules.getByRole('button', { name: `Chọn ${n} giá trị` }).click();

@@ -208,7 +208,7 @@ export class App extends Part {
     </ul>`
     return html`<nav class="nav" aria-label=${t('nav')}>
       ${this.places.map(
-        (place, i) => html`${place.screen === 'inbox' || place.screen === 'held' ? list : nothing}<a href=${hrefOf(place.screen)} aria-current=${current === place.screen || (i === 0 && current === '' && !registers) ? 'page' : nothing}>
+        (place, i) => html`${this.places[i - 1]?.screen === '' ? list : nothing}<a href=${hrefOf(place.screen)} aria-current=${current === place.screen || (i === 0 && current === '' && !registers) ? 'page' : nothing}>
           ${icon(place.icon)}<span>${place.label}</span>${place.count ? html`<span class="count-badge">${number(place.count)}</span>` : nothing}
         </a>`,
       )}
