@@ -406,7 +406,7 @@ export const en: Texts = {
   'rules.settle': 'Settle {n}',
   'rules.done': '{n} settled; each can be undone in its record.',
   'rules.done.left': '{n} settled; {left} have changed and are left.',
-  'nav.settle': 'Conflicts',
+  'nav.settle': 'Settle',
   'nav.moves': 'Arrivals',
   'move.record': 'Move to another unit',
   'move.household': 'Move the household ({n} people) to another unit',

@@ -405,7 +405,7 @@ export const vi = {
   'rules.settle': 'Chọn {n} giá trị',
   'rules.done': 'Đã chọn {n} giá trị; có thể hoàn tác từng giá trị trong hồ sơ.',
   'rules.done.left': 'Đã chọn {n} giá trị; {left} đã thay đổi nên để lại.',
-  'nav.settle': 'Xung đột',
+  'nav.settle': 'Xử lý',
   'nav.moves': 'Tiếp nhận',
   'move.record': 'Chuyển đến đơn vị khác',
   'move.household': 'Chuyển cả hộ ({n} người) đến đơn vị khác',
