@@ -76,9 +76,11 @@ export class Version {
     const folder = join(dist, this.name);
     await mkdir(folder, { recursive: true });
     for (const file of this.files) {
+      await writeFile(join(folder, file.name), file.bytes);
+      file.brotli = file.bytes.length;
+      if (file.name.endsWith('.webp')) continue; // gains nothing
       const small = brotli(file.bytes);
       file.brotli = small.length;
-      await writeFile(join(folder, file.name), file.bytes);
       await writeFile(join(folder, `${file.name}.br`), small);
     }
   }
@@ -97,9 +99,10 @@ export class Version {
 
 /**
  * Budgets of the design for the first download, in KB after Brotli. SQLite may take more, but only for encryption. The
- * reader of QR codes is no part of the shell: it is fetched with the rest of a version and loaded when it is needed.
+ * reader of QR codes is no part of the shell: it is fetched with the rest of a version and loaded when it is needed. The
+ * guide and its pictures are fetched once the app is there.
  */
-const budgets = { module: 1100, SQLite: 420, shell: 80, reader: 40 };
+const budgets = { module: 1100, SQLite: 420, shell: 80, reader: 40, guide: 600 };
 
 /**
  * Without inlining the module is a tenth smaller after Brotli. Packages that do the same thing a thousand times for one
@@ -131,6 +134,13 @@ export async function addPage(version, alias = {}) {
     const { outputFiles } = await bundle({ ...options, entryPoints: [entry], plugins: [replaced(alias)] });
     version.add('shell', name, outputFiles[0].contents);
   }
+}
+
+/** The user's guide: a script with its words, and the pictures that journey-guide made. */
+async function addGuide(version) {
+  version.add('guide', 'guide.js', (await bundle({ entryPoints: ['src/guide/guide.ts'], minify: true, tsconfig: 'tsconfig.json' })).outputFiles[0].contents);
+  const folder = join(here, 'src/guide/pictures');
+  for (const name of (await readdir(folder)).filter((name) => name.endsWith('.webp')).sort()) version.add('guide', `guide-${name}`, readFileSync(join(folder, name)));
 }
 
 /** Resolves the modules whose path ends as the keys of `alias` do to its values. */
@@ -169,13 +179,14 @@ export async function writeShell(dist, version) {
     'icon-512.png': png(512),
     'icon-maskable-512.png': png(512, 0.16),
   };
+  const listed = (later) => version.files.filter(({ part }) => (part === 'guide') === later).map((file) => [`/${version.name}/${file.name}`, hashOf(file.bytes)]);
   const shell = Object.fromEntries([
-    ...version.files.map((file) => [`/${version.name}/${file.name}`, hashOf(file.bytes)]),
+    ...listed(false),
     ...Object.entries(fixed).map(([name, bytes]) => [`/${name}`, hashOf(bytes)]),
   ]);
   const worker = await bundle({
     entryPoints: ['src/sw/sw.ts'], format: 'iife', minify: true,
-    define: { VERSION: JSON.stringify(version.name), SHELL: JSON.stringify(shell) },
+    define: { VERSION: JSON.stringify(version.name), SHELL: JSON.stringify(shell), LATER: JSON.stringify(Object.fromEntries(listed(true))) },
   });
   const files = { ...fixed, 'index.html': Buffer.from(page), 'sw.js': Buffer.from(worker.outputFiles[0].contents) };
   for (const [name, bytes] of Object.entries(files)) {
@@ -193,6 +204,7 @@ async function main() {
   version.add('SQLite', 'worker.js', (await bundle({ entryPoints: ['src/worker/worker.ts'], format: 'iife', minify: true, define: { SIZES: JSON.stringify({ client, sqlite }) } })).outputFiles[0].contents);
   version.add('reader', 'qr.js', (await bundle({ entryPoints: ['src/qr/qr.ts'], minify: true, tsconfig: 'tsconfig.json' })).outputFiles[0].contents);
   await addPage(version);
+  await addGuide(version);
 
   for (const entry of await readdir(dist)) if (entry !== '.gitkeep') await rm(join(dist, entry), { recursive: true });
   await version.write(dist);

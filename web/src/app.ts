@@ -30,6 +30,7 @@ import { takesCards } from './views/card'
 import './views/desk'
 import './views/devices'
 import './views/held'
+import './views/help'
 import './views/here'
 import './views/home'
 import './views/household'
@@ -181,6 +182,8 @@ export class App extends Part {
         return html`<wb-moves .session=${session}></wb-moves>`
       case 'held':
         return html`<wb-held .session=${session}></wb-held>`
+      case 'help':
+        return html`<wb-help .chapter=${parts[0] ?? ''}></wb-help>`
       case 'accounts':
         return html`<wb-accounts></wb-accounts>`
       case 'devices':
@@ -233,6 +236,7 @@ export class App extends Part {
             <button @click=${() => this.querySelector<HTMLDialogElement>('dialog.password')!.showModal()}>${t('password.change')}</button>
             <a class="button" href=${hrefOf('unlock')}>${t('openers.title')}</a>
             ${account.role === 'officer' ? html`<a class="button" href=${hrefOf('devices')}>${t('devices.mine')}</a>` : nothing}
+            <a class="button" href=${hrefOf('help')}>${t('help')}</a>
             <label class="menu-choice"><span>${t('lock.after')}</span><select name="idle" @change=${(event: Event) => setIdleMinutes(Number((event.target as HTMLSelectElement).value))}>
               ${idleChoices.map((minutes) => html`<option value=${minutes} ?selected=${minutes === idleMinutes()}>${t('lock.minutes', { n: minutes })}</option>`)}
             </select></label>
@@ -261,7 +265,9 @@ export class App extends Part {
         : this.session
           ? keyed(this.session.account.name, html`<div class="app">${this.frame(this.session)}</div>`)
           : this.boot && !this.boot.unlocked
-            ? html`<wb-sign-in .boot=${this.boot}></wb-sign-in>`
+            ? this.at.screen === 'help'
+              ? html`<main id="main" tabindex="-1"><p class="help-back"><a class="button plain" href="#/">${icon('back')}${t('signin.title')}</a>${langSwitch()}</p><wb-help .chapter=${this.at.parts[0] ?? ''}></wb-help></main>`
+              : html`<wb-sign-in .boot=${this.boot}></wb-sign-in>`
             : html`<main class="starting" id="main">${mark()}<p role="status">${t('starting')}</p></main>`}
       <wb-said></wb-said><wb-asker></wb-asker>`
   }

@@ -4,6 +4,7 @@ import { scriptURL } from './trusted'
 // A new version of the app is installed beside the old one and waits. It takes
 // over when no form of any tab holds unsaved words; then every tab reloads.
 
+const LATER = 5000 // ms after the page has opened: the person's own work goes first
 const RETRY = 20_000
 const listeners = new Set<(waits: boolean) => void>()
 let waiting: ServiceWorker | null = null
@@ -33,6 +34,9 @@ export async function register(first: Promise<void>): Promise<void> {
     setInterval(() => void registration.update().catch(() => {}), 30 * 60_000)
   })
   onClean(() => void attempt())
+  const later = () => void serviceWorker.ready.then(({ active }) => active?.postMessage({ later: true }))
+  setTimeout(later, LATER)
+  addEventListener('online', later)
 }
 
 function arrived(worker: ServiceWorker): void {

@@ -22,7 +22,7 @@ export async function anotherVersion() {
     if (!made) throw new Error('web/dist holds no version of the app: run make build');
     const version = new Version();
     for (const name of (await readdir(join(dist, made))).sort()) {
-      if (!name.endsWith('.br')) version.add('shell', name, await readFile(join(dist, made, name)));
+      if (!name.endsWith('.br')) version.add(name.startsWith('guide') ? 'guide' : 'shell', name, await readFile(join(dist, made, name)));
     }
     version.add('shell', 'another.txt', Buffer.from('another version'));
     const to = join(folder, 'web/dist');

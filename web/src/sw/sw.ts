@@ -7,6 +7,7 @@ import type { Sealed } from '../worker/rpc'
 declare const self: ServiceWorkerGlobalScope
 declare const VERSION: string
 declare const SHELL: Record<string, string> // the address of every file but the page itself, and a hash of its content
+declare const LATER: Record<string, string> // the same for what is fetched after the app: the guide
 
 const CACHE = `wardbook-shell-${VERSION}`
 const PAGE = '/'
@@ -31,7 +32,11 @@ async function install(): Promise<void> {
       await cache.put(address, addressless(response))
     }),
   )
-  await cache.put(HASHES, Response.json(SHELL))
+  for (const [address, hash] of Object.entries(LATER)) {
+    const response = await before.get(hash)?.()
+    if (response) await cache.put(address, addressless(response))
+  }
+  await cache.put(HASHES, Response.json({ ...SHELL, ...LATER }))
   const page = await fetch(PAGE, { cache: 'no-store' })
   const text = await page.clone().text()
   if (!page.ok || !text.includes(`content="${VERSION}"`)) throw new Error('the page belongs to another version')
@@ -67,7 +72,7 @@ self.addEventListener('fetch', (event) => {
   if (request.method !== 'GET' || url.origin !== self.location.origin) return
   if (request.mode === 'navigate') {
     if (url.pathname === PAGE) event.respondWith(fromShell(PAGE, request))
-  } else if (url.pathname in SHELL) {
+  } else if (url.pathname in SHELL || url.pathname in LATER) {
     event.respondWith(fromShell(url.pathname, request))
   }
 })
@@ -77,15 +82,28 @@ async function fromShell(address: string, request: Request): Promise<Response> {
   return (await cache.match(address)) ?? fetch(request)
 }
 
+/** Fetches what comes after the app, one file after the other, until all is kept; what fails is left for the next time. */
+async function fetchLater(): Promise<void> {
+  const cache = await caches.open(CACHE)
+  for (const address of Object.keys(LATER)) {
+    if (await cache.match(address)) continue
+    const response = await fetch(address).catch(() => null)
+    if (!response?.ok) return
+    await cache.put(address, response)
+  }
+}
+
 let held: Sealed | null = null
 let timer: ReturnType<typeof setTimeout> | undefined
 
-type Message = { activate: true } | { hold: Sealed } | { take: true }
+type Message = { activate: true } | { later: true } | { hold: Sealed } | { take: true }
 
 self.addEventListener('message', (event: ExtendableMessageEvent) => {
   const message = event.data as Message
   if ('activate' in message) {
     void self.skipWaiting()
+  } else if ('later' in message) {
+    event.waitUntil(fetchLater())
   } else if ('hold' in message) {
     held = message.hold
     clearTimeout(timer)

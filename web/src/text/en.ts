@@ -12,6 +12,10 @@ export const en: Texts = {
   loading: 'Opening…',
   starting: 'Opening Wardbook…',
   nowhere: 'There is no such screen.',
+  help: 'Guide',
+  'help.supervisors': 'For supervisors',
+  'help.troubles': 'When something goes wrong',
+  'help.missing': 'The guide is not on this device yet. It needs a network once; after that it can be read without one.',
   skip: 'Skip to the content',
 
   nav: 'Main',

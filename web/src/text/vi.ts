@@ -11,6 +11,10 @@ export const vi = {
   loading: 'Đang mở…',
   starting: 'Đang mở Wardbook…',
   nowhere: 'Không có màn hình này.',
+  help: 'Hướng dẫn',
+  'help.supervisors': 'Dành cho người duyệt',
+  'help.troubles': 'Khi có trục trặc',
+  'help.missing': 'Hướng dẫn chưa có trên máy này. Cần mạng một lần; sau đó đọc được cả khi không có mạng.',
   skip: 'Đến nội dung chính',
 
   nav: 'Mục chính',

@@ -9,6 +9,7 @@ import { icon, mark } from '../parts/icon'
 import { langSwitch } from '../parts/lang'
 import '../parts/rescue'
 import { Part } from '../parts/part'
+import { hrefOf } from '../route'
 import { collator, number, span } from '../text/format'
 import { t, tFailure } from '../text'
 
@@ -205,6 +206,7 @@ export class SignIn extends Part {
         <p>${t('protect.does')}</p>
         <p>${t('protect.does_not')}</p>
       </details>
+      <p><a href=${hrefOf('help')}>${t('help')}</a></p>
     </main>`
   }
 }
