@@ -23,7 +23,7 @@ func main() {
 		version, lang = os.Args[1], os.Args[2]
 	}
 	b := bridge.New(bridge.Config{
-		Version: version, Lang: lang, Label: label(), Open: openStore, Fetch: socket.Fetch, Dial: dial, Emit: emit, Headroom: headroom,
+		Version: version, Lang: lang, Label: label(), Open: openStore, OpenLate: openLate, Fetch: socket.Fetch, Dial: dial, Emit: emit, Headroom: headroom,
 		Now: func() int64 { return time.Now().UnixMilli() }, Rand: rand.Reader, Log: logLine,
 	})
 	// Neither is ever released: the module runs as long as its worker.
@@ -74,6 +74,11 @@ func openStore(ctx context.Context, name string, key []byte) (*bridge.Opened, er
 		return nil, errors.Join(err, s.Close())
 	}
 	return &bridge.Opened{Store: s, Mirror: mirror{m}, Close: s.Close}, nil
+}
+
+// openLate opens a store that is gone with the worker.
+func openLate() *bridge.Opened {
+	return &bridge.Opened{Store: store.NewMemory(), Close: func() error { return nil }}
 }
 
 // mirror is the driver's under the bridge's names.

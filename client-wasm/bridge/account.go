@@ -20,6 +20,7 @@ type account struct {
 	key    string    // of the store, in hexadecimal, to be sealed
 	mirror *mirrored // nil if the store needs none
 	lost   bool      // the device had a store before this one, which is gone
+	late   *late     // set if it writes in memory, to be sealed: its lease has ended
 
 	life   context.Context // ends when the account is closed
 	cancel context.CancelFunc

@@ -22,6 +22,8 @@ type Config struct {
 	Label string
 	// Open opens the encrypted store of that name, creating it if there is none.
 	Open func(ctx context.Context, store string, key []byte) (*Opened, error)
+	// OpenLate opens an empty store in memory, for what is written after the lease.
+	OpenLate func() *Opened
 	// Fetch makes one request of the page's own origin; an error means that no
 	// whole reply came.
 	Fetch func(ctx context.Context, method, path, token, contentType string, body []byte) (status int, reply []byte, err error)

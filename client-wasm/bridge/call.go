@@ -17,6 +17,7 @@ type call func(ctx context.Context, b *Bridge, args []byte) (any, error)
 var calls = map[string]call{
 	"login":   of((*Bridge).login),
 	"unlock":  of((*Bridge).unlock),
+	"late":    of((*Bridge).writeLate),
 	"session": of(func(b *Bridge, _ context.Context, _ none) (*Session, error) { return b.session(), nil }),
 	"logout":  of((*Bridge).logout),
 	"list":    on((*account).list),
@@ -92,7 +93,8 @@ var calls = map[string]call{
 		a.wake()
 		return nil, err
 	}),
-	"rescue": on(func(a *account, ctx context.Context, _ none) (Rescue, error) { return a.rescue(ctx) }),
+	"rescue":   on(func(a *account, ctx context.Context, _ none) (Rescue, error) { return a.rescue(ctx) }),
+	"lateSave": on((*account).lateSave),
 }
 
 // of makes a call of a method of the bridge.

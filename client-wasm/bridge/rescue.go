@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 
+	"wardbook/client-wasm/replica"
 	"wardbook/sync/rescue"
 )
 
@@ -28,7 +29,7 @@ func (a *account) rescue(ctx context.Context) (Rescue, error) {
 	if err != nil {
 		return Rescue{}, err
 	}
-	file, err := rescue.Seal(a.b.cfg.Rand, k.RescueKey, k.DeviceKey, &rescue.File{Device: k.Device, Made: a.b.cfg.Now(), Replica: replica, Changesets: changesets})
+	file, err := rescue.Seal(a.b.cfg.Rand, k.RescueKey, k.DeviceKey, &rescue.File{Late: a.late != nil, Device: k.Device, Made: a.b.cfg.Now(), Replica: replica, Changesets: changesets})
 	return Rescue{File: file, Count: len(changesets)}, err
 }
 
@@ -38,6 +39,17 @@ type lease struct {
 	Device  string `json:"device"`
 	Sealed  []byte `json:"sealed"`  // the store's key, sealed to the organisation's
 	Seconds int64  `json:"seconds"` // how long the store may be read without another contact
+	Late    *late  `json:"late,omitempty"`
+}
+
+// late is what new records can be written with when the lease has ended. It
+// lies beside the store, in clear: it opens nothing, and holds no record.
+type late struct {
+	Account   replica.Account `json:"account"`
+	Device    string          `json:"device"`
+	Org       []byte          `json:"org"` // what is written is sealed to it
+	Key       []byte          `json:"key"` // proves on which device it was written
+	Registers [][]byte        `json:"registers"`
 }
 
 // renewLease tells the worker that the server has just granted the account.
@@ -54,7 +66,14 @@ func (a *account) renewLease() {
 		a.b.cfg.Log("seal the store's key: " + err.Error())
 		return
 	}
-	a.b.emit("lease", lease{Device: k.Device, Sealed: key, Seconds: k.Lease})
+	granted := lease{Device: k.Device, Sealed: key, Seconds: k.Lease}
+	if a.replicates() {
+		granted.Late = &late{Account: a.r.Account(), Device: k.Device, Org: k.RescueKey, Key: rescue.LateKey(k.DeviceKey)}
+		for _, d := range a.r.Definitions() {
+			granted.Late.Registers = append(granted.Late.Registers, d.Marshal())
+		}
+	}
+	a.b.emit("lease", granted)
 }
 
 // ending is what the worker hears when the server has closed the device or

@@ -23,6 +23,7 @@ type Session struct {
 	Device    string          `json:"device"`          // the server's id of this device, for the page to remember outside the store
 	Lost      bool            `json:"lost,omitempty"`  // this device had a store, which is gone
 	Fresh     bool            `json:"fresh,omitempty"` // the store held nothing when it was opened
+	Late      bool            `json:"late,omitempty"`  // the lease has ended: new records can be written, and nothing read
 }
 
 type loginRequest struct {
@@ -303,7 +304,7 @@ func (b *Bridge) session() *Session {
 func (a *account) told() *Session {
 	k := a.session()
 	s := &Session{Account: a.r.Account(), Borrowed: k.Borrowed, Registers: []Definition{}, Leader: true, Version: a.b.cfg.Version,
-		Device: k.Device, Lost: a.lost, Fresh: a.fresh}
+		Device: k.Device, Lost: a.lost, Fresh: a.fresh, Late: a.late != nil}
 	for _, d := range a.r.Definitions() {
 		s.Registers = append(s.Registers, definitionOf(d))
 	}

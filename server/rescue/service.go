@@ -51,6 +51,8 @@ var (
 		En: "Earlier work of this device has not reached the server. Hand in its older file first, then this one again."}
 	ErrForked = &rpc.Error{Kind: rpc.Conflict, Code: "rescue_forked", Field: "file", Vi: "Máy chủ đã nhận việc khác từ một bản sao của thiết bị này. Hãy mở ứng dụng trên chính thiết bị để gửi.",
 		En: "The server has other work from a copy of this device. Open the app on the device itself to send this."}
+	ErrUnvouched = &rpc.Error{Kind: rpc.Forbidden, Code: "late_unvouched", Field: "file", Vi: "Việc viết trong lúc máy bị khóa chỉ được nhận sau khi cán bộ đăng nhập trên chính máy đó.",
+		En: "What was written while a device was locked is taken only after its officer has signed in on that device."}
 	ErrUnknownDevice = &rpc.Error{Kind: rpc.NotFound, Code: "rescue_device", Field: "file", Vi: "Máy chủ không biết thiết bị đã tạo tệp này.", En: "The server does not know the device that made this file."}
 )
 
@@ -96,6 +98,11 @@ func (s *Service) takeSome(ctx context.Context, bearer auth.Principal, f *sealed
 		}
 		if err != nil {
 			return err
+		}
+		// Whoever holds a locked device can write on it. Of its officer's making it is
+		// when they have signed in there; of a device that is closed all is kept aside.
+		if f.Late && !closed && (bearer.Account != p.Account || bearer.Device != p.Device) {
+			return ErrUnvouched
 		}
 		author := ledger.Author{Account: p.Name, Device: string(p.Device), Unit: p.Unit, Sensitive: p.Sensitive, Revoked: closed}
 		out, err = s.cfg.Ledger.Rescue(sqlite.LedgerOf(tx), author, f.Replica, some)
@@ -145,8 +152,20 @@ func (s *Service) Routes() []rpc.Route {
 		}
 		return s.Take(ctx, auth.Principal{}, file)
 	}
+	vouch := func(ctx context.Context, r takeRequest) (Taken, error) {
+		p, err := auth.FromContext(ctx)
+		if err != nil {
+			return Taken{}, err
+		}
+		file, err := base64.StdEncoding.DecodeString(r.File)
+		if err != nil {
+			return Taken{}, auth.ErrNotRescue.Because(err)
+		}
+		return s.Take(ctx, p, file)
+	}
 	route := rpc.New("POST", "/api/v1/rescue", "Hand in the unsent work of a device, from a rescue file", take, rpc.Options{Limits: rpc.Limits{Body: maxBody}}).Open()
-	route.Timeout = 2 * time.Minute
+	late := rpc.New("POST", "/api/v1/rescue/late", "Hand in what was written on this device while it was locked, as its officer", vouch, rpc.Options{Limits: rpc.Limits{Body: maxBody}})
+	route.Timeout, late.Timeout = 2*time.Minute, 2*time.Minute
 	// Anybody may send the largest body there is: few are read at once, the
 	// others wait outside with nothing in memory.
 	doors, inside := make(chan struct{}, 4), route.Handler
@@ -159,5 +178,5 @@ func (s *Service) Routes() []rpc.Route {
 			rpc.WriteError(r.Context(), w, r.Context().Err())
 		}
 	})
-	return []rpc.Route{route}
+	return []rpc.Route{route, late}
 }

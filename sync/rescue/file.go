@@ -11,7 +11,10 @@ import (
 	"wardbook/conflict"
 )
 
-const fileMagic = "wardbook rescue 1\n"
+const (
+	fileMagic = "wardbook rescue 1\n"
+	lateMagic = "wardbook late 1\n"
+)
 
 // Limits of a rescue file, in bytes.
 const (
@@ -21,6 +24,10 @@ const (
 
 // File is the unsent work of one replica.
 type File struct {
+	// Late says that it was written while the device was locked because its lease
+	// had ended. Whoever holds such a device may write on it: the file proves the
+	// device, and nothing of who wrote.
+	Late       bool
 	Device     string // that it was made on, as the server named it
 	Made       int64  // device clock, Unix milliseconds
 	Replica    conflict.ReplicaID
@@ -35,7 +42,8 @@ type Changeset struct {
 }
 
 // Seal makes a rescue file. deviceKey is the device's own, as the server gave
-// it; with it the server knows that the file is of that device's making.
+// it, or for a late file its LateKey; with it the server knows that the file is
+// of that device's making.
 func Seal(random io.Reader, org []byte, deviceKey []byte, f *File) ([]byte, error) {
 	body := appendText(nil, f.Device)
 	body = binary.AppendVarint(body, f.Made)
@@ -48,7 +56,11 @@ func Seal(random io.Reader, org []byte, deviceKey []byte, f *File) ([]byte, erro
 		body = append(body, c.Bytes...)
 	}
 	var packed bytes.Buffer
-	packed.Write(proof(deviceKey, body))
+	magic := fileMagic
+	if f.Late {
+		magic = lateMagic
+	}
+	packed.Write(proof(magic, deviceKey, body))
 	w, err := flate.NewWriter(&packed, flate.DefaultCompression)
 	if err != nil {
 		return nil, err
@@ -59,7 +71,7 @@ func Seal(random io.Reader, org []byte, deviceKey []byte, f *File) ([]byte, erro
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return seal(random, org, fileMagic, packed.Bytes())
+	return seal(random, org, magic, packed.Bytes())
 }
 
 // Open reads a rescue file. deviceKey returns the key of a device.
@@ -67,7 +79,11 @@ func Open(private []byte, deviceKey func(device string) []byte, sealed []byte) (
 	if len(sealed) > MaxFile {
 		return nil, ErrDamaged
 	}
-	plain, err := open(private, fileMagic, sealed)
+	magic, late := fileMagic, bytes.HasPrefix(sealed, []byte(lateMagic))
+	if late {
+		magic = lateMagic
+	}
+	plain, err := open(private, magic, sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -79,12 +95,16 @@ func Open(private []byte, deviceKey func(device string) []byte, sealed []byte) (
 		return nil, ErrDamaged
 	}
 	r := reader{rest: body}
-	f := &File{Device: r.text()}
+	f := &File{Late: late, Device: r.text()}
 	if r.failed {
 		return nil, ErrDamaged
 	}
 	// Nothing else of it is believed before the device's proof is.
-	if !hmac.Equal(plain[:sha256.Size], proof(deviceKey(f.Device), body)) {
+	key := deviceKey(f.Device)
+	if late {
+		key = LateKey(key)
+	}
+	if !hmac.Equal(plain[:sha256.Size], proof(magic, key, body)) {
 		return nil, ErrForged
 	}
 	f.Made = r.varint()
@@ -100,9 +120,17 @@ func Open(private []byte, deviceKey func(device string) []byte, sealed []byte) (
 	return f, nil
 }
 
-func proof(deviceKey, body []byte) []byte {
+// LateKey is what a device may keep where nothing protects it, to prove that a
+// late file is of its making: it does for nothing else.
+func LateKey(deviceKey []byte) []byte {
 	mac := hmac.New(sha256.New, deviceKey)
-	mac.Write([]byte(fileMagic))
+	mac.Write([]byte("wardbook late key"))
+	return mac.Sum(nil)
+}
+
+func proof(magic string, deviceKey, body []byte) []byte {
+	mac := hmac.New(sha256.New, deviceKey)
+	mac.Write([]byte(magic))
 	mac.Write(body)
 	return mac.Sum(nil)
 }

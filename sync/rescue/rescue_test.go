@@ -166,6 +166,44 @@ func TestOthersCannotOpenOrForge(t *testing.T) {
 	}
 }
 
+// TestLateFile is proved by a key that proves nothing else.
+func TestLateFile(t *testing.T) {
+	org := newOrg(t)
+	want := example()
+	want.Late = true
+	late := LateKey(keyOf("dev"))
+	sealed, err := Seal(rand.Reader, PublicKey(org), late, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Open(org, keyOf, sealed); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	// Who has found the late key cannot pass a file off as the device's own work.
+	for _, c := range []struct {
+		name string
+		key  []byte
+		late bool
+	}{{"Ordinary", late, false}, {"ByDeviceKey", keyOf("dev"), true}, {"OtherDevice", LateKey(keyOf("other")), true}} {
+		f := example()
+		f.Late = c.late
+		if sealed, err = Seal(rand.Reader, PublicKey(org), c.key, f); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(org, keyOf, sealed); !errors.Is(err, ErrForged) {
+			t.Errorf("%s: got %v, want %v", c.name, err, ErrForged)
+		}
+		// What is one kind does not open as the other.
+		other := append([]byte(lateMagic), bytes.TrimPrefix(sealed, []byte(fileMagic))...)
+		if c.late {
+			other = append([]byte(fileMagic), bytes.TrimPrefix(sealed, []byte(lateMagic))...)
+		}
+		if _, err := Open(org, keyOf, other); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s under the other name: got %v, want %v", c.name, err, ErrDamaged)
+		}
+	}
+}
+
 func TestSealedKeyComesBack(t *testing.T) {
 	org := newOrg(t)
 	key := bytes.Repeat([]byte{7}, keyBytes)
@@ -186,17 +224,25 @@ func TestSealedKeyComesBack(t *testing.T) {
 
 // TestGolden holds the form that files on people's sticks have.
 func TestGolden(t *testing.T) {
+	golden(t, "testdata/file.hex", example(), keyOf("dev"))
+	late := example()
+	late.Late = true
+	golden(t, "testdata/late.hex", late, LateKey(keyOf("dev")))
+}
+
+func golden(t *testing.T, path string, want *File, key []byte) {
+	t.Helper()
 	org := bytes.Repeat([]byte{9}, keyBytes)
 	if *update {
-		sealed, err := Seal(bytes.NewReader(bytes.Repeat([]byte{5}, keyBytes)), PublicKey(org), keyOf("dev"), example())
+		sealed, err := Seal(bytes.NewReader(bytes.Repeat([]byte{5}, keyBytes)), PublicKey(org), key, want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile("testdata/file.hex", []byte(hex.EncodeToString(sealed)+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(hex.EncodeToString(sealed)+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	text, err := os.ReadFile("testdata/file.hex")
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +251,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := Open(org, keyOf, sealed)
-	if err != nil || !reflect.DeepEqual(got, example()) {
+	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

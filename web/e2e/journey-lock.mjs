@@ -3,10 +3,9 @@
 // wipes itself, and its officer goes on elsewhere; a full disk keeps the form and says why. At the end none of the names
 // that were typed is found in the browser's profile.
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { signIn, until } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
+import { inClear } from './harness/profile.mjs';
 
 const canaries = ['Khổngquyz', 'Nghiêmvixw', 'Trươngjkof', 'Đoànwyzph', 'Phùngxqeu'];
 
@@ -149,17 +148,7 @@ await journey(async ({ demo, network, browser }) => {
   // Every file that the browsers wrote, in the encodings that browsers write.
   for (const b of [phone, elsewhere, office]) {
     await b.stop();
-    const found = [];
-    let seen = false; // what is known to be there in clear, the unit's name beside the wrapped key
-    for (const path of await files(b.profile)) {
-      const bytes = await readFile(path);
-      seen ||= bytes.includes(Buffer.from('Diên Hồng', 'utf16le'));
-      for (const name of canaries) {
-        for (const part of [name, name.normalize('NFD'), name.slice(-5), name.toLowerCase()]) {
-          for (const encoding of ['utf8', 'utf16le']) if (bytes.includes(Buffer.from(part, encoding))) found.push(`${path.slice(b.profile.length)}: ${part} in ${encoding}`);
-        }
-      }
-    }
+    const { found, seen } = await inClear(b.profile, canaries, 'Diên Hồng'); // what is known to be there in clear, the unit's name beside the wrapped key
     assert.ok(seen, 'the search would not find a name');
     assert.deepEqual(found, [], 'names in clear');
   }
@@ -169,10 +158,4 @@ async function lockByHand(tab) {
   await tab.page.locator('details.who summary').click();
   await tab.page.locator('details.who').getByRole('button', { name: 'Khóa ngay' }).click();
   await tab.page.locator('wb-sign-in').waitFor();
-}
-
-async function files(folder) {
-  const all = [];
-  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) if (entry.isFile()) all.push(join(entry.parentPath, entry.name));
-  return all;
 }

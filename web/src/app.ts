@@ -39,6 +39,7 @@ import './views/hub'
 import './views/inbox'
 import './views/moves'
 import type { Tray } from './views/inbox'
+import './views/late'
 import './views/openers'
 import './views/register'
 import './views/sign-in'
@@ -90,6 +91,10 @@ export class App extends Part {
     }
     const first = !this.session
     this.session = session
+    if (session.late) {
+      if (first) this.until(watchIdle())
+      return
+    }
     if (!session.borrowed) rememberDevice(session.account.name, session.device)
     if (first && session.lost) say(t('store.lost'))
     if (first) this.until(watchIdle())
@@ -263,7 +268,7 @@ export class App extends Part {
     return html`${this.failure
         ? html`<main class="empty" id="main"><p role="alert">${this.failure}</p><button @click=${() => location.reload()}>${t('again')}</button></main>`
         : this.session
-          ? keyed(this.session.account.name, html`<div class="app">${this.frame(this.session)}</div>`)
+          ? keyed(this.session.account.name, this.session.late ? html`<wb-late .session=${this.session}></wb-late>` : html`<div class="app">${this.frame(this.session)}</div>`)
           : this.boot && !this.boot.unlocked
             ? this.at.screen === 'help'
               ? html`<main id="main" tabindex="-1"><p class="help-back"><a class="button plain" href="#/">${icon('back')}${t('signin.title')}</a>${langSwitch()}</p><wb-help .chapter=${this.at.parts[0] ?? ''}></wb-help></main>`

@@ -17,7 +17,7 @@ export interface Account { name: string; display: string; role: 'officer' | 'sup
 
 /** What is known before anybody signs in. */
 export interface Boot {
-  accounts: { name: string; display: string; unitName: string; borrowed: boolean; unsent: number; leasedOut: boolean; damaged: boolean; openers: Opener[] }[] // stores on this device; leasedOut: nothing opens it without the server; damaged: something of it could not be read
+  accounts: { name: string; display: string; unitName: string; borrowed: boolean; unsent: number; leasedOut: boolean; damaged: boolean; openers: Opener[]; mayWriteLate: boolean; late: number }[] // stores on this device; leasedOut: nothing opens it without the server; damaged: something of it could not be read; late: records written since, sealed
   rescues: { count: number; at: number; refused?: Failure }[] // rescue files that wait here to be handed in
   persisted: boolean | null // the browser's answer to our request to keep the store; null: not asked yet
   offlineReady: boolean // encrypted OPFS works in this browser
@@ -39,6 +39,7 @@ export interface Session {
   device: string // the server's id of this device, remembered outside the store
   lost?: boolean // this device had a store, which is gone
   fresh?: boolean // the store held nothing when it was opened
+  late?: boolean // the lease has ended: new records can be written, and nothing read
 }
 
 /** What the server did with a rescue file. */
@@ -170,6 +171,10 @@ export interface Calls {
   login(a: { name: string; password: string; code?: string; borrowed: boolean; device?: string; former?: string; new?: string; anew?: boolean }): Session // anew: in the place of the store here, which is damaged; its sealed second copy is handed in; device: what is remembered of Session.device; new: the password to set at once, after "must_change_password"; former: the password under which the store here was locked, after "former_password"
   /** Opens the store of an account that has signed in here before, by one of its openers; only the PIN needs the network. */
   unlock(a: { name: string; password?: string; pin?: string; passkey?: { opener: string; secret: string } }): Session
+  /** Begins a new record of an account whose lease has ended; what was written before is sealed and cannot be read. */
+  late(a: { name: string }): Session
+  /** Saves a new record after the lease: it is on the disk, sealed, when this is answered. */
+  lateSave(a: { register: string; values: Record<string, string>; submit: boolean; reasons?: Record<string, string> }): SaveReply
   /** What opens the store that is open here, besides the password. Answered by the worker, as the next two. */
   openers(): Opener[]
   /** Adds a passkey, or sets the PIN in the place of the one before, which needs the network. */
@@ -247,7 +252,7 @@ export interface Events {
   failure: Failure
   vanished: Vanished // from the worker
   loading: { have: number; of: number } // from the worker: bytes of the program that have come, on a first visit; of nothing, when the network failed
-  lease: { device: string; sealed: string; seconds: number } // for the worker: the server was heard
+  lease: { device: string; sealed: string; seconds: number; late?: object } // for the worker: the server was heard; late: what its call of that name takes
   ended: { code: string; file: string | null; count: number; sealed: boolean } // for the worker: the server has closed device or account
 }
 

@@ -10,7 +10,8 @@ import (
 // DeviceStates returns up to limit devices whose ids come after the given one,
 // by id: of one account, of one unit's accounts, or of all where both are
 // empty. A device's report is that of the replica that was heard last, of those
-// whose store is not known to be gone.
+// whose store is not known to be gone and that ever reported: what is written
+// after the lease has a replica of its own, which never does.
 func (tx *Tx) DeviceStates(account store.AccountID, unit string, after store.DeviceID, limit int) ([]store.DeviceState, error) {
 	columns := "d." + strings.ReplaceAll(deviceColumns, ", ", ", d.")
 	rows, err := tx.Query(`SELECT `+columns+`, a.name, a.display_name, coalesce(a.unit, ''),
@@ -21,7 +22,7 @@ func (tx *Tx) DeviceStates(account store.AccountID, unit string, after store.Dev
 				(SELECT max(counter) FROM intake WHERE replica = q.no) WHERE q.account = a.name AND q.device = d.id), 0)
 		FROM devices d JOIN accounts a ON a.id = d.account
 		LEFT JOIN replicas r ON r.no = (SELECT no FROM replicas WHERE account = a.name AND device = d.id
-			AND vanished_at = 0 AND retired_at = 0 ORDER BY seen_at DESC, no DESC LIMIT 1)
+			AND vanished_at = 0 AND retired_at = 0 ORDER BY told_at > 0 DESC, seen_at DESC, no DESC LIMIT 1)
 		WHERE (?1 = '' OR d.account = ?1) AND (?2 = '' OR a.unit = ?2) AND d.id > ?3 ORDER BY d.id LIMIT ?4`, account, unit, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list devices: %w", err)

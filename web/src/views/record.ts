@@ -47,6 +47,7 @@ export class RecordForm extends Part {
   @property({ attribute: false }) definition!: Definition
   @property() recordId = '' // empty: a new record
   @property() draftKey = ''
+  @property({ type: Boolean }) late = false // a new record after the lease: saved once, and sealed
 
   @state() private form: Form | null = null
   @state() private edits: Record<string, string> = {} // only what was typed
@@ -255,6 +256,14 @@ export class RecordForm extends Part {
     this.failure = this.failed = ''
     try {
       const { key } = this.form
+      if (this.late) {
+        await bridge.call('lateSave', { register: this.definition.id, values: this.edits, submit: false, reasons: this.reasonsByCode() })
+        this.edits = {}
+        setGuard(null)
+        setDirty(false)
+        this.dispatchEvent(new CustomEvent('sealed'))
+        return true
+      }
       const reply = await bridge.call('save', { key, values: this.edits, submit, reasons: this.reasonsByCode(), ...(await this.unsure()), ...(this.answer && { answer: this.answer }) })
       const wasNew = this.form.isNew
       this.findings = reply.findings
@@ -580,8 +589,8 @@ export class RecordForm extends Part {
       <footer class="record-foot">
         ${shut
           ? html`<button @click=${() => this.change(() => bridge.call('restore', { id: record.id }), t('record.restored'))} ?disabled=${this.busy}>${icon('undo')}${t('record.restore')}</button>`
-          : html`<button class="main" ?disabled=${this.busy || (!this.dirty && !this.form.isNew)} @click=${() => void this.save(false)}>${t('save')}</button>
-              <button ?disabled=${this.busy} @click=${() => void this.save(true)}>${t('record.submit')}</button>
+          : html`<button class="main" ?disabled=${this.busy || (!this.dirty && !this.form.isNew)} @click=${() => void this.save(false)}>${t(this.late ? 'late.save' : 'save')}</button>
+              ${this.late ? nothing : html`<button ?disabled=${this.busy} @click=${() => void this.save(true)}>${t('record.submit')}</button>`}
               ${this.dirty ? html`<button class="plain" ?disabled=${this.busy} @click=${() => void this.giveUp()}>${t('leave.discard')}</button>` : nothing}
               <details class="menu keys"><summary class="button plain">${t('desk.keys')}</summary><dl class="menu-list pairs">
                 <dt><kbd>Enter</kbd> <kbd>↓</kbd></dt><dd>${t('keys.next')}</dd><dt><kbd>Shift+Enter</kbd> <kbd>↑</kbd></dt><dd>${t('keys.before')}</dd>

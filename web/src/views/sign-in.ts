@@ -103,11 +103,20 @@ export class SignIn extends Part {
       if (this.known && ['corrupted', 'sign_in', 'signed_out', 'token_reused', 'leased_out', 'vanished'].includes(failure.code)) {
         this.by = 'password'
         this.online = true
+        this.boot = await bridge.call('boot').catch(() => this.boot) // what the end of a lease leaves to do
       }
       await this.updateComplete
       this.querySelector<HTMLElement>('[role=alert]')?.focus()
     } finally {
       this.busy = false
+    }
+  }
+
+  private async writeLate(name: string): Promise<void> {
+    try {
+      await bridge.call('late', { name })
+    } catch (cause) {
+      this.failure = tFailure(failureOf(cause))
     }
   }
 
@@ -119,7 +128,7 @@ export class SignIn extends Part {
           (account) => html`<li>
             <button @click=${() => this.choose(account.name)}>
               ${icon('person')}<span><strong>${account.display}</strong><span class="sub">${account.name}${account.unitName ? ` · ${account.unitName}` : ''}</span></span>
-              <span class="account-state">${account.unsent ? t('signin.unsent', { n: number(account.unsent) }) : nothing}${account.leasedOut ? html`<span class="sub">${t('signin.leased_out')}</span>` : nothing}${account.borrowed ? html`<span class="sub">${t('signin.borrowed.short')}</span>` : nothing}</span>
+              <span class="account-state">${account.unsent + account.late ? t('signin.unsent', { n: number(account.unsent + account.late) }) : nothing}${account.leasedOut ? html`<span class="sub">${t('signin.leased_out')}</span>` : nothing}${account.borrowed ? html`<span class="sub">${t('signin.borrowed.short')}</span>` : nothing}</span>
               ${icon('next')}
             </button>
           </li>`,
@@ -160,6 +169,9 @@ export class SignIn extends Part {
         ${others.map((kind) => html`<button type="button" class="plain" @click=${() => this.turn(kind)}>${t(`signin.by.${kind}`)}</button>`)}
         ${known && !this.online ? html`<button type="button" class="plain" @click=${() => this.turn('password', true)}>${t('signin.online')}</button>` : nothing}
       </div>
+      ${known?.mayWriteLate
+        ? html`<div class="late-door"><p class="sub">${t('late.door')}</p><button type="button" @click=${() => void this.writeLate(known.name)}>${icon('add')}${t('late.begin')}</button></div>`
+        : nothing}
     </form>`
   }
 

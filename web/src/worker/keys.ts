@@ -1,5 +1,6 @@
 import type { Boot, Opener } from '../bridge'
 import type { KeptOpener } from './openers'
+import { lateWaiting } from './rescues'
 import { refuse, type Sealed } from './rpc'
 import { fromHex, hex, own, random, stretch, unwrapUnder, type Wrapped, wrapUnder } from './wrapping'
 
@@ -25,6 +26,7 @@ export interface Kept {
   wrapped: ArrayBuffer | null // null: thrown away, because the lease has ended or the server closed the account
   again?: Wrapped // what the password gives, under the store's own key, to wrap that once more when the lease begins anew
   openers?: KeptOpener[] // besides the password
+  late?: object // what new records are written with when the lease has ended: the public key they are sealed to, the definitions; no secret that opens anything
   sealed?: string // the key sealed to the organisation, in base64
   device?: string // id that the server gave this device
   lease?: number // ms without contact for which the password alone opens
@@ -47,9 +49,10 @@ const shown = ({ id, kind, label, made, used, salt, credential }: KeptOpener): O
 /** The accounts that a person can choose from on this device. */
 export async function keptAccounts(): Promise<Boot['accounts']> {
   const all = await read<Kept[]>((accounts) => accounts.getAll())
+  const late = await lateWaiting()
   return all
     .filter((a) => !a.pending)
-    .map((a) => ({ name: a.name, display: a.display, unitName: a.unitName, borrowed: a.borrowed, unsent: a.unsent, leasedOut: !a.wrapped, damaged: a.damaged ?? false, openers: (a.openers ?? []).filter((o) => o.wrapped).map(shown) }))
+    .map((a) => ({ mayWriteLate: !a.wrapped && a.late !== undefined, late: late.filter((account) => account === a.name).length, name: a.name, display: a.display, unitName: a.unitName, borrowed: a.borrowed, unsent: a.unsent, leasedOut: !a.wrapped, damaged: a.damaged ?? false, openers: (a.openers ?? []).filter((o) => o.wrapped).map(shown) }))
 }
 
 /** Has the server open the sealed key of a store: for the right password, on this device, unless it withholds it. */
@@ -157,9 +160,9 @@ export async function lastNoted(name: string): Promise<{ unsent: number; at: num
  * Keeps what a contact with the server brought: the sealed key, and a lease that
  * begins anew, with the ways to the key that its end had thrown away.
  */
-export async function renewLease({ name, key }: Opened, granted: { device: string; sealed: string; seconds: number }): Promise<void> {
+export async function renewLease({ name, key }: Opened, granted: { device: string; sealed: string; seconds: number; late?: object }): Promise<void> {
   await heard(name)
-  const known = await change(name, (known) => ({ ...known, device: granted.device, sealed: granted.sealed, lease: granted.seconds * 1000 }))
+  const known = await change(name, (known) => ({ ...known, device: granted.device, sealed: granted.sealed, lease: granted.seconds * 1000, ...(granted.late && { late: granted.late }) }))
   if (!known || (known.wrapped && (known.openers ?? []).every((o) => o.wrapped))) return
   const rewrap = async (again: Wrapped | undefined): Promise<Wrapped | null> => {
     const bits = again && (await unwrapUnder(fromHex(key), again))

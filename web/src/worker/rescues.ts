@@ -12,6 +12,7 @@ interface Waiting {
   file: Uint8Array
   count: number // changesets in it, 0 if unknown
   at: number // device clock when it was put here
+  late?: string // account in whose name it was written after the lease: only that account, signed in on this device, can hand it in
   refused?: Failure // why the server will not have it; it is kept all the same
 }
 
@@ -21,6 +22,27 @@ const idOf = (account: string) => `of ${account}`
 export async function keepRescue(file: Uint8Array, count: number, account?: string): Promise<void> {
   const id = account === undefined ? crypto.randomUUID() : idOf(account)
   await write((files) => files.put({ id, file, count, at: Date.now() } satisfies Waiting))
+}
+
+/** Keeps what was written after the lease of an account, until that account has signed in. */
+export async function keepLate(file: Uint8Array, count: number, account: string): Promise<void> {
+  await write((files) => files.put({ id: crypto.randomUUID(), file, count, at: Date.now(), late: account } satisfies Waiting))
+}
+
+/** The accounts of what was written after their leases, one for each record. */
+export async function lateWaiting(): Promise<string[]> {
+  return (await all()).flatMap(({ late }) => late ?? [])
+}
+
+/** Hands in what was written after the lease of an account that is signed in now. */
+export async function handInLate(account: string, hand: (file: string) => Promise<Failure | null>): Promise<void> {
+  for (const waiting of await all()) {
+    if (waiting.late !== account || waiting.refused) continue
+    const refused = await hand(base64(waiting.file))
+    if (!refused) await write((files) => files.delete(waiting.id))
+    else if (refused.code.startsWith('rescue_') && refused.code !== 'rescue_gap') await write((files) => files.put({ ...waiting, refused }))
+    else return // no network, or the server is busy: later
+  }
 }
 
 /** Forgets an account's second copy: nothing of it is unsent any more. */
@@ -40,17 +62,20 @@ export async function copyOf(account: string): Promise<{ file: Uint8Array; count
 
 /**
  * Hands in what waits, but not the second copy of an account that is open:
- * that sends by itself. Tells `taken` of each account whose copy was taken.
+ * that sends by itself. What was written after a lease is handed in by its
+ * account, or, when the server has closed that, by anybody: it is kept aside
+ * then. Tells `taken` of each account whose copy was taken.
  */
-export async function handInWaiting(openAccount: string | undefined, taken: (account: string) => Promise<void>): Promise<void> {
+export async function handInWaiting(openAccount: string | undefined, closed: (account: string) => Promise<boolean>, taken: (account: string) => Promise<void>): Promise<void> {
   for (const waiting of await all()) {
     if (waiting.refused || (openAccount !== undefined && waiting.id === idOf(openAccount))) continue
+    if (waiting.late !== undefined && !(await closed(waiting.late))) continue
     const answer = await handIn(waiting.file)
     if (answer === null) return // no network: later
     if ('ok' in answer) {
       if (waiting.id.startsWith('of ')) await taken(waiting.id.slice(3))
       await write((files) => files.delete(waiting.id))
-    } else if (answer.error.code !== 'rescue_gap') {
+    } else if (answer.error.code !== 'rescue_gap' && answer.error.code !== 'late_unvouched') {
       await write((files) => files.put({ ...waiting, refused: answer.error }))
     }
   }

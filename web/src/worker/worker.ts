@@ -1,6 +1,6 @@
-import type { Boot, Events, Opener, Session, Status, Vanished } from '../bridge'
+import type { Boot, Events, Failure, Opener, SaveReply, Session, Status, Vanished } from '../bridge'
 import { runGo } from './go'
-import { base64, copyOf, dropRescue, fromBase64, handIn, handInWaiting, keepRescue, waitingRescues } from './rescues'
+import { base64, copyOf, dropRescue, fromBase64, handIn, handInLate, handInWaiting, keepLate, keepRescue, waitingRescues } from './rescues'
 import * as keys from './keys'
 import * as openers from './openers'
 import { elect, someoneLeads, writerLock } from './leader'
@@ -67,10 +67,15 @@ async function handInWhatWaits(): Promise<void> {
   await began
   await navigator.locks
     .request('wardbook-rescues', { ifAvailable: true }, async (mine) => {
-      if (mine) await handInWaiting(member?.opened.name, (account) => keys.noteUnsent(account, 0))
+      if (!mine) return
+      await handInWaiting(member?.opened.name, forgotten, (account) => keys.noteUnsent(account, 0))
+      if (member) await handInLate(member.opened.name, (file) => member!.vouch(file))
     })
     .catch(() => {}) // the files are where they were
 }
+
+/** Whether an account has no store here any more: the server has closed the device. */
+const forgotten = async (account: string) => (await keys.storeOf(account)) === undefined
 
 async function answer(ask: Ask): Promise<Answer> {
   await began
@@ -82,7 +87,7 @@ async function answer(ask: Ask): Promise<Answer> {
       case 'unlock':
         return { ok: await signIn(ask) }
       case 'session':
-        return { ok: member ? await member.session() : null }
+        return { ok: member ? await member.session() : null } // nothing that was written late is come back to
       case 'password':
         return { ok: await changePassword(ask.args as { old: string; new: string }) }
       case 'openers':
@@ -91,7 +96,10 @@ async function answer(ask: Ask): Promise<Answer> {
         return { ok: await changeOpeners(ask) }
       case 'handIn':
         return await takeIn((ask.args as { file: string }).file)
+      case 'late':
+        return { ok: await beginLate((ask.args as { name: string }).name) }
       default:
+        if (late !== null) return await answerLate(ask)
         if (!member) throw refuse('signed_out', 'Bạn chưa đăng nhập.', 'You are not signed in.')
         return await member.ask(ask)
     }
@@ -145,7 +153,7 @@ const refusedAtTheDoor = ['bad_credentials', 'account_disabled', 'enrolment_requ
 
 async function signIn(ask: Ask): Promise<Session> {
   const { name, password = '', pin, passkey, former, new: next, anew } = ask.args as { name: string; password?: string; pin?: string; passkey?: { opener: string; secret: string }; former?: string; new?: string; anew?: boolean }
-  if (member) throw refuse('signed_in', 'Một tài khoản khác đang mở trên trình duyệt này.', 'Another account is open in this browser.')
+  if (member || late !== null) throw refuse('signed_in', 'Một tài khoản khác đang mở trên trình duyệt này.', 'Another account is open in this browser.')
   const why = await obstacle()
   if (why) throw refuse(why.code, why.vi, why.en)
   const online = ask.name === 'login'
@@ -217,6 +225,45 @@ async function wipe(name: string): Promise<void> {
   const store = await keys.storeOf(name)
   if (store) await removeStore({ name, store })
   void handInWhatWaits()
+}
+
+/** The account that writes after its lease in this tab. Its records never leave the module but sealed. */
+let late: string | null = null
+
+/** Calls that a form of a new record makes. */
+const ofNewRecords = ['open', 'draft', 'drafts', 'discard', 'check', 'units', 'suggestUnits', 'lang', 'status', 'device', 'people']
+
+/** Begins a new record, in a store in memory that holds nothing else. */
+async function beginLate(name: string): Promise<Session> {
+  if (member) throw refuse('signed_in', 'Một tài khoản khác đang mở trên trình duyệt này.', 'Another account is open in this browser.')
+  const known = await keys.been(name)
+  if (known.wrapped || !known.late) throw refuse('not_late', 'Tài khoản này mở được như thường.', 'This account can be opened as usual.')
+  const session = okOf<Session>(await callModule('late', known.late))
+  if (late === null) tell({ event: 'session', data: session })
+  late = name
+  return session
+}
+
+async function answerLate(ask: Ask): Promise<Answer> {
+  if (ask.name === 'lateSave') {
+    const answer = await callModule('lateSave', ask.args)
+    if ('error' in answer) return answer
+    const { reply, sealed } = answer.ok as { reply: SaveReply; sealed: { file: string; count: number } }
+    await keepLate(fromBase64(sealed.file), sealed.count, late!) // durable before it is called saved
+    return { ok: reply }
+  }
+  if (ask.name === 'logout') {
+    late = null
+    const answer = await callModule('logout', { lock: true })
+    tell({ event: 'session', data: null })
+    return answer
+  }
+  if (!ofNewRecords.includes(ask.name)) throw refuse('late', 'Máy đang khóa: chỉ viết được hồ sơ mới.', 'The device is locked: only new records can be written.')
+  return callModule(ask.name, ask.args)
+}
+
+async function callModule(name: string, args: unknown): Promise<Answer> {
+  return JSON.parse(await (await running()).call(name, JSON.stringify(args ?? null))) as Answer
 }
 
 /** Why an account that has been here cannot be unlocked: its store is gone. */
@@ -397,6 +444,7 @@ class Member {
     switch (event) {
       case 'lease':
         void keys.renewLease(this.opened, data as Events['lease'])
+        void handInWhatWaits()
         return
       case 'ended':
         this.ending = this.end(data as Events['ended'])
@@ -427,7 +475,13 @@ class Member {
     if (code === 'device_revoked' && sealed) await removeStore(this.opened)
     else await keys.endLease(this.opened.name)
     await keys.forgetReload()
-    await handInWaiting(undefined, (account) => keys.noteUnsent(account, 0)).catch(() => {}) // it waits here
+    await handInWaiting(undefined, async (account) => account === this.opened.name, (account) => keys.noteUnsent(account, 0)).catch(() => {}) // it waits here
+  }
+
+  /** Hands in what was written after the lease, as this account; returns why it was refused. */
+  async vouch(file: string): Promise<Failure | null> {
+    const answer = await this.ask({ id: ownID(), name: 'api', args: { method: 'POST', path: '/api/v1/rescue/late', body: { file } } })
+    return 'error' in answer ? answer.error : null
   }
 
   /** Keeps a second copy of what is unsent, sealed, in another place of this browser. */
@@ -569,7 +623,7 @@ function shareKeys(): void {
       if (data.for === tab) received?.(data.opened)
     } else {
       // Not before this tab has done with looking by itself: it would join twice.
-      void began?.then(() => (member ? undefined : join(data.joined, null))).catch(leave)
+      void began?.then(() => (member || late !== null ? undefined : join(data.joined, null))).catch(leave)
     }
   }
 }
