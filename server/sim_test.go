@@ -22,12 +22,18 @@ func TestSim(t *testing.T) {
 	if err := os.WriteFile(bug, []byte("seed 1 mix plain devices 3 bug ack-too-far\nnew 0 15\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	town := filepath.Join(t.TempDir(), "city.txt")
+	if err := os.WriteFile(town, []byte("# nothing happens\nseed 1 mix city devices 4\nnew 0 15\nsync 0 20\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name      string
 		args      []string
 		code      int
 		out, errs string
 	}{
+		{"city", []string{"-seeds", "3", "-from", "1", "-mix", "city"}, 0, "3 schedules in ", ""},
+		{"play city", []string{"-play", town}, 0, "sync 0 20\n", ""},
 		{"plain", []string{"-seeds", "50", "-from", "1", "-mix", "plain"}, 0, "seeds 1 to 50, mix plain", ""},
 		{"all", []string{"-seeds", "8", "-from", "1"}, 0, "8 schedules in ", ""},
 		{"fresh", []string{"-seeds", "2"}, 0, "commit ", ""},

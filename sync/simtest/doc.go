@@ -30,6 +30,9 @@
 // server that comes back from a backup, again and again, and is given back what it
 // lost. Everything has it all.
 //
+// A sixth, city, is played by package city: the whole server, with the desk, the
+// hub, the accounts and the lists of units, over the production store.
+//
 // One schedule in 8 has its messages carried through the codec. One in 32 is
 // played again on devices whose clocks are right, and must end the same.
 //

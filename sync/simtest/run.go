@@ -198,8 +198,7 @@ func (w *world) run(steps []Step) {
 	}
 }
 
-// Minimise takes out of a failing case whatever it fails without: ever smaller
-// parts of its steps, then single ones until none can go.
+// Minimise takes out of a failing case whatever it fails without.
 func Minimise(f Failure) Failure {
 	steps := f.Case.Steps
 	fails := func(steps []Step) bool {
@@ -212,6 +211,15 @@ func Minimise(f Failure) Failure {
 		f.Detail = v.Detail
 		return true
 	}
+	steps = Shorten(steps, fails)
+	f.Case.Steps = steps
+	fails(steps)
+	return f
+}
+
+// Shorten takes out of a failing schedule whatever it fails without: ever smaller
+// parts of its steps, then single ones until none can go.
+func Shorten[Step any](steps []Step, fails func([]Step) bool) []Step {
 	for size := max(1, len(steps)/2); ; {
 		shorter := false
 		for from := 0; from < len(steps); {
@@ -229,7 +237,5 @@ func Minimise(f Failure) Failure {
 			size = max(1, size/2)
 		}
 	}
-	f.Case.Steps = steps
-	fails(steps)
-	return f
+	return steps
 }

@@ -80,7 +80,7 @@ func TestAlwaysAgrees(t *testing.T) {
 		pull := func(stopAt int) error {
 			at := 0
 			cfg := Config{URL: w.URL, Dir: filepath.Join(dir, "hub"), Account: w.Hub.Name, Password: w.Hub.Password, PageLines: 1 + pulls%4, Patience: time.Minute,
-				sleep: func(ctx context.Context, _ time.Duration) error { return sleep(ctx, 100*time.Microsecond) },
+				Sleep: func(ctx context.Context, _ time.Duration) error { return sleep(ctx, 100*time.Microsecond) },
 				step: func(string) error {
 					if at++; at == stopAt {
 						return errStopped

@@ -32,9 +32,13 @@ type Config struct {
 	// Progress is told what happens, line by line; nil: nobody.
 	Progress io.Writer
 
-	// Tests stop the program at a step, or do not want to wait.
-	step  func(name string) error
-	sleep func(context.Context, time.Duration) error
+	// Transport carries the requests; nil: HTTP over connections of its own.
+	Transport http.RoundTripper
+	// Sleep waits before something is asked again; an error ends the pull. Nil
+	// waits by the clock.
+	Sleep func(context.Context, time.Duration) error
+
+	step func(name string) error // tests stop the program at one
 }
 
 // Report says how what is held compares with the server.
@@ -71,8 +75,8 @@ func Pull(ctx context.Context, cfg Config) (Report, error) {
 	if cfg.step == nil {
 		cfg.step = func(string) error { return nil }
 	}
-	if cfg.sleep == nil {
-		cfg.sleep = sleep
+	if cfg.Sleep == nil {
+		cfg.Sleep = sleep
 	}
 	base, err := parseBase(cfg.URL)
 	if err != nil {
@@ -91,11 +95,15 @@ func Pull(ctx context.Context, cfg Config) (Report, error) {
 		return Report{}, err
 	}
 	s.password, s.code = cfg.Password, cfg.Code
-	// A transport of its own, so that nothing of it outlives the call.
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	defer transport.CloseIdleConnections()
-	p := &puller{cfg, &client{base: base, patience: cfg.Patience, sleep: cfg.sleep, signIn: s, moved: time.Now(), progress: cfg.say,
-		http: &http.Client{Transport: transport,
+	carrier := cfg.Transport
+	if carrier == nil {
+		// One of its own, so that nothing of it outlives the call.
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		defer transport.CloseIdleConnections()
+		carrier = transport
+	}
+	p := &puller{cfg, &client{base: base, patience: cfg.Patience, sleep: cfg.Sleep, signIn: s, moved: time.Now(), progress: cfg.say,
+		http: &http.Client{Transport: carrier,
 			// Credentials go where they were meant to go.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}}
 	if u, _ := url.Parse(base); u.Scheme == "http" && !isLoopback(u.Hostname()) {

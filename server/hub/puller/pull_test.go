@@ -60,7 +60,7 @@ type consumer struct {
 func newConsumer(t testing.TB, w *hubtest.World) *consumer {
 	c := &consumer{t: t}
 	c.cfg = Config{URL: w.URL, Dir: filepath.Join(t.TempDir(), "hub"), Account: w.Hub.Name, Password: w.Hub.Password, PageLines: 3,
-		Patience: time.Minute, Progress: &c.told, sleep: func(ctx context.Context, d time.Duration) error {
+		Patience: time.Minute, Progress: &c.told, Sleep: func(ctx context.Context, d time.Duration) error {
 			c.slept = append(c.slept, d)
 			return sleep(ctx, min(d, time.Millisecond))
 		}}
@@ -699,7 +699,7 @@ func TestConfigErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newConsumer(t, w)
 			c.change(&d.cfg)
-			d.cfg.sleep = sleep
+			d.cfg.Sleep = sleep
 			if _, err := d.pull(); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}

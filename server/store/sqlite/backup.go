@@ -202,6 +202,16 @@ func (l *Ledger) BeginEpoch() error {
 	return nil
 }
 
+// NameEpoch gives a life of the database that has just begun other names than those
+// that were drawn for it, so that a simulation is the same every time.
+func (l *Ledger) NameEpoch(token protocol.Token, server conflict.ReplicaID) error {
+	_, err := l.tx.Exec(`UPDATE epochs SET token = ?, server = ? WHERE seq = (SELECT max(seq) FROM epochs) AND counter = 0`, token[:], server[:])
+	if err != nil {
+		return fmt.Errorf("name epoch: %w", err)
+	}
+	return nil
+}
+
 // Reach is how far a database holds what it was given: per unit the position of
 // its feed, per replica the counter up to which everything is stored.
 type Reach struct {

@@ -5,5 +5,5 @@
 // ledger over tables in memory; only sockets and disks are left out.
 //
 // It is no second simulator: nothing is drawn, nothing goes wrong but what a
-// scene says.
+// scene says. Package city draws such scenes, over the whole server.
 package town

@@ -1,0 +1,256 @@
+package city
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+)
+
+// Op is what a step does. A chooses who, B among what is possible at that moment, so
+// that a step makes sense wherever it stands and a schedule can be cut down.
+type Op uint8
+
+// The ops.
+const (
+	// At a device.
+	opNew    Op = iota // a new record
+	opEdit             // change and save
+	opOpen             // open a form and leave it open
+	opSave             // save an open form, however old
+	opDelete           //
+	opRevive           // take a deletion back
+	opSettle           // choose between siblings
+	opSubmit           // hand a record in
+	opSend             // send a record to another unit
+	opHouse            // send a household to another unit
+	opPurge            // delete whatever is on the device
+	// Between device and server.
+	opSync    // connect, exchange everything, disconnect
+	opConnect // connect
+	opLeave   // disconnect
+	opFlow    // deliver up to B messages
+	opCut     // the connection is gone with what is on the way
+	// At the desk.
+	opLook     // look at the queue, and at a record
+	opApprove  // approve all that was on the screen
+	opSome     // approve one field of it
+	opBatch    // approve what was on the screen of the queue
+	opReturn   // ask the author
+	opRefuse   // refuse all that was on the screen
+	opRefuse1  // refuse one field of it
+	opChoose   // settle a field of it
+	opWithdraw // take its approval back
+	opAside    // look at the quarantine, release or reject
+	opArrived  // accept or give back what came from another unit
+	opAssign   // send the record on the screen to another unit
+	// In the office.
+	opPost   // an account goes to another unit
+	opClose  // an account is closed, or opened again
+	opRevoke // a device may not speak any more
+	opUnits  // a new list of units
+	opRetire // replicas of which nothing was heard for long are retired
+	opTime   // time passes
+	// At the hub.
+	opPull   // pull what was approved
+	opStale  // acknowledge an old cursor again
+	opForget // the consumer loses its folder
+	// What breaks.
+	opPower   // a device loses its power
+	opWipe    // a device loses its store
+	opCopy    // keep a copy of a store
+	opOld     // the copy comes back in the store's place
+	opCrash   // the server's process ends
+	opDie     // the server's process ends in the midst of what it does next
+	opBackup  // of the server's database
+	opRestore // of the last backup, as a new epoch
+	ops
+)
+
+var opNames = [ops]string{"new", "edit", "open", "save", "delete", "revive", "settle", "submit", "send", "household", "purge",
+	"sync", "connect", "leave", "flow", "cut",
+	"look", "approve", "approve-some", "batch", "return", "refuse", "refuse-some", "choose", "withdraw", "quarantine", "arrivals", "assign",
+	"post", "close", "revoke", "units", "retire", "time", "pull", "stale-ack", "forget",
+	"power", "wipe", "copy", "old-store", "crash", "die", "backup", "restore"}
+
+// String returns the op's name in transcripts.
+func (o Op) String() string { return opNames[o] }
+
+// weights says how often each op stands in a schedule.
+var weights = [ops]int{opNew: 10, opEdit: 14, opOpen: 4, opSave: 4, opDelete: 3, opRevive: 2, opSettle: 3, opSubmit: 3, opSend: 3, opHouse: 2, opPurge: 1,
+	opSync: 26, opConnect: 5, opLeave: 2, opFlow: 8, opCut: 3,
+	opLook: 16, opApprove: 14, opSome: 5, opBatch: 5, opReturn: 2, opRefuse: 4, opRefuse1: 3, opChoose: 3, opWithdraw: 3, opAside: 4, opArrived: 3, opAssign: 3,
+	opPost: 2, opClose: 1, opRevoke: 1, opUnits: 3, opRetire: 1, opTime: 3, opPull: 6, opStale: 2, opForget: 1,
+	opPower: 2, opWipe: 1, opCopy: 1, opOld: 1, opCrash: 2, opDie: 4, opBackup: 2, opRestore: 1}
+
+// Step is one step of a schedule.
+type Step struct {
+	Op Op
+	A  uint32
+	B  uint32
+}
+
+// String returns the step as a transcript has it.
+func (s Step) String() string { return fmt.Sprintf("%s %d %d", s.Op, s.A, s.B) }
+
+// Devices and Steps are the size of a schedule unless the caller says otherwise.
+const (
+	Devices = 4
+	Steps   = 60
+)
+
+// Schedule makes the steps of a seed. It begins with records that are on their way
+// to being approved, or little would ever be.
+func Schedule(seed uint64, devices, steps int) []Step {
+	rnd := rand.New(rand.NewPCG(seed, 0xc17))
+	total := 0
+	for _, n := range weights {
+		total += n
+	}
+	actor := func() uint32 { return uint32(rnd.IntN(60 * devices)) }
+	busy := [2]uint32{actor(), actor()}
+	list := make([]Step, 0, steps)
+	for i := range steps {
+		op := [...]Op{opNew, opNew, opSync, opLook, opApprove}
+		n := rnd.IntN(total)
+		o := Op(0)
+		for n >= weights[o] {
+			n -= weights[o]
+			o++
+		}
+		a := actor()
+		if n := rnd.IntN(4); n < 2 {
+			a = busy[n]
+		}
+		if i < len(op) {
+			o, a = op[i], busy[0]
+		}
+		list = append(list, Step{o, a, uint32(rnd.IntN(1 << 16))})
+	}
+	return list
+}
+
+// Case is a schedule with what it is to be run under: what a transcript holds.
+type Case struct {
+	About   string // the sentence that a transcript opens with
+	Seed    uint64
+	Devices int
+	Bug     Bug
+	Steps   []Step
+
+	only string // if not empty, the one oracle that is listened to
+}
+
+// Transcript returns the text form of c, which ParseCase reads.
+func (c Case) Transcript() string {
+	var b strings.Builder
+	for line := range strings.Lines(strings.TrimSpace(c.About)) {
+		fmt.Fprintf(&b, "# %s\n", strings.TrimSpace(line))
+	}
+	fmt.Fprintf(&b, "seed %d mix city devices %d", c.Seed, c.Devices)
+	if c.Bug != NoBug {
+		fmt.Fprintf(&b, " bug %s", c.Bug)
+	}
+	b.WriteByte('\n')
+	for _, s := range c.Steps {
+		fmt.Fprintln(&b, s)
+	}
+	return b.String()
+}
+
+// IsTranscript reports whether a transcript is one of this package's.
+func IsTranscript(text string) bool {
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "#") {
+			return strings.Contains(line, " mix city ")
+		}
+	}
+	return false
+}
+
+var errTranscript = errors.New("a transcript is comments, one line \"seed N mix city devices N\", then steps \"OP A B\"")
+
+// ParseCase reads a transcript. Lines that begin with "#" are comments; the first of
+// them say what it is about.
+func ParseCase(text string) (Case, error) {
+	var c Case
+	head := false
+	in := bufio.NewScanner(strings.NewReader(text))
+	for in.Scan() {
+		line := strings.TrimSpace(in.Text())
+		if about, ok := strings.CutPrefix(line, "#"); ok {
+			if !head {
+				c.About += strings.TrimSpace(about) + "\n"
+			}
+			continue
+		}
+		if line == "" {
+			continue
+		}
+		words := strings.Fields(line)
+		if !head {
+			head = true
+			if err := c.parseHead(words); err != nil {
+				return c, err
+			}
+			continue
+		}
+		s, err := parseStep(words)
+		if err != nil {
+			return c, fmt.Errorf("%q: %w", line, err)
+		}
+		c.Steps = append(c.Steps, s)
+	}
+	if !head {
+		return c, errTranscript
+	}
+	return c, in.Err()
+}
+
+func (c *Case) parseHead(words []string) (err error) {
+	if len(words)%2 != 0 {
+		return errTranscript
+	}
+	for i := 0; i < len(words) && err == nil; i += 2 {
+		switch value := words[i+1]; words[i] {
+		case "seed":
+			c.Seed, err = strconv.ParseUint(value, 10, 64)
+		case "mix":
+			if value != "city" {
+				err = errTranscript
+			}
+		case "devices":
+			c.Devices, err = strconv.Atoi(value)
+		case "bug":
+			c.Bug, err = ParseBug(value)
+		default:
+			err = errTranscript
+		}
+	}
+	if err == nil && (c.Devices < 1 || c.Devices > len(owners)) {
+		err = fmt.Errorf("devices: 1 to %d", len(owners))
+	}
+	return err
+}
+
+func parseStep(words []string) (Step, error) {
+	if len(words) != 3 {
+		return Step{}, errTranscript
+	}
+	a, err := strconv.ParseUint(words[1], 10, 32)
+	if err != nil {
+		return Step{}, err
+	}
+	b, err := strconv.ParseUint(words[2], 10, 32)
+	if err != nil {
+		return Step{}, err
+	}
+	for i, name := range opNames {
+		if name == words[0] {
+			return Step{Op(i), uint32(a), uint32(b)}, nil
+		}
+	}
+	return Step{}, fmt.Errorf("no op %q", words[0])
+}
