@@ -16,11 +16,12 @@ import (
 	"wardbook/server/store"
 	"wardbook/sync/protocol"
 	"wardbook/sync/record"
+	"wardbook/sync/simtest/oldpeer"
 )
 
 // fuzzApp is the program with an account of each role, signed in, and a way to
 // ask it without a network.
-func fuzzApp(f *testing.F) (ask func(method, path, token string, body []byte, kind string) *httptest.ResponseRecorder, tokens []string, a *app) {
+func fuzzApp(f testing.TB) (ask func(method, path, token string, body []byte, kind string) *httptest.ResponseRecorder, tokens []string, a *app) {
 	f.Helper()
 	a, err := openApp(f.Context(), appConfig{data: f.TempDir(), enrolment: auth.EnrolByPassword, log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -97,6 +98,28 @@ func FuzzRequest(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestOldWire: a device whose wire version is out of range is told so, whatever
+// follows it, and one that cannot be read at all is told that.
+func TestOldWire(t *testing.T) {
+	ask, tokens, _ := fuzzApp(t)
+	hello := oldpeer.Hello{App: "old", Token: tokens[1], Replica: oldpeer.Replica{1}, Next: [16]byte{1}}
+	for _, test := range []struct {
+		version uint64
+		rest    string
+		want    protocol.Code
+	}{{0, "", protocol.UnsupportedWire}, {protocol.Version + 1, "whatever", protocol.UnsupportedWire}, {protocol.Version, "whatever", protocol.Malformed}} {
+		hello.Version = test.version
+		w := ask("POST", "/sync/v1/exchange", "", protocol.AppendFrame(nil, append(oldpeer.EncodeHello(hello), test.rest...)), "application/vnd.wardbook.sync")
+		frames, err := protocol.ReadFrames(w.Body.Bytes())
+		if err != nil || len(frames) != 1 {
+			t.Fatalf("version %d: got %d %x", test.version, w.Code, w.Body)
+		}
+		if m, err := oldpeer.Decode(frames[0]); err != nil || m != (oldpeer.Failure{Code: uint64(test.want)}) {
+			t.Errorf("version %d: got %+v, %v, want code %d", test.version, m, err, test.want)
+		}
+	}
 }
 
 // FuzzExchange posts any row of messages behind a good Hello. The answer is a

@@ -345,11 +345,16 @@ func (h *host) noteRead(ctx context.Context, s protocol.Stream, from uint64) err
 }
 
 // malformed takes a message that cannot be read. A push of several changesets is
-// sent back to be sent one by one, so that only the bad one is kept aside.
+// sent back to be sent one by one, so that only the bad one is kept aside; a device
+// of another wire version is told that it is.
 func (h *host) malformed(body []byte) {
 	first, count, changesets, ok := protocol.PushHead(body)
 	if !ok || changesets != 1 {
-		h.step(session.Dismiss{Now: h.s.cfg.Now(), Error: &protocol.Error{Code: protocol.Malformed}})
+		code := protocol.Malformed
+		if _, err := protocol.Decode(body); errors.Is(err, protocol.ErrVersion) {
+			code = protocol.UnsupportedWire
+		}
+		h.step(session.Dismiss{Now: h.s.cfg.Now(), Error: &protocol.Error{Code: code}})
 		return
 	}
 	h.step(session.Unreadable{Now: h.s.cfg.Now(), First: first, Count: count, Body: body})
