@@ -134,9 +134,13 @@ func (w *world) login(p *auth.Principal) (now auth.Principal, ok bool) {
 // signIn lets the device learn what a sign-in tells, if it may sign in at all.
 func (d *device) signIn() {
 	d.on()
+	before := d.p.Family
 	p, ok := d.w.login(&d.p)
 	if !ok {
 		return // it goes on with the sign-in that it had
+	}
+	if d.p.Family != before {
+		d.cut() // what was connected with the one before
 	}
 	a := d.w.server.account(d.p.Account)
 	waiting := strings.Fields(p.Waiting)
@@ -335,9 +339,7 @@ func (d *device) person(op Op, bits uint32) {
 	case opNew:
 		d.put("", bits)
 	case opEdit:
-		if id := d.pick(bits >> 4); id != "" {
-			d.put(id, bits*2654435761>>8)
-		}
+		d.put(d.pick(bits>>4), bits*2654435761>>8) // a new one, if there is none
 	case opOpen:
 		if id := d.pick(bits); id != "" {
 			d.act(func() error {

@@ -79,9 +79,9 @@ var opNames = [ops]string{"new", "edit", "open", "save", "delete", "revive", "se
 func (o Op) String() string { return opNames[o] }
 
 // weights says how often each op stands in a schedule.
-var weights = [ops]int{opNew: 10, opEdit: 14, opOpen: 4, opSave: 4, opDelete: 3, opRevive: 2, opSettle: 3, opSubmit: 3, opSend: 3, opHouse: 2, opPurge: 1,
-	opSync: 26, opConnect: 5, opLeave: 2, opFlow: 8, opCut: 3,
-	opLook: 16, opApprove: 14, opSome: 5, opBatch: 5, opReturn: 2, opRefuse: 4, opRefuse1: 3, opChoose: 3, opWithdraw: 3, opAside: 4, opArrived: 3, opAssign: 3,
+var weights = [ops]int{opNew: 6, opEdit: 30, opOpen: 4, opSave: 4, opDelete: 4, opRevive: 2, opSettle: 3, opSubmit: 4, opSend: 3, opHouse: 2, opPurge: 2,
+	opSync: 36, opConnect: 7, opLeave: 2, opFlow: 8, opCut: 3,
+	opLook: 10, opApprove: 18, opSome: 5, opBatch: 7, opReturn: 2, opRefuse: 4, opRefuse1: 3, opChoose: 5, opWithdraw: 3, opAside: 5, opArrived: 4, opAssign: 3,
 	opPost: 2, opClose: 1, opRevoke: 1, opUnits: 3, opRetire: 1, opTime: 3, opPull: 6, opStale: 2, opForget: 1,
 	opPower: 2, opWipe: 1, opCopy: 1, opOld: 1, opCrash: 2, opDie: 4, opBackup: 2, opRestore: 1}
 
@@ -113,7 +113,7 @@ func Schedule(seed uint64, devices, steps int) []Step {
 	busy := [2]uint32{actor(), actor()}
 	list := make([]Step, 0, steps)
 	for i := range steps {
-		op := [...]Op{opNew, opNew, opSync, opLook, opApprove}
+		op := [...]Op{opNew, opNew, opSync, opApprove, opApprove, opSync}
 		n := rnd.IntN(total)
 		o := Op(0)
 		for n >= weights[o] {
