@@ -19,9 +19,10 @@ import (
 var errNotDemo = errors.New("-demo wants a folder of its own: this one holds accounts that are not the demonstration's")
 
 // prepareDemo fills an empty folder with the demonstration's accounts and
-// residents, that many in the first unit, and returns the accounts. A folder
-// that it filled before is left as it is.
-func (a *app) prepareDemo(ctx context.Context, first int) ([]demoAccount, error) {
+// residents, that many in the first unit and with so many more changes that wait
+// there, and returns the accounts. A folder that it filled before is left as it
+// is.
+func (a *app) prepareDemo(ctx context.Context, first, waiting int) ([]demoAccount, error) {
 	list, err := readDemoAccounts(a.cfg.data)
 	if err != nil || list != nil {
 		return list, err
@@ -38,6 +39,7 @@ func (a *app) prepareDemo(ctx context.Context, first int) ([]demoAccount, error)
 	if err != nil {
 		return nil, err
 	}
+	work.More = waiting
 	for _, f := range demo.Former {
 		if err := a.makeFormer(ctx, f); err != nil {
 			return nil, fmt.Errorf("demo account %s: %w", f.Name, err)

@@ -37,6 +37,7 @@ func serveCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 	listen := fs.String("listen", "localhost:8080", "host and port to serve at")
 	data := fs.String("data", "", "data folder; made if absent (required)")
 	withDemo := fs.Bool("demo", false, "fill an empty data folder with synthetic residents and accounts, and print the accounts")
+	waiting := fs.Int("waiting", 0, "with -demo: how many more changed records wait on the first unit's desk, at most 1400")
 	residents := fs.Int("residents", demo.PerUnit, "with -demo: how many residents the first unit gets; a large ward has 100000")
 	origins := fs.String("origins", "", "further origins, divided by commas, whose pages may open the sync socket (such as https://wardbook.example)")
 	verbose := fs.Bool("v", false, "log every request")
@@ -53,6 +54,10 @@ func serveCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 	}
 	if *data == "" {
 		fmt.Fprintln(errs, "wardbook serve: -data is required: name the folder that holds, or is to hold, the data")
+		return 2
+	}
+	if *waiting < 0 || *waiting > 1400 {
+		fmt.Fprintf(errs, "wardbook serve: -waiting %d: name a number from 0 to 1400\n", *waiting)
 		return 2
 	}
 	if *residents < 1 || *residents > 1_000_000 {
@@ -94,7 +99,7 @@ func serveCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 		return 0
 	}
 	if *withDemo {
-		accounts, err := a.prepareDemo(ctx, *residents)
+		accounts, err := a.prepareDemo(ctx, *residents, *waiting)
 		if err != nil {
 			code := fail("%v", err)
 			stop()

@@ -23,10 +23,14 @@ type Review struct {
 	def    *register.Definition
 	now    int64
 
+	// More is how many further approved records are changed, household by
+	// household, and wait: what a supervisor finds after a campaign.
+	More int
+
 	approve map[string]*resident // by record
 	order   []*resident          // of approve
 	hand    []*resident          // to be handed in at the end
-	twins   []*resident          // entered twice
+	twins   []*resident          // entered twice; some of them are handed in
 }
 
 // fate is how far a record goes by itself.
@@ -91,8 +95,12 @@ var changes = []change{
 	{field: "phone", value: newPhone},
 }
 
-// changesMade is how many approved records are changed again.
-const changesMade = 32
+// further are the changes of Review.More.
+var further = []change{changes[2], changes[0], changes[3], changes[7]}
+
+// changesMade is how many approved records are changed again, twinsMade how
+// many that were entered twice are handed in.
+const changesMade, twinsMade = 32, 2
 
 func newPhone(_ person, n int) string { return fmt.Sprintf("09%08d", 37_204_118+n*40_009) }
 
@@ -142,7 +150,8 @@ func (r *Review) Do(ctx context.Context, desk *review.Service, officers [2]strin
 func (r *Review) handIn(ctx context.Context) error {
 	w := newWriter(Units[0], Former[1].Name, 102)
 	err := r.store.Update(ctx, func(t ledger.Tables) error {
-		for i, who := range r.hand {
+		hand := append(r.hand, r.twins[min(1, len(r.twins)):min(1+twinsMade, len(r.twins))]...) // the first is removed
+		for i, who := range hand {
 			head, err := headOf(t, who.id)
 			if err != nil {
 				return err
@@ -151,7 +160,7 @@ func (r *Review) handIn(ctx context.Context) error {
 			if who.p["match_result"] == "SAI_LECH" {
 				reasons["match_result W_MISMATCH"] = mismatches[i/6%len(mismatches)]
 			}
-			w.submit(Units[0], r.now-int64(len(r.hand)-i)*60_000, r.def, who.id, head, nil, reasons)
+			w.submit(Units[0], r.now-int64(len(hand)-i)*60_000, r.def, who.id, head, nil, reasons)
 		}
 		return nil
 	})
@@ -165,7 +174,7 @@ func (r *Review) handIn(ctx context.Context) error {
 func queue(ctx context.Context, desk *review.Service) ([]review.Item, error) {
 	var all []review.Item
 	for cursor := ""; ; {
-		page, err := desk.Queue(ctx, review.QueueRequest{Kind: "submitted", Cursor: cursor, Limit: 100})
+		page, err := desk.Queue(ctx, review.QueueRequest{Cursor: cursor, Limit: 200})
 		if err != nil {
 			return nil, fmt.Errorf("read the queue: %w", err)
 		}
@@ -228,13 +237,15 @@ func (r *Review) changeSome(ctx context.Context, officers [2]string) (map[string
 	}
 	made := map[string]change{}
 	err := r.store.Update(ctx, func(t ledger.Tables) error {
-		for n := range min(changesMade, len(r.order)) {
-			who := r.order[(n*41+7)%len(r.order)]
+		for n := range min(changesMade+r.More, len(r.order)) {
+			who, c, hand := r.order[(n*41+7)%len(r.order)], changes[n%len(changes)], hands[n%2]
+			if n >= changesMade {
+				who, c, hand = r.order[n], further[n%len(further)], hands[n/len(further)%2]
+			}
 			id := who.id.String()
 			if _, again := made[id]; again || r.approve[id] == nil {
 				continue
 			}
-			c := changes[n%len(changes)]
 			head, err := headOf(t, who.id)
 			if err != nil {
 				return err
@@ -246,7 +257,7 @@ func (r *Review) changeSome(ctx context.Context, officers [2]string) (map[string
 			}
 			key := conflict.Key(field.ID)
 			write := record.Write{Key: key, Context: head.Field(key).Vector(), Value: value}
-			hands[n%2].submit(unit, r.now-int64(changesMade-n)*11*60_000, r.def, who.id, head, []record.Write{write}, c.reason)
+			hand.submit(unit, r.now-int64(changesMade+r.More-n)*11*60_000, r.def, who.id, head, []record.Write{write}, c.reason)
 			made[id] = c
 		}
 		if len(r.twins) == 0 {

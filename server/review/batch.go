@@ -3,7 +3,9 @@ package review
 import (
 	"context"
 
+	"wardbook/conflict"
 	"wardbook/server/rpc"
+	"wardbook/server/store/sqlite"
 	"wardbook/sync/record"
 )
 
@@ -46,13 +48,17 @@ func (s *Service) Batch(ctx context.Context, req BatchRequest) (BatchResponse, e
 	if len(req.Records) == 0 || len(req.Records) > BatchMost {
 		return out, rpc.ErrInvalid.At("records")
 	}
+	odd, err := s.unusual(ctx)
+	if err != nil {
+		return out, err
+	}
 	done := map[string]bool{}
 	for _, r := range req.Records {
 		if done[r.ID] {
 			continue
 		}
 		done[r.ID] = true
-		revision, why, err := s.batchOne(ctx, r)
+		revision, why, err := s.batchOne(ctx, r, odd)
 		if err != nil {
 			code := rpc.Public(err)
 			switch {
@@ -75,13 +81,28 @@ func (s *Service) Batch(ctx context.Context, req BatchRequest) (BatchResponse, e
 	return out, nil
 }
 
-func (s *Service) batchOne(ctx context.Context, r BatchRecord) (revision uint64, why []string, err error) {
+// unusual tells what is unusual of all that waits, as the caller sees it: once
+// for a batch, whose approvals would shift the figures.
+func (s *Service) unusual(ctx context.Context) (odd map[conflict.RecordID][]Reason, err error) {
+	err = s.cfg.Store.View(ctx, func(tx *sqlite.Tx) error {
+		k, err := s.seat(ctx, tx, "")
+		if err != nil {
+			return err
+		}
+		t, err := k.judge()
+		odd = t.unusual()
+		return err
+	})
+	return odd, err
+}
+
+func (s *Service) batchOne(ctx context.Context, r BatchRecord, odd map[conflict.RecordID][]Reason) (revision uint64, why []string, err error) {
 	err = s.decide(ctx, r.ID, "", func(k *desk, d *dossier) error {
 		if !d.marks.same(parseMarks(r.Digest)) {
 			why = append(why, whyChanged)
 		}
-		codes, _ := d.why(k.p.Name, k.now)
-		if why = append(why, codes...); len(why) > 0 {
+		reasons, _ := k.reasonsFor(d, odd)
+		if why = append(why, codesOf(reasons)...); len(why) > 0 {
 			return nil
 		}
 		list, err := d.pick(nil)
@@ -89,7 +110,7 @@ func (s *Service) batchOne(ctx context.Context, r BatchRecord) (revision uint64,
 			return err
 		}
 		if _, err := d.mayApprove(list, k.p.Name, false); err != nil {
-			return err // why has said that it passes
+			return err // the reasons have said that it passes
 		}
 		row, err := k.perform(d, act{decision: record.Approved, fields: namesOf(list), approve: d.keysOf(list)})
 		revision = row.Revision

@@ -64,7 +64,7 @@ func TestBatchLeavesOut(t *testing.T) {
 			shown := w.look(s, c.id)
 			r.Digest = shown.Digest
 			if c.name != "changed since" {
-				if got := slices.Sorted(slices.Values(shown.WhyNot)); !slices.Equal(got, c.why) && len(got)+len(c.why) > 0 {
+				if got := slices.Sorted(slices.Values(codesOf(shown.Reasons))); !slices.Equal(got, c.why) && len(got)+len(c.why) > 0 {
 					t.Errorf("%s: the screen says %v, want %v", c.name, got, c.why)
 				}
 			}
@@ -147,22 +147,22 @@ func TestQueue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cursor == "" && page.Counts != (Counts{Conflict: 1, Submitted: 5, Deletion: 1}) {
+		if cursor == "" && page.Counts != (Counts{All: 7, Conflict: 1, Eyes: 1, Clean: 5}) {
 			t.Errorf("got %+v", page.Counts)
 		}
 		for _, it := range page.Items {
 			got = append(got, it.ID)
 			switch it.ID {
 			case fight.String():
-				if it.Kind != "conflict" || !it.HighRisk || it.Batchable || !slices.Equal(it.WaitingFields, []string{"name", "pid", "note"}) || !slices.Equal(it.Authors, []string{"officer.a", "officer.b"}) || !it.New || it.OldestAt >= it.NewestAt {
+				if it.Kind != "conflict" || it.Group != "conflict" || !slices.Equal(codesOf(it.Reasons), []string{"conflict", "first"}) || !slices.Equal(it.WaitingFields, []string{"name", "pid", "note"}) || !slices.Equal(it.Authors, []string{"officer.a", "officer.b"}) || !it.New || it.OldestAt >= it.NewestAt {
 					t.Errorf("got %+v", it)
 				}
 			case gone.String():
-				if it.Kind != "deletion" || !slices.Equal(it.WaitingFields, []string{"life"}) {
+				if it.Kind != "deletion" || it.Group != "eyes" || !slices.Equal(codesOf(it.Reasons), []string{"deletion"}) || !slices.Equal(it.WaitingFields, []string{"life"}) {
 					t.Errorf("got %+v", it)
 				}
 			default:
-				if it.Kind != "submitted" || !it.Batchable || it.Title != "Lan" {
+				if it.Kind != "submitted" || it.Group != "clean" || len(it.Reasons) > 0 || it.Title != "Lan" {
 					t.Errorf("got %+v", it)
 				}
 			}
@@ -180,7 +180,7 @@ func TestQueue(t *testing.T) {
 		_, err := w.desk.Queue(s.ctx, QueueRequest{Cursor: bad})
 		wantCode(t, err, "invalid")
 	}
-	page, err := w.desk.Queue(s.ctx, QueueRequest{Kind: "conflict"})
+	page, err := w.desk.Queue(s.ctx, QueueRequest{Group: "conflict"})
 	if err != nil || len(page.Items) != 1 || page.Items[0].ID != fight.String() {
 		t.Errorf("got %+v, %v", page.Items, err)
 	}

@@ -296,7 +296,7 @@ func TestSettleEditedAndDeleted(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.Life.State != c.choice || !r.MayApprove {
-			t.Errorf("%s: got %+v, may approve %v (%v)", c.choice, r.Life, r.MayApprove, r.WhyNot)
+			t.Errorf("%s: got %+v, may approve %v (%v)", c.choice, r.Life, r.MayApprove, codesOf(r.Reasons))
 		}
 		w.mustApprove(s, id)
 		if got := w.lastApproval(id).Op; got != c.op {

@@ -13,6 +13,10 @@
 // history of changesets by Materialise, so that approving an unchanged head
 // stores no value twice. The city's hub is fed from these rows.
 //
+// What waits is judged by reasons (reason.go): in conflict, wanting a person's
+// eyes, or clean. Queue, day and batch read the same judgement; triage remembers
+// it.
+//
 // The package never changes what an officer wrote: refusing supersedes a write
 // by a later one and both stay in the history. It holds no SQL, keeps no
 // decision in memory, and trusts no flag about who the author of a value is.

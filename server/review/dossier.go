@@ -30,6 +30,7 @@ type dossier struct {
 	version  Version // what stands approved
 	fields   []field // life first, then in the order of the form
 	findings []register.Finding
+	twins    []Twin // what may be the same thing, as far as the deciding fields may be seen
 	marks    marks
 }
 
@@ -142,7 +143,7 @@ func (d *dossier) authors(f *field) []string {
 	return slices.Compact(names)
 }
 
-// validate fills d.findings.
+// validate fills d.findings and d.twins.
 func (d *dossier) validate(l *sqlite.Ledger, e *index, now time.Time) error {
 	beside, done, err := e.beside(l, d.row.ID)
 	if err != nil {
@@ -150,11 +151,15 @@ func (d *dossier) validate(l *sqlite.Ledger, e *index, now time.Time) error {
 	}
 	defer done()
 	if d.life != conflict.Deleted {
-		for _, f := range register.Validate(d.def, headValues(d.def, d.head), d.env(beside, now)) {
+		values := headValues(d.def, d.head)
+		for _, f := range register.Validate(d.def, values, d.env(beside, now)) {
 			if d.field(f.Field) != nil {
 				d.findings = append(d.findings, f)
 			}
 		}
+		d.twins = slices.DeleteFunc(beside.twins(values), func(t Twin) bool {
+			return slices.ContainsFunc(t.fields, func(name string) bool { return d.field(name) == nil })
+		})
 	}
 	return beside.err
 }
@@ -224,58 +229,6 @@ func (d *dossier) approvable() []*field {
 		}
 	}
 	return list
-}
-
-// why lists the codes for which approving everything that waits of d would not
-// pass by itself, for the supervisor named. hard tells whether it could not pass
-// at all, as against wanting a look.
-func (d *dossier) why(supervisor string, now time.Time) (codes []string, hard bool) {
-	add := func(code string, isHard bool) {
-		if !slices.Contains(codes, code) {
-			codes = append(codes, code)
-		}
-		hard = hard || isHard
-	}
-	if d.life == conflict.EditedAndDeleted {
-		add(whyEditedAndDeleted, true)
-	}
-	list := d.approvable()
-	if len(list) == 0 {
-		if slices.ContainsFunc(d.fields, func(f field) bool { return f.waiting }) {
-			add(whyDraft, true)
-		} else {
-			add(whyNothingWaiting, true)
-		}
-	}
-	for i := range d.fields {
-		f := &d.fields[i]
-		if f.conflict && !f.isLife() {
-			add(whyConflict, f.submitted())
-		}
-		if f.waiting && f.draft {
-			add(whyDraft, false)
-		}
-	}
-	for _, f := range list {
-		if f.isLife() && d.life != conflict.EditedAndDeleted {
-			add(whyDeletion, false)
-		}
-		if f.def != nil && f.def.HighRisk || f.def == nil && !f.isLife() {
-			add(whyHighRisk, false)
-		}
-		if slices.Contains(d.authors(f), supervisor) {
-			add(whyOwnWork, true)
-		}
-	}
-	for _, f := range d.newFindings(now) {
-		switch f.Level {
-		case register.Error:
-			add(whyError, d.field(f.Field).submitted())
-		case register.Warning:
-			add(whyWarning, false)
-		}
-	}
-	return codes, hard
 }
 
 // view reads one field of the head through its policy.

@@ -31,6 +31,10 @@ const (
 	whyError            = "error"
 	whyDeletion         = "deletion"
 	whyHighRisk         = "high_risk"
+	whyFirst            = "first" // high-risk fields of a record of which nothing was ever approved
+	whyDuplicate        = "duplicate"
+	whyPattern          = "pattern"
+	whyAnswered         = "answered"
 	whyOwnWork          = "own_work"
 	whyChanged          = "changed"
 	whyNothingWaiting   = "nothing_waiting"

@@ -121,8 +121,8 @@ func TestAuthorship(t *testing.T) {
 				wantCode(t, err, c.want)
 			}
 			if c.want != "" {
-				if slices.Contains(r.WhyNot, "own_work") == r.MayApprove {
-					t.Errorf("may approve %v, why not %v", r.MayApprove, r.WhyNot)
+				if slices.Contains(codesOf(r.Reasons), whyOwnWork) == r.MayApprove {
+					t.Errorf("may approve %v, why not %v", r.MayApprove, codesOf(r.Reasons))
 				}
 				_, err := w.approve(x.other, x.id)
 				wantCode(t, err, "")

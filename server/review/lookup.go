@@ -2,6 +2,7 @@ package review
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -24,19 +25,28 @@ type indexes struct {
 	list []*index // most recently used first
 }
 
+// maxTouched bounds what an index remembers of what moved.
+const maxTouched = 100_000
+
 type index struct {
 	unit, register string
 	def            *register.Definition
 	names          []string // the fields that are held
+	twins          []string // the names of the keys by which duplicates are found
 
 	mu       sync.RWMutex
 	epoch    ledger.Epoch
 	position uint64 // of the unit, up to which everything is in
 	records  map[conflict.RecordID]map[string]conflict.Value
 	holders  map[string]map[conflict.Value][]conflict.RecordID // by name and value
+
+	built   uint64                    // position at which records were last read from the beginning
+	at      uint64                    // position that is being followed to
+	touched map[conflict.Value]uint64 // position at which a record last got or lost a value, since built
 }
 
-// comparedFields lists the fields that rules of def look for in other records.
+// comparedFields lists the fields that rules of def look for in other records,
+// and those by which duplicates are known.
 func comparedFields(def *register.Definition) []string {
 	var names []string
 	for _, r := range def.Rules {
@@ -46,12 +56,14 @@ func comparedFields(def *register.Definition) []string {
 			names = append(names, r.Fields...)
 		}
 	}
+	names = append(names, twinFields(def)...)
 	names = slices.DeleteFunc(names, func(n string) bool { return def.FieldByName(n) == nil })
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// of returns the index of a register of a unit, or nil if no rule needs one.
+// of returns the index of a register of a unit, or nil if nothing is compared
+// in it.
 func (x *indexes) of(unit string, def *register.Definition) *index {
 	names := comparedFields(def)
 	if len(names) == 0 {
@@ -61,7 +73,11 @@ func (x *indexes) of(unit string, def *register.Definition) *index {
 	defer x.mu.Unlock()
 	i := slices.IndexFunc(x.list, func(e *index) bool { return e.unit == unit && e.def == def })
 	if i < 0 {
-		x.list = append(x.list, &index{unit: unit, register: string(def.ID), def: def, names: names})
+		e := &index{unit: unit, register: string(def.ID), def: def, names: names}
+		for i := range def.NaturalKey {
+			e.twins = append(e.twins, twinName(i))
+		}
+		x.list = append(x.list, e)
 		i = len(x.list) - 1
 	}
 	e := x.list[i]
@@ -89,12 +105,17 @@ func (e *index) follow(l *sqlite.Ledger) error {
 	if e.records == nil || epoch.Token != e.epoch.Token || position < e.position {
 		e.position = 0
 		e.records, e.holders = map[conflict.RecordID]map[string]conflict.Value{}, map[string]map[conflict.Value][]conflict.RecordID{}
-		for _, n := range e.names {
+		for _, n := range append(slices.Clone(e.names), e.twins...) {
 			e.holders[n] = map[conflict.Value][]conflict.RecordID{}
 		}
+		e.built, e.touched = position, map[conflict.Value]uint64{}
 	}
 	if position == e.position {
 		return nil
+	}
+	e.at = position
+	if len(e.touched) > maxTouched {
+		e.built, e.touched = e.position, map[conflict.Value]uint64{}
 	}
 	if err := e.changed(l, func(id conflict.RecordID, values map[string]conflict.Value) { e.put(id, values) }); err != nil {
 		e.records = nil // half a step: begin again next time
@@ -145,10 +166,49 @@ func (e *index) held(r conflict.Record) map[string]conflict.Value {
 			values[n] = v
 		}
 	}
+	for i, n := range e.twins {
+		if v := twinKey(e.def, e.def.NaturalKey[i], values); v != "" {
+			values[n] = v
+		}
+	}
 	return values
 }
 
+// stale reports whether what is held of other records beside one with these
+// values may have changed since a position.
+func (e *index) stale(values map[string]conflict.Value, since uint64) bool {
+	if e == nil {
+		return false
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if since < e.built {
+		return true
+	}
+	for n, v := range values {
+		if e.touched[v] > since && !e.common(n) {
+			return true
+		}
+	}
+	return false
+}
+
+// common reports whether the values of a field are shared by too many records
+// to tell which of them belong together.
+func (e *index) common(name string) bool {
+	f := e.def.FieldByName(name)
+	return f != nil && slices.Contains([]register.Type{register.Enum, register.Boolean, register.UnitNow, register.UnitThen}, f.Type)
+}
+
 func (e *index) put(id conflict.RecordID, values map[string]conflict.Value) {
+	if e.at > e.built && !maps.Equal(e.records[id], values) {
+		for _, v := range e.records[id] {
+			e.touched[v] = e.at
+		}
+		for _, v := range values {
+			e.touched[v] = e.at
+		}
+	}
 	for n, v := range e.records[id] {
 		e.holders[n][v] = slices.DeleteFunc(e.holders[n][v], func(o conflict.RecordID) bool { return o == id })
 		if len(e.holders[n][v]) == 0 {

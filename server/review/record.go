@@ -113,8 +113,8 @@ type Record struct {
 	Fields     []Field    `json:"fields"`
 	Questions  []Question `json:"questions"`
 	Decisions  []Decision `json:"decisions"`
-	MayApprove bool       `json:"may_approve" doc:"approving everything that waits would pass, with accept_warnings if why_not says warning"`
-	WhyNot     []string   `json:"why_not"`
+	MayApprove bool       `json:"may_approve" doc:"approving everything that waits would pass, with accept_warnings if a reason says warning"`
+	Reasons    []Reason   `json:"reasons" doc:"why a batch leaves it out; none: clean"`
 }
 
 var sourceNames = [...]string{"typed", "card", "imported", "reference"}
@@ -183,11 +183,8 @@ func (k *desk) present(d *dossier, seen *marks) Record {
 			return 1
 		})
 	}
-	codes, hard := d.why(k.p.Name, k.now)
-	r.WhyNot, r.MayApprove = codes, !hard
-	if r.WhyNot == nil {
-		r.WhyNot = []string{}
-	}
+	reasons, hard := k.reasonsFor(d, k.triage().unusual())
+	r.Reasons, r.MayApprove = append([]Reason{}, reasons...), !hard
 	return r
 }
 
@@ -343,6 +340,9 @@ func (s *Service) Record(ctx context.Context, req RecordRequest) (Record, error)
 		return out, err
 	}
 	err := s.look(ctx, req.Lang, audit.Entry{Action: "review.read", Subject: req.ID}, func(k *desk) error {
+		if _, err := k.judge(); err != nil {
+			return err
+		}
 		d, err := k.open(req.ID)
 		if err != nil {
 			return err

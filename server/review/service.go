@@ -47,6 +47,7 @@ type Service struct {
 	key     []byte
 	indexes indexes
 	finders finders
+	triages triages
 }
 
 // New returns the desk over c.Store, in which it keeps the key of its digests.

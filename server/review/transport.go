@@ -12,7 +12,7 @@ func (s *Service) Routes() []rpc.Route {
 	supervisor := string(store.RoleSupervisor)
 	decision := rpc.Options{Limits: rpc.Limits{Body: 256 << 10}}
 	return []rpc.Route{
-		rpc.New(http.MethodGet, "/api/v1/review/queue", "What waits for a supervisor, conflicts first", s.Queue, rpc.Options{}).For(supervisor),
+		rpc.New(http.MethodGet, "/api/v1/review/queue", "What waits for a supervisor, judged: conflicts, what wants eyes, what is clean", s.Queue, rpc.Options{}).For(supervisor),
 		rpc.New(http.MethodGet, "/api/v1/review/records/{id}", "One record with its approved and merged values", s.Record, rpc.Options{}).For(supervisor),
 		rpc.New(http.MethodPost, "/api/v1/review/approve", "Approve all or some fields as they were shown", s.Approve, decision).For(supervisor),
 		rpc.New(http.MethodPost, "/api/v1/review/settle", "Choose one value of a field", s.Settle, decision).For(supervisor),

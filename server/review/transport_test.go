@@ -103,7 +103,7 @@ func TestOverHTTP(t *testing.T) {
 	s.let(s.supervisor("supervisor"), store.RoleSupervisor)
 	s.let(a.who, store.RoleOfficer)
 	id := a.saved(conflict.RecordID{}, values("name=Lan", "note=one")).String()
-	status, queue := s.call("supervisor", "GET", "/api/v1/review/queue?register=people&kind=submitted&limit=10", "")
+	status, queue := s.call("supervisor", "GET", "/api/v1/review/queue?register=people&group=clean&limit=10", "")
 	items := queue["items"].([]any)
 	if status != 200 || len(items) != 1 || items[0].(map[string]any)["id"] != id {
 		t.Fatalf("got %d %v", status, queue)
@@ -359,16 +359,26 @@ func TestDay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	devices := d.Devices
-	d.Devices = nil
-	if want := (Day{Unit: ward, Waiting: 1, ApprovedToday: 2, Records: 3, Published: 2, AtHub: 1}); jsonOf(d) != jsonOf(want) {
+	devices, days, ages := d.Devices, d.Days, d.Ages
+	d.Devices, d.Days, d.Ages = nil, nil, nil
+	if want := (Day{Unit: ward, Waiting: Counts{All: 1, Clean: 1}, ApprovedToday: 2, Records: 3, Published: 2, AtHub: 1}); jsonOf(d) != jsonOf(want) {
 		t.Errorf("got %+v, want %+v", d, want)
 	}
 	if len(devices) != 2 || devices[0].Account != "officer.a" || devices[0].Unsent != 12 || devices[0].OldestUnsent != 1700000000000 || devices[0].Label != "of officer.a" {
 		t.Errorf("got %+v", devices)
 	}
+	if len(days) != dayHistory || days[dayHistory-1] != (DayCounts{Day: "2026-03-02", Approved: 2}) || days[dayHistory-2] != (DayCounts{Day: "2026-03-01"}) {
+		t.Errorf("got %+v", days)
+	}
+	if want := []Age{{1, 1}, {3, 0}, {7, 0}, {0, 0}}; !slices.Equal(ages, want) {
+		t.Errorf("got %+v, want %+v", ages, want)
+	}
 	w.clock.Add(24 * 60 * 60 * 1000)
-	if d, err = w.desk.Day(s.ctx, DayRequest{}); err != nil || d.ApprovedToday != 0 {
+	if d, err = w.desk.Day(s.ctx, DayRequest{}); err != nil || d.ApprovedToday != 0 || d.Days[dayHistory-2].Approved != 2 || d.Ages[1].Records != 1 {
 		t.Errorf("the day after: got %+v, %v", d, err)
+	}
+	w.clock.Add(6 * 24 * 60 * 60 * 1000)
+	if d, err = w.desk.Day(s.ctx, DayRequest{}); err != nil || d.Ages[3].Records != 1 {
+		t.Errorf("a week after: got %+v, %v", d.Ages, err)
 	}
 }

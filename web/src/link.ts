@@ -24,6 +24,8 @@ export const qrScript = new URL('qr.js', here).href
 /** The user's guide, and its pictures. */
 export const guideScript = new URL('guide.js', here).href
 export const pictureOf = (name: string, language: string): string => new URL(`guide-${name}-${language}.webp`, here).href
+/** What draws charts, for who needs it; kept on no device. */
+export const chartScript = new URL('chart.js', here).href
 
 onLang(() => void bridge.call('lang', { lang: lang() }).catch(() => {})) // who is not signed in has nothing to translate
 

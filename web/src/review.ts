@@ -4,12 +4,23 @@ import { lang } from './text'
 // The supervisor's requests. The server answers them; nothing here works without a network.
 
 export type Kind = 'conflict' | 'edited_and_deleted' | 'submitted' | 'deletion'
-export interface Item {
-  id: string; register: string; title: string; kind: Kind; waiting_fields: string[]; authors: string[]
-  oldest_at: number; newest_at: number; high_risk: boolean; warnings: number; errors: number
-  batchable: boolean; why_not: string[]; digest: string; new: boolean
+export type Group = 'conflict' | 'eyes' | 'clean' | 'returned'
+/** Why a record wants a person's look. */
+export interface Reason {
+  code: string; fields: string[]
+  with?: { id: string }[] // records that may be the same
+  pattern?: { kind: 'same' | 'pace'; author: string; field: string; count: number; of: number; others: number; of_others: number }
 }
-export interface Queue { items: Item[]; next_cursor?: string; counts: { conflict: number; submitted: number; deletion: number } }
+export interface Asked { comment: string; fields: string[]; by: string; at: number; answers: { text: string; by: string; at: number }[] }
+export interface Item {
+  id: string; register: string; title: string; kind: Kind; group: Group; reasons: Reason[]; household: string; waiting_fields: string[]; authors: string[]
+  oldest_at: number; newest_at: number; warnings: number; errors: number; digest: string; new: boolean; asked?: Asked
+}
+/** How much waits; `all` is conflict, eyes and clean together. */
+export interface Counts { all: number; conflict: number; eyes: number; clean: number; households: number; returned: number }
+export interface Count { code: string; records: number }
+export interface Queue { items: Item[]; next_cursor?: string; matches: number; counts: Counts; reasons: Count[]; authors: Count[] }
+export interface Filter { group: 'all' | Group; register: string; reason: string; author: string }
 export interface Side { dot?: string; value: string; display: string; by: string; at: number; received?: number; source?: string; approved?: boolean; made_by?: string }
 export interface ReviewField {
   name: string; label: string; section: string; type: string; high_risk: boolean; class: string; policy: string; masked: boolean
@@ -22,10 +33,12 @@ export interface ReviewRecord {
   life: { state: 'alive' | 'deleted' | 'edited_and_deleted'; approved_state: string; by?: string; at?: number; waiting: boolean }; stage: string; revision: number; fields: ReviewField[]
   questions: { id: string; fields: string[]; comment: string; by: string; at: number; answers: { text: string; by: string; at: number }[] }[]
   decisions: { decision: string; by: string; at: number; comment: string; fields: string[] }[]
-  may_approve: boolean; why_not: string[]
+  may_approve: boolean; reasons: Reason[]
 }
 export interface Day {
-  waiting: number; conflicts: number; approved_today: number; at_hub: number
+  waiting: Counts; ages: { days: number; records: number }[] // days is 0 for longer than any before
+  quarantined: number; approved_today: number; returned_today: number; refused_today: number; records: number; published: number; at_hub: number
+  days: { day: string; approved: number; returned: number; refused: number }[] // today last
   devices: { account: string; label: string; last_seen_at: number; unsent: number; oldest_unsent: number }[] // oldest_unsent is 0 for none
 }
 export interface Held { id: string; record: string; register: string; author: string; at: number; received: number; code: string; detail: string; fields: string[]; records: number; releasable: boolean }
@@ -40,8 +53,10 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
 
 const at = (id: string) => encodeURIComponent(id)
 
-export const queue = (kind: string, register: string, cursor = ''): Promise<Queue> => {
-  const query = new URLSearchParams({ limit: '100', ...(kind && { kind }), ...(register && { register }), ...(cursor && { cursor }) })
+/** A page of the queue: from its beginning at least through a record, or from a cursor. */
+export const queue = (filter: Filter, from: { through?: string; cursor?: string }): Promise<Queue> => {
+  const query = new URLSearchParams({ limit: '100' })
+  for (const [name, value] of Object.entries({ ...filter, ...from })) if (value) query.set(name, value)
   return request('GET', `/api/v1/review/queue?${query}`)
 }
 /** One record; with the digest of what was on the screen before, what changed since comes first. */

@@ -136,41 +136,6 @@ func (l *Ledger) Changed(stream protocol.Stream, from uint64, limit int) ([]ledg
 	return withLeft(stream.Class, rows, left, limit), err
 }
 
-// Waiting lists the rows of a unit that wait for a supervisor, the greatest
-// kind first and in it the longest waiting, after the given place. An empty
-// register means all; limit bounds the answer.
-func (l *Ledger) Waiting(unit, register string, least, most ledger.Kind, offset, limit int) ([]ledger.Row, error) {
-	if register == "" {
-		return l.rows(`SELECT `+recordColumns+` FROM records WHERE unit = ? AND kind > 0 AND kind BETWEEN ? AND ?
-			ORDER BY kind DESC, waiting_since, replica, counter LIMIT ? OFFSET ?`, unit, least, most, limit, offset)
-	}
-	no, err := l.registerNumber(register, false)
-	if err != nil || no == 0 {
-		return nil, err
-	}
-	return l.rows(`SELECT `+recordColumns+` FROM records WHERE unit = ? AND kind > 0 AND kind BETWEEN ? AND ? AND register = ?
-		ORDER BY kind DESC, waiting_since, replica, counter LIMIT ? OFFSET ?`, unit, least, most, no, limit, offset)
-}
-
-// WaitingCounts counts what waits in a unit by kind.
-func (l *Ledger) WaitingCounts(unit string) (map[ledger.Kind]int, error) {
-	rows, err := l.tx.Query(`SELECT kind, count(*) FROM records WHERE unit = ? AND kind > 0 GROUP BY kind`, unit)
-	if err != nil {
-		return nil, fmt.Errorf("count waiting: %w", err)
-	}
-	defer rows.Close()
-	counts := map[ledger.Kind]int{}
-	for rows.Next() {
-		var k ledger.Kind
-		var n int
-		if err := rows.Scan(&k, &n); err != nil {
-			return nil, fmt.Errorf("count waiting: %w", err)
-		}
-		counts[k] = n
-	}
-	return counts, rows.Err()
-}
-
 func (l *Ledger) rows(query string, args ...any) ([]ledger.Row, error) {
 	rows, err := l.tx.Query(query, args...)
 	if err != nil {

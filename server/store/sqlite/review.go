@@ -133,56 +133,16 @@ func (l *Ledger) NextRevision(unit, register string) (uint64, error) {
 	return n, nil
 }
 
-// WaitingAfter lists the rows of a unit that wait for a supervisor: the
-// greatest kind first, in it the longest waiting. An empty register means all.
-// after is the last row of the page before, or nil.
-func (l *Ledger) WaitingAfter(unit, register string, least, most ledger.Kind, after *ledger.Row, limit int) ([]ledger.Row, error) {
-	var no int64 // every register
-	if register != "" {
-		var err error
-		if no, err = l.registerNumber(register, false); err != nil || no == 0 {
-			return nil, err
-		}
-	}
-	kind, since, replica, counter := int64(most)+1, int64(0), int64(0), uint64(0)
-	if after != nil {
-		var err error
-		if replica, err = l.number(after.ID.Replica); err != nil {
-			return nil, err
-		}
-		kind, since, counter = int64(after.Kind), after.WaitingSince, after.ID.Counter
-	}
-	return l.rows(`SELECT `+recordColumns+` FROM records WHERE unit = ?1 AND kind > 0 AND kind BETWEEN ?2 AND ?3
-		AND (?4 = 0 OR register = ?4)
-		AND (kind < ?5 OR (kind = ?5 AND (waiting_since, replica, counter) > (?6, ?7, ?8)))
-		ORDER BY kind DESC, waiting_since, replica, counter LIMIT ?9`,
-		unit, least, most, no, kind, since, replica, counter, limit)
-}
-
-// WaitingCountsIn is WaitingCounts for one register; an empty one means all.
-func (l *Ledger) WaitingCountsIn(unit, register string) (map[ledger.Kind]int, error) {
-	if register == "" {
-		return l.WaitingCounts(unit)
-	}
-	no, err := l.registerNumber(register, false)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := l.tx.Query(`SELECT kind, count(*) FROM records WHERE unit = ? AND kind > 0 AND register = ? GROUP BY kind`, unit, no)
-	if err != nil {
-		return nil, fmt.Errorf("count waiting: %w", err)
-	}
-	defer rows.Close()
-	counts := map[ledger.Kind]int{}
-	for rows.Next() {
-		var k ledger.Kind
-		var n int
-		if err := rows.Scan(&k, &n); err != nil {
-			return nil, fmt.Errorf("count waiting: %w", err)
-		}
-		counts[k] = n
-	}
-	return counts, rows.Err()
+// WaitingRows lists, without their states, the records of a unit that wait for
+// a supervisor, and those about which the last decision was a question. They
+// come in no order.
+func (l *Ledger) WaitingRows(unit string) ([]ledger.Row, error) {
+	const columns = `r.replica, r.counter, r.register, r.unit, r.neighbourhood, r.position, r.sensitive, r.kind, r.waiting_since, r.revision, x''`
+	return l.rows(`SELECT `+columns+` FROM records r WHERE r.unit = ?1 AND r.kind > 0
+		UNION ALL
+		SELECT `+columns+` FROM approvals a JOIN records r ON r.replica = a.replica AND r.counter = a.counter
+		WHERE a.unit = ?1 AND a.decision = 'returned' AND r.unit = ?1 AND r.kind = 0
+		AND NOT EXISTS (SELECT 1 FROM approvals b WHERE b.replica = a.replica AND b.counter = a.counter AND b.seq > a.seq)`, unit)
 }
 
 // ChangedSince lists up to limit rows of a register of a unit in which

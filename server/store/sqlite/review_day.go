@@ -6,23 +6,29 @@ import (
 	"wardbook/server/store"
 )
 
-// DecisionsSince counts the decisions of a unit since a time, by decision.
-func (l *Ledger) DecisionsSince(unit string, at int64) (map[string]int, error) {
-	rows, err := l.tx.Query(`SELECT decision, count(*) FROM approvals WHERE unit = ? AND at >= ? GROUP BY decision`, unit, at)
+// DecisionsByDay counts the decisions of a unit since a time, by day and
+// decision. A day is numbered by the days since 1970, on a clock that is offset
+// from UTC by so much; both in milliseconds.
+func (l *Ledger) DecisionsByDay(unit string, since, offset int64) (map[int64]map[string]int, error) {
+	rows, err := l.tx.Query(`SELECT (at + ?3) / 86400000, decision, count(*) FROM approvals WHERE unit = ?1 AND at >= ?2 GROUP BY 1, 2`, unit, since, offset)
 	if err != nil {
 		return nil, fmt.Errorf("count decisions: %w", err)
 	}
 	defer rows.Close()
-	counts := map[string]int{}
+	days := map[int64]map[string]int{}
 	for rows.Next() {
-		var d string
+		var day int64
+		var decision string
 		var n int
-		if err := rows.Scan(&d, &n); err != nil {
+		if err := rows.Scan(&day, &decision, &n); err != nil {
 			return nil, fmt.Errorf("count decisions: %w", err)
 		}
-		counts[d] = n
+		if days[day] == nil {
+			days[day] = map[string]int{}
+		}
+		days[day][decision] = n
 	}
-	return counts, rows.Err()
+	return days, rows.Err()
 }
 
 // RecordCounts counts a unit's records: all, those whose approved version is in

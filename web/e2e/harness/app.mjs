@@ -235,11 +235,11 @@ export class Tab {
   }
 }
 
-/** Runs a journey over a fresh server, network and browser, and removes them after it whatever happens. */
-export async function journey(travel) {
+/** Runs a journey over a fresh server, network and browser, and removes them after it whatever happens. `options` are the demonstration's. */
+export async function journey(travel, options = {}) {
   const made = [];
   try {
-    const demo = await Demo.start();
+    const demo = await Demo.start(options);
     made.push(() => demo.remove());
     const network = await Network.to(demo);
     made.push(() => network.close());

@@ -15,9 +15,10 @@ export class Demo {
   #child = null;
   #said = '';
 
-  constructor(folder, residents) {
+  constructor(folder, residents, waiting) {
     this.folder = folder;
     this.residents = residents;
+    this.waiting = waiting;
     this.port = 0;
     /** What the next start runs. */
     this.program = program;
@@ -25,9 +26,9 @@ export class Demo {
     this.passwords = {};
   }
 
-  /** Makes a folder with demonstration data and serves it; `residents` are those of the first unit, if not as many as usual. */
-  static async start({ residents } = {}) {
-    const demo = new Demo(await mkdtemp(join(tmpdir(), 'wardbook-demo-')), residents);
+  /** Makes a folder with demonstration data and serves it; `residents` are those of the first unit, if not as many as usual, `waiting` how many more changes wait on its desk. */
+  static async start({ residents, waiting } = {}) {
+    const demo = new Demo(await mkdtemp(join(tmpdir(), 'wardbook-demo-')), residents, waiting);
     try {
       await demo.start();
       return demo;
@@ -46,7 +47,7 @@ export class Demo {
   }
 
   async start() {
-    const child = spawn(this.program, ['serve', '-listen', `127.0.0.1:${this.port}`, '-data', join(this.folder, 'data'), '-demo', ...(this.residents ? ['-residents', String(this.residents)] : [])], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(this.program, ['serve', '-listen', `127.0.0.1:${this.port}`, '-data', join(this.folder, 'data'), '-demo', ...(this.residents ? ['-residents', String(this.residents)] : []), ...(this.waiting ? ['-waiting', String(this.waiting)] : [])], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     child.stderr.on('data', (text) => (this.#said += text));
     const listening = (async () => {

@@ -38,6 +38,7 @@ export class Asker extends Part {
     this.ticked()
     dialog.returnValue = ''
     if (!dialog.open) dialog.showModal()
+    if (!question.ticks || question.ticks.some((tick) => tick.on)) this.querySelector<HTMLElement>('.ask-reason')?.focus()
     return new Promise((resolve) => (this.settle = resolve))
   }
 
@@ -49,6 +50,11 @@ export class Asker extends Part {
     this.settle = () => {}
   }
 
+  /** Ctrl+Enter in a text answers with the first choice. */
+  private key(event: KeyboardEvent): void {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) this.querySelector<HTMLButtonElement>('.actions button')?.click()
+  }
+
   /** The form cannot be sent before one box is ticked; the browser says so at the first. */
   private ticked(): void {
     const boxes = [...this.querySelectorAll<HTMLInputElement>('.ask-ticks input')]
@@ -57,7 +63,7 @@ export class Asker extends Part {
 
   override render() {
     const question = this.question
-    return html`<dialog class="ask" aria-labelledby="ask-title" @close=${this.closed}>
+    return html`<dialog class="ask" aria-labelledby="ask-title" @close=${this.closed} @keydown=${this.key}>
       <form method="dialog">
         <h2 id="ask-title">${question?.title}</h2>
         ${question?.body ? html`<div class="ask-body">${question.body}</div>` : nothing}

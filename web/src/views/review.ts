@@ -12,10 +12,10 @@ import { say, sayFailure } from '../parts/say'
 import { tag } from '../parts/state'
 import { nameOf } from '../people'
 import * as review from '../review'
-import type { ReviewField, ReviewRecord, Side } from '../review'
+import type { Reason, ReviewField, ReviewRecord, Side } from '../review'
 import { hrefOf } from '../route'
 import { lang, t, tCode } from '../text'
-import { when } from '../text/format'
+import { number, when } from '../text/format'
 
 /** One record before its supervisor: per field what was approved and what stands now, and where that came from. */
 @customElement('wb-review')
@@ -101,6 +101,12 @@ export class Review extends Part {
     return this.record?.fields.filter((field) => field.waiting || field.conflict) ?? []
   }
 
+  /** What waits in the order in which to look at it. */
+  private get sorted(): ReviewField[] {
+    const order = (field: ReviewField) => (field.changed_since_seen ? 0 : field.conflict ? 1 : field.high_risk && field.waiting ? 2 : field.waiting ? 3 : 4)
+    return this.waiting.sort((a, b) => order(a) - order(b))
+  }
+
   async approve(): Promise<void> {
     const { record, chosen } = this
     if (!record) return
@@ -156,7 +162,7 @@ export class Review extends Part {
     })
     if (!reply) return
     const all = waiting || reply.ticks.length === this.waiting.length
-    if (await this.decide(() => review.refuse(record.id, record.digest, all ? undefined : reply.ticks, reply.reason), t('review.refused'))) {
+    if (await this.decide(() => review.refuse(record.id, record.digest, all ? undefined : reply.ticks, reply.reason), t('review.refused', { what: record.title }))) {
       if (all) this.gone()
       else await this.load()
     }
@@ -203,9 +209,31 @@ export class Review extends Part {
     }
   }
 
-  private get whyNot(): string {
-    const alone = ['high_risk', 'deletion', 'warning'] // these keep a record out of a batch, and out of nothing else
-    return this.record?.why_not.filter((code) => !alone.includes(code)).map((code) => tCode('why', code)).join('; ') ?? ''
+  /** Settles the first field that has several values, by the place of a value in it; for the keyboard. */
+  async settleAt(place: number): Promise<void> {
+    const torn = this.sorted.find((field) => field.conflict)
+    const dot = torn?.siblings[place - 1]?.dot
+    if (torn && dot) await this.settle(torn.name, { dot })
+  }
+
+  /** Why this record is not approved unseen, each reason in one line. */
+  private reasons(record: ReviewRecord) {
+    const lines = record.reasons.filter((reason) => !['conflict', 'edited_and_deleted', 'deletion', 'nothing_waiting'].includes(reason.code)) // these have places of their own
+    if (!lines.length) return nothing
+    return html`<section class="note note-amber" aria-labelledby="why">${icon('eye')}
+      <div><h2 id="why" class="note-title">${t(record.may_approve ? 'review.why' : 'review.may_not')}</h2><ul class="why-list">${lines.map((reason) => html`<li>${this.reason(reason)}</li>`)}</ul></div>
+    </section>`
+  }
+
+  private reason({ code, fields, pattern, with: twins }: Reason) {
+    const about = fields.length && code !== 'draft' ? html`: ${this.labels(fields)}` : nothing
+    if (pattern) {
+      const { kind, author, count, of, others, of_others } = pattern
+      const places = { who: nameOf(author), field: this.labels(fields), n: number(count), of: number(of), others: number(others), of_others: number(of_others) }
+      return html`<strong>${tCode('why', code)}</strong>: ${t(kind === 'pace' ? (of_others ? 'pattern.pace' : 'pattern.pace.alone') : of_others ? 'pattern.same' : 'pattern.same.alone', places)} <span class="sub">${t('pattern.may_be')}</span>`
+    }
+    if (twins) return html`<strong>${tCode('why', code)}</strong>${about}. ${twins.map((twin, i) => html` <a href=${hrefOf('desk', twin.id)}>${t('review.twin', { n: i + 1 })}</a>`)}`
+    return html`<strong>${tCode('why', code)}</strong>${about}`
   }
 
   private toggle(name: string, on: boolean): void {
@@ -225,12 +253,13 @@ export class Review extends Part {
   private field(field: ReviewField) {
     const masked = field.masked && !!field.merged?.display && !this.shown[field.name]
     const fresh = !field.approved && !field.conflict
+    const first = field.conflict && this.sorted.find((one) => one.conflict)?.name === field.name // the digits choose in it
     return html`<li class="compare ${fresh ? 'compare-fresh' : ''} ${field.conflict ? 'compare-torn' : ''} ${field.changed_since_seen ? 'compare-new' : ''}">
       <div class="compare-name">
         ${field.waiting
           ? html`<label class="check"><input type="checkbox" .checked=${this.chosen.has(field.name)} ?disabled=${this.kept(field)} @change=${(event: Event) => this.toggle(field.name, (event.target as HTMLInputElement).checked)} /><span>${field.label}</span></label>`
           : html`<span>${field.label}</span>`}
-        ${field.high_risk ? tag('red', t('field.high_risk'), 'flag') : nothing} ${field.changed_since_seen ? tag('green', t('review.since_seen')) : nothing}
+        ${field.high_risk && field.waiting && !fresh ? tag('red', t('field.high_risk'), 'flag') : nothing} ${field.changed_since_seen ? tag('green', t('review.since_seen')) : nothing}
         ${field.waiting && !field.submitted ? tag('grey', t('stage.draft')) : nothing}${field.own_work ? tag('grey', t('review.own')) : nothing}
         ${masked ? html`<button class="small plain" @click=${() => void this.reveal(field.name)}>${icon('eye')}${t('field.reveal')}</button>` : nothing}
       </div>
@@ -240,7 +269,7 @@ export class Review extends Part {
         ${fresh ? nothing : html`<span class="compare-head">${t('review.merged.side')}</span>`}
         ${field.conflict
           ? html`<ul class="siblings">
-                ${field.siblings.map((sibling) => html`<li>${this.side(sibling, field.name, false)}<button class="small" @click=${() => void this.settle(field.name, { dot: sibling.dot! })}>${t('conflict.take')}<span class="away">: ${sibling.display || t('value.empty')}</span></button></li>`)}
+                ${field.siblings.map((sibling, i) => html`<li>${this.side(sibling, field.name, false)}<button class="small" @click=${() => void this.settle(field.name, { dot: sibling.dot! })}>${t('conflict.take')}<span class="away">: ${sibling.display || t('value.empty')}</span>${first && i < 9 ? html`<kbd>${i + 1}</kbd>` : nothing}</button></li>`)}
               </ul>
               <button class="small plain" @click=${() => void this.third(field)}>${t('conflict.third')}</button>`
           : this.side(field.merged, field.name, true)}
@@ -265,8 +294,8 @@ export class Review extends Part {
     const { record } = this
     if (this.failure) return html`<div class="empty"><p role="alert">${this.failure}</p><button @click=${() => void this.load()}>${t('again')}</button></div>`
     if (!record) return html`<div class="empty"><p class="sub">${t('loading')}</p></div>`
-    const order = (field: ReviewField) => (field.changed_since_seen ? 0 : field.conflict ? 1 : field.high_risk && field.waiting ? 2 : field.waiting ? 3 : 4)
-    const waiting = this.waiting.sort((a, b) => order(a) - order(b))
+    const waiting = this.sorted
+    const again = record.fields.some((field) => field.approved)
     const settled = record.fields.filter((field) => !field.waiting && !field.conflict && (field.approved || field.merged))
     const torn = waiting.some((field) => field.conflict)
     return html`<article class="record review">
@@ -290,9 +319,9 @@ export class Review extends Part {
             </div>
           </section>`,
         )}
-        ${this.whyNot && !record.may_approve ? html`<p class="note note-amber">${icon('warning')}<span>${t('review.may_not')} ${this.whyNot}</span></p>` : nothing}
+        ${this.reasons(record)}
         <section aria-labelledby="waiting">
-          <h2 id="waiting">${t('review.waiting', { n: waiting.length })}</h2>
+          <h2 id="waiting">${t(again ? 'review.reopened' : 'review.waiting', { n: waiting.length })}</h2>
           ${torn ? html`<p class="sub">${t('review.settle_first')}</p>` : waiting.length && waiting.every((field) => !field.approved) ? html`<p class="sub">${t('review.first')}</p>` : nothing}
           <ul class="compares">${waiting.map((field) => this.field(field))}</ul>
         </section>
