@@ -151,13 +151,16 @@ func (d *dossier) validate(l *sqlite.Ledger, e *index, now time.Time) error {
 	}
 	defer done()
 	if d.life != conflict.Deleted {
-		values := headValues(d.def, d.head)
-		for _, f := range register.Validate(d.def, values, d.env(beside, now)) {
+		for _, f := range register.Validate(d.def, headValues(d.def, d.head), d.env(beside, now)) {
 			if d.field(f.Field) != nil {
 				d.findings = append(d.findings, f)
 			}
 		}
-		d.twins = slices.DeleteFunc(beside.twins(values), func(t Twin) bool {
+		twins, err := beside.twins(d.head)
+		if err != nil {
+			return err
+		}
+		d.twins = slices.DeleteFunc(twins, func(t Twin) bool {
 			return slices.ContainsFunc(t.fields, func(name string) bool { return d.field(name) == nil })
 		})
 	}

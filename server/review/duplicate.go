@@ -1,125 +1,101 @@
 package review
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"wardbook/conflict"
+	"wardbook/sync/record"
 	"wardbook/sync/register"
 )
 
 // Twin is another record that may be about the same thing.
 type Twin struct {
-	ID     string   `json:"id"`
-	fields []string // in which the two agree
+	ID     string `json:"id"`
+	Score  int    `json:"score" doc:"how alike the two are, of 100"`
+	fields []string
 }
 
 // twinsMost bounds how many are told of one record.
 const twinsMost = 5
 
-// Records are found as possible duplicates by the natural keys of their
-// register, the strongest first. An index holds, beside the values, one key for
-// each natural key whose fields are all filled: names without case, spaces and
-// the place of the tone, dates by their year. Two records with the same key may
-// be twins if nothing stronger tells them apart.
+// An index holds, beside the values, the keys under which register.TwinKeys lets
+// records that may be of one thing meet; the first has the first of these names.
 
-// twinName is how an index names the key of a definition's natural key number i.
+// twinName is how an index names a record's twin key number i.
 func twinName(i int) string { return "~" + strconv.Itoa(i) }
 
-// twinFields lists the fields of def's natural keys.
-func twinFields(def *register.Definition) []string {
+// twinNames lists the names that a record of def may need.
+func twinNames(def *register.Definition) []string {
 	var names []string
-	for _, key := range def.NaturalKey {
-		names = append(names, key...)
+	for range def.NaturalKey {
+		names = append(names, twinName(len(names)))
+	}
+	for _, r := range def.Rules {
+		if r.Kind == register.RuleOnePer {
+			names = append(names, twinName(len(names)))
+		}
 	}
 	return names
 }
 
-// twinKey returns what records of these values are found by under a natural
-// key, "" if one of its fields is empty.
-func twinKey(def *register.Definition, key []string, values map[string]conflict.Value) conflict.Value {
-	var parts []string
-	for _, name := range key {
-		v := string(values[name])
-		if v == "" {
-			return ""
-		}
-		switch def.FieldByName(name).Type {
-		case register.Name, register.PlainText:
-			v = register.K2(v)
-		case register.DatePartial:
-			v, _, _ = strings.Cut(v, "-")
-		}
-		parts = append(parts, v)
-	}
-	return conflict.Value(strings.Join(parts, "\x00"))
-}
-
-// agree reports whether two values of a field may be of one thing: a date may
-// be known better in one of the records.
-func agree(f *register.Field, a, b conflict.Value) bool {
-	switch f.Type {
-	case register.DatePartial:
-		return strings.HasPrefix(string(a), string(b)) || strings.HasPrefix(string(b), string(a))
-	case register.Name, register.PlainText:
-		return register.K2(string(a)) == register.K2(string(b))
-	}
-	return a == b
-}
-
-// alike returns the first natural key of def under which the two records agree,
-// nil if there is none or a stronger key that both have tells them apart: two
-// people of one name and birthday with a number each are two.
-func alike(def *register.Definition, a, b map[string]conflict.Value) []string {
-	for _, key := range def.NaturalKey {
-		filled, same := true, true
-		for _, name := range key {
-			filled = filled && a[name] != "" && b[name] != ""
-			same = same && agree(def.FieldByName(name), a[name], b[name])
-		}
-		switch {
-		case filled && same:
-			return key
-		case filled:
-			return nil
-		}
-	}
-	return nil
-}
-
-// twins lists the records of the unit that may be about the same thing as one
-// with these values, by id.
-func (o *others) twins(values map[string]conflict.Value) []Twin {
+// twins lists the records of the unit that look like the one with this head, the
+// most alike first, and that nobody has spoken about: one verdict, same,
+// different or linked, settles a pair; several at odds do not.
+func (o *others) twins(head conflict.Record) ([]Twin, error) {
 	if o.e == nil {
-		return nil
+		return nil, nil
 	}
 	def := o.e.def
-	var list []Twin
-	take := func(id conflict.RecordID, theirs map[string]conflict.Value) {
-		if id == o.self || theirs == nil || slices.ContainsFunc(list, func(t Twin) bool { return t.ID == id.String() }) {
-			return
-		}
-		if key := alike(def, values, theirs); key != nil {
-			list = append(list, Twin{ID: id.String(), fields: key})
+	mine := headValues(def, head)
+	met := map[conflict.RecordID]bool{}
+	for _, text := range register.TwinKeys(def, mine) {
+		key := conflict.Value(text)
+		for _, name := range o.e.twins {
+			for _, id := range o.e.holders[name][key] {
+				_, changed := o.over[id]
+				met[id] = met[id] || !changed
+			}
+			for id, values := range o.over {
+				met[id] = met[id] || values != nil && values[name] == key
+			}
 		}
 	}
-	for i, key := range def.NaturalKey {
-		mine := twinKey(def, key, values)
-		if mine == "" {
+	var list []Twin
+	for id, meets := range met {
+		if !meets || id == o.self {
 			continue
 		}
-		for _, id := range o.e.holders[twinName(i)][mine] {
-			if _, changed := o.over[id]; !changed {
-				take(id, o.e.records[id])
-			}
+		row, ok, err := o.l.Record(id)
+		if err != nil || !ok {
+			return nil, err
 		}
-		for id, theirs := range o.over {
-			if theirs[twinName(i)] == mine {
-				take(id, theirs)
-			}
+		theirs, _, err := record.ParseState(row.State, id)
+		if err != nil {
+			return nil, fmt.Errorf("record %v: %w", id, err)
 		}
+		like, ok := register.Alike(def, mine, headValues(def, theirs))
+		if !ok || theirs.Life() == conflict.Deleted || settled(record.PairOf(head, theirs, o.self, id)) {
+			continue
+		}
+		t := Twin{ID: id.String(), Score: like.Score}
+		for _, r := range like.Reasons {
+			t.fields = append(t.fields, r.Field)
+		}
+		list = append(list, t)
 	}
-	slices.SortFunc(list, func(a, b Twin) int { return strings.Compare(a.ID, b.ID) })
-	return list[:min(len(list), twinsMost)]
+	slices.SortFunc(list, func(a, b Twin) int {
+		if a.Score != b.Score {
+			return b.Score - a.Score
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return list[:min(len(list), twinsMost)], nil
+}
+
+// settled reports whether people have said what a pair is, and agree.
+func settled(said []record.Said) bool {
+	return len(said) > 0 && !slices.ContainsFunc(said, func(s record.Said) bool { return s.Twin.Said != said[0].Twin.Said || s.Kept != said[0].Kept })
 }

@@ -56,7 +56,7 @@ func comparedFields(def *register.Definition) []string {
 			names = append(names, r.Fields...)
 		}
 	}
-	names = append(names, twinFields(def)...)
+	names = append(names, register.TwinFields(def)...)
 	names = slices.DeleteFunc(names, func(n string) bool { return def.FieldByName(n) == nil })
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -73,11 +73,7 @@ func (x *indexes) of(unit string, def *register.Definition) *index {
 	defer x.mu.Unlock()
 	i := slices.IndexFunc(x.list, func(e *index) bool { return e.unit == unit && e.def == def })
 	if i < 0 {
-		e := &index{unit: unit, register: string(def.ID), def: def, names: names}
-		for i := range def.NaturalKey {
-			e.twins = append(e.twins, twinName(i))
-		}
-		x.list = append(x.list, e)
+		x.list = append(x.list, &index{unit: unit, register: string(def.ID), def: def, names: names, twins: twinNames(def)})
 		i = len(x.list) - 1
 	}
 	e := x.list[i]
@@ -166,10 +162,8 @@ func (e *index) held(r conflict.Record) map[string]conflict.Value {
 			values[n] = v
 		}
 	}
-	for i, n := range e.twins {
-		if v := twinKey(e.def, e.def.NaturalKey[i], values); v != "" {
-			values[n] = v
-		}
+	for i, key := range register.TwinKeys(e.def, values) {
+		values[twinName(i)] = conflict.Value(key)
 	}
 	return values
 }
@@ -201,12 +195,14 @@ func (e *index) common(name string) bool {
 }
 
 func (e *index) put(id conflict.RecordID, values map[string]conflict.Value) {
-	if e.at > e.built && !maps.Equal(e.records[id], values) {
-		for _, v := range e.records[id] {
-			e.touched[v] = e.at
-		}
-		for _, v := range values {
-			e.touched[v] = e.at
+	if e.at > e.built {
+		same := maps.Equal(e.records[id], values)
+		for _, held := range []map[string]conflict.Value{e.records[id], values} {
+			for n, v := range held {
+				if !same || slices.Contains(e.twins, n) { // twins are compared by more than is held
+					e.touched[v] = e.at
+				}
+			}
 		}
 	}
 	for n, v := range e.records[id] {

@@ -21,9 +21,11 @@ func deskWorld(t testing.TB) *world {
 	field := func(id conflict.FieldID, name string, typ register.Type) register.Field {
 		return register.Field{ID: id, Name: name, Type: typ, Label: text(name), Section: "all", Required: register.Optional, Class: register.Basic, Policy: conflict.Keep}
 	}
+	fields := slices.Clone(d.Fields)
+	fields[0].Type = register.Name
 	def, err := register.New(register.Definition{ID: d.ID, Version: d.Version, Label: d.Label, TitleField: d.TitleField, ListColumns: d.ListColumns,
 		NaturalKey: [][]string{{"pid"}, {"name", "born"}}, Sections: d.Sections, CodeLists: d.CodeLists, Rules: d.Rules,
-		Fields: append(slices.Clone(d.Fields), field(23, "born", register.DatePartial), field(24, householdField, register.PlainText))})
+		Fields: append(fields, field(23, "born", register.DatePartial), field(24, householdField, register.PlainText))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func twinPart(f *Field, v conflict.Value) string {
 	}
 	switch {
 	case f.Type == Name:
-		return K3(string(v))
+		return strings.ReplaceAll(K3(string(v)), "y", "i") // Alike tells where the two are one
 	case f.Type.isDate():
 		d, err := ParseDate(string(v))
 		if err != nil {

@@ -149,7 +149,7 @@ await journey(async ({ demo, network, browser }) => {
   await queued(desk);
   await desk.page.getByRole('button', { name: /^Duyệt [1-9][\d.]* hồ sơ sạch/ }).click({ timeout: 60_000 });
   const said = await dialog(desk).innerText();
-  assert.match(said, /\d+ Quê quán[\s\S]*Nguyễn Thị An/, 'the batch says which fields it approves, and of whom');
+  assert.match(said, /\d+\s+Quê quán[\s\S]*Nguyễn Thị An/, 'the batch says which fields it approves, and of whom');
   await dialog(desk).locator('button.main').click();
   await officer.tab.stands(/đã duyệt/, 60_000);
 
