@@ -389,6 +389,8 @@ func (r *Replica) rehead(ctx context.Context, b *Batch, counts *Counts, entries 
 			done[edit.Record] = true
 			if !ok { // forgotten with its stream: the overlay brings it back
 				h = Holding{ID: edit.Record, Register: edit.Register, Unit: entries[i].Changeset.Unit}
+				s := r.stream(protocol.Stream{Unit: h.Unit, Register: h.Register})
+				h.Left = s == nil || s.Withdrawn // and is forgotten with it
 			}
 			touching := slices.Clone(h.Entries)
 			for _, e := range entries {

@@ -112,6 +112,9 @@ func (b *batch) take(c record.Changeset) error {
 	b.body = record.AppendChangeset(b.body[:0], c)
 	in := Intake{Replica: b.r.No, Counter: c.Dot.Counter, Count: uint64(c.Len()), Hash: record.HashOf(b.body),
 		Unit: c.Unit, Received: b.now, Bytes: b.body}
+	if err := b.comesWhole(&c); err != nil {
+		return err
+	}
 	rows, refusal, err := b.judge(c)
 	if err != nil {
 		return err
@@ -147,6 +150,29 @@ func (b *batch) take(c record.Changeset) error {
 	}
 	b.out.Applied++
 	return b.apply(c, rows)
+}
+
+// comesWhole drops the entries in quarantine of single writes of c, which were given
+// back while its author's account was closed: c itself comes now, and is judged.
+func (b *batch) comesWhole(c *record.Changeset) error {
+	if !b.epoch.Restored || !b.r.Trouble {
+		return nil
+	}
+	entries, err := b.t.Quarantined(b.r.No)
+	if err != nil {
+		return err
+	}
+	last := c.Last().Counter
+	for _, q := range entries {
+		if q.Counter < c.Dot.Counter || q.Counter > last || q.Settled != "" {
+			continue
+		}
+		if err := b.t.DropQuarantine(b.r.No, q.Counter); err != nil {
+			return err
+		}
+	}
+	b.readTrouble = false
+	return nil
 }
 
 func (b *batch) aside(in Intake, unit, author string, why *protocol.Error) error {

@@ -44,6 +44,8 @@ type Tables interface {
 	Quarantined(replica int64) ([]Quarantine, error)
 	// PutQuarantine opens or replaces an entry.
 	PutQuarantine(q *Quarantine) error
+	// DropQuarantine forgets an entry whose writes came otherwise.
+	DropQuarantine(replica int64, counter uint64) error
 
 	// UnitChanges lists what became of units' codes, by list and code.
 	UnitChanges() ([]UnitChange, error)

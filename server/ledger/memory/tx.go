@@ -257,6 +257,18 @@ func (t *Tx) PutQuarantine(q *ledger.Quarantine) error {
 	return nil
 }
 
+// DropQuarantine forgets an entry.
+func (t *Tx) DropQuarantine(replica int64, counter uint64) error {
+	if err := t.checkReplica(replica); err != nil {
+		return fmt.Errorf("drop quarantine: %w", err)
+	}
+	d, place := t.db, replica-1
+	old := d.quarantine[place]
+	t.onRollback(func() { d.quarantine[place] = old })
+	d.quarantine[place] = slices.DeleteFunc(slices.Clone(old), func(q ledger.Quarantine) bool { return q.Counter == counter })
+	return nil
+}
+
 // Emptied returns how much an author deleted and blanked in a unit on a day.
 func (t *Tx) Emptied(account, unit string, day int64) (ledger.Emptied, error) {
 	if t.done {

@@ -272,6 +272,12 @@ func testQuarantine(t *testing.T, e Engine) {
 		same(t, "quarantine", got, []ledger.Quarantine{settled, late})
 		return err
 	})
+	update(t, e, func(tb ledger.Tables) error { return tb.DropQuarantine(no, late.Counter) })
+	view(t, e, func(tb ledger.Tables) error {
+		got, err := tb.Quarantined(no)
+		same(t, "quarantine after one was dropped", got, []ledger.Quarantine{settled})
+		return err
+	})
 }
 
 func row(id conflict.RecordID, register, unit string, position, sensitive uint64) *ledger.Row {

@@ -154,3 +154,11 @@ func (l *Ledger) PutQuarantine(q *ledger.Quarantine) error {
 	}
 	return nil
 }
+
+// DropQuarantine forgets an entry.
+func (l *Ledger) DropQuarantine(replica int64, counter uint64) error {
+	if _, err := l.tx.Exec(`DELETE FROM quarantine WHERE replica = ? AND counter = ?`, replica, counter); err != nil {
+		return fmt.Errorf("drop quarantine: %w", err)
+	}
+	return nil
+}
