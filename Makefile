@@ -47,7 +47,7 @@ tools: ## install what the tests need: two browsers, strace, ip, mkfs
 test: tools build ## run every test: Go, WASM, simulator, browsers, faults
 	go test ./...
 	for mix in plain changes identity restores everything; do bin/wardbook sim -seeds 12000 -from $(COMMIT_SEED) -mix $$mix || exit 1; done
-	bin/wardbook sim -seeds 1000 -from $(COMMIT_SEED) -mix city
+	bin/wardbook sim -seeds 400 -from $(COMMIT_SEED) -mix city
 	GOOS=js GOARCH=wasm go test -exec='$(WASM_EXEC)' ./conflict ./sync/record ./sync/protocol ./sync/session ./client-wasm/replica
 	cd web && npm test --silent
 

@@ -99,7 +99,7 @@ func (k *supervisor) look(bits uint32) {
 			if r.Digest != it.Digest {
 				w.fail(oracleBound, "the queue shows %s under the digest %.8s, the record %.8s", it.ID, it.Digest, r.Digest)
 			}
-			k.queue, k.flagged[it.ID] = append(k.queue, r), it.Batchable
+			k.queue, k.flagged[it.ID] = append(k.queue, r), it.Group == "clean"
 		}
 	}
 	k.screen = nil
