@@ -41,9 +41,6 @@ const (
 	oracleRest       = "rest"         // the devices do not come to rest
 )
 
-var oracles = []string{oracleEffects, oracleBound, oracleAuthor, oracleBatch, oracleRefused, oracleUnapproved, oracleFeed, oracleMarks, oracleWard,
-	oracleReads, oracleOwnWrites, oracleLost, oracleHeld, oracleAside, oracleBrake, oracleDoctor, oracleRest}
-
 // book is what the oracles know of what was decided and told.
 type book struct {
 	known    map[conflict.RecordID]map[string]bool // versions that a decision made, each by its fingerprint

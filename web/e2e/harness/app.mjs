@@ -212,7 +212,7 @@ export class Tab {
   /** Creates a record from values by field name, and leaves it open. */
   async create(register, values) {
     await this.page.goto(`${this.page.url().split('#')[0]}#/new/${register}`);
-    await this.form();
+    await this.page.locator('wb-record article.record').getByText('chưa lưu', { exact: true }).waitFor(); // not the form before
     for (const [name, text] of Object.entries(values)) await this.type(name, text);
     await this.save();
     await this.page.waitForURL(/#\/register\//);
