@@ -69,11 +69,13 @@ func Moved(l *ledger.Ledger, tables ledger.Tables, m ledger.Move) ([]protocol.St
 			return nil, err
 		}
 	}
-	return follow(l, t, m, revision)
+	return follow(l, t, m, at.Definition, revision)
 }
 
-// follow writes the hub's new revision where people look for it.
-func follow(l *ledger.Ledger, t *sqlite.Ledger, m ledger.Move, revision uint64) ([]protocol.StreamMark, error) {
+// follow writes the hub's new revision where people look for it, under the version of
+// the definition that the approval was made under: a decision that is given back to a
+// restored server is published under it again.
+func follow(l *ledger.Ledger, t *sqlite.Ledger, m ledger.Move, definition uint32, revision uint64) ([]protocol.StreamMark, error) {
 	row, ok, err := t.Record(m.Record)
 	if err != nil || !ok || row.Unit != m.To {
 		return nil, err // sent on by the same push: that move names the revision
@@ -92,7 +94,7 @@ func follow(l *ledger.Ledger, t *sqlite.Ledger, m ledger.Move, revision uint64) 
 	}
 	v.Revision, v.Unit = revision, m.To
 	k := conflict.Key(conflict.FieldReview)
-	_, grew, err := l.Write(t, m.To, v.By, []record.Edit{{Record: m.Record, Register: m.Register,
+	_, grew, err := l.Write(t, m.To, v.By, []record.Edit{{Record: m.Record, Register: m.Register, Definition: definition,
 		Writes: []record.Write{{Key: k, Context: r.Field(k).Vector(), Value: v.Value()}}}})
 	return grew, err
 }
