@@ -77,6 +77,8 @@ await journey(async ({ demo, browser }) => {
   assert.ok(!spaceless().includes(number), 'a number that was revealed before is on the paper');
 
   // A new record: nobody approved it, and without a network it is on this device alone. A long name stays on the paper.
+  await page.reload();
+  await tab.entered();
   await officer.offline(true);
   const long = 'Nguyễn Phước Quý Thị Ngọc Quỳnh Ế Ặ Ỗ Ữ';
   await tab.create('residents', { full_name: long, dob: '1958' });
