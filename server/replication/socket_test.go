@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -27,34 +28,31 @@ func (w *slowOpening) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // A server that closes ends the sockets that are only being opened, too.
 func TestCloseMeetsASocketBeingOpened(t *testing.T) {
-	s, err := NewServer(Config{Now: func() int64 { return time.Now().UnixMilli() }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	near, far := net.Pipe()
-	defer far.Close()
-	go io.Copy(io.Discard, far)
-	w := &slowOpening{httptest.NewRecorder(), near, make(chan struct{}), make(chan struct{})}
-	r := httptest.NewRequest("GET", "/sync/v1/device", nil)
-	for k, v := range map[string]string{"Connection": "upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="} {
-		r.Header.Set(k, v)
-	}
-	go s.Device(w, r)
-	<-w.opening
-	closed := make(chan error, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		closed <- s.Close(ctx)
-	}()
-	for closing := false; !closing; {
-		s.mu.Lock()
-		closing = s.closed
-		s.mu.Unlock()
-	}
-	time.Sleep(10 * time.Millisecond) // so that Close is likely to have met it
-	close(w.open)
-	if err := <-closed; err != nil {
-		t.Errorf("close: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, err := NewServer(Config{Now: func() int64 { return time.Now().UnixMilli() }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		near, far := net.Pipe()
+		defer far.Close()
+		go io.Copy(io.Discard, far)
+		w := &slowOpening{httptest.NewRecorder(), near, make(chan struct{}), make(chan struct{})}
+		r := httptest.NewRequest("GET", "/sync/v1/device", nil)
+		for k, v := range map[string]string{"Connection": "upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="} {
+			r.Header.Set(k, v)
+		}
+		go s.Device(w, r)
+		<-w.opening
+		closed := make(chan error, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			closed <- s.Close(ctx)
+		}()
+		synctest.Wait() // Close has met it
+		close(w.open)
+		if err := <-closed; err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
 }

@@ -69,6 +69,7 @@ await journey(async ({ demo, browser }) => {
   assert.ok(!paper.text.includes('Chưa Lưu Lần Này'), 'what was not saved is on the paper');
   await page.getByRole('button', { name: 'Bỏ thay đổi' }).click();
   await page.locator('wb-asker dialog[open] button.danger').click();
+  await page.getByRole('button', { name: 'Bỏ thay đổi' }).waitFor({ state: 'hidden' });
 
   // Opened again, it is masked again.
   await tab.register('residents');
@@ -77,8 +78,6 @@ await journey(async ({ demo, browser }) => {
   assert.ok(!spaceless().includes(number), 'a number that was revealed before is on the paper');
 
   // A new record: nobody approved it, and without a network it is on this device alone. A long name stays on the paper.
-  await page.reload();
-  await tab.entered();
   await officer.offline(true);
   const long = 'Nguyễn Phước Quý Thị Ngọc Quỳnh Ế Ặ Ỗ Ữ';
   await tab.create('residents', { full_name: long, dob: '1958' });

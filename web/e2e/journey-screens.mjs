@@ -111,6 +111,11 @@ await journey(async ({ demo, network, browser }) => {
   await a.page.evaluate(() => (location.hash = '#/'));
   await a.page.locator('wb-asker dialog[open]').waitFor();
   await look(a, 'leave');
+  const held = await a.page.evaluate(() => new Promise((resolve) => {
+    addEventListener('hashchange', () => setTimeout(() => resolve(location.hash)), { once: true });
+    location.hash = '#/inbox';
+  }));
+  assert.match(held, /^#\/new\/residents/, 'a question that stands holds the place');
   await a.page.getByRole('button', { name: 'Bỏ thay đổi' }).last().click();
   await a.page.locator('wb-home').waitFor();
   await a.page.locator('.who summary').click();

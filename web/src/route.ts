@@ -32,8 +32,13 @@ export function setGuard(next: Guard | null): void {
 export function onRoute(listen: (to: Route) => void): () => void {
   let settled = location.hash
   let asking = false
-  const changed = async () => {
-    if (asking || location.hash === settled) return listen(route())
+  const changed = async (event: HashChangeEvent) => {
+    if (location.hash === settled) return listen(route())
+    if (asking && event.isTrusted) return history.replaceState(null, '', settled || '#/') // the question stands
+    if (asking) { // the form has another address now: what was new is saved
+      settled = location.hash
+      return listen(route())
+    }
     if (guard) {
       asking = true
       const wanted = location.hash

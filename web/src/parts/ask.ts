@@ -30,10 +30,11 @@ export class Asker extends Part {
   }
 
   async put(question: Question): Promise<Reply | null> {
-    this.settle(null)
+    const dialog = this.querySelector('dialog')!
+    if (dialog.open) this.settle(null)
+    else this.closed() // what was answered is, though the browser has not told it yet
     this.question = question
     await this.updateComplete
-    const dialog = this.querySelector('dialog')!
     this.querySelector('form')!.reset()
     this.ticked()
     dialog.returnValue = ''
@@ -44,6 +45,7 @@ export class Asker extends Part {
 
   private closed(): void {
     const dialog = this.querySelector('dialog')!
+    if (dialog.open) return // the next question's
     const reason = this.querySelector<HTMLTextAreaElement | HTMLSelectElement>('.ask-reason')?.value.trim() ?? ''
     const ticks = [...this.querySelectorAll<HTMLInputElement>('.ask-ticks input:checked')].map((tick) => tick.value)
     this.settle(dialog.returnValue ? { value: dialog.returnValue, reason, ticks } : null)

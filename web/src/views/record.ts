@@ -71,6 +71,7 @@ export class RecordForm extends Part {
   private again = 0
   private checking = 0
   private opening = 0
+  private discarding: Promise<boolean> | null = null
 
   protected override connected(): void {
     this.hear('changed', ({ registers, ids }) => {
@@ -188,6 +189,7 @@ export class RecordForm extends Part {
   }
 
   private async mayLeave(): Promise<boolean> {
+    if (this.discarding) return this.discarding // it was asked already
     await this.putAway()
     const reply = await ask({
       title: t('leave.title'),
@@ -347,7 +349,11 @@ export class RecordForm extends Part {
     return this.querySelector<HTMLElement>('.field-bad input, .field-bad select, .field-bad textarea, .why input')
   }
 
-  private async discard(): Promise<boolean> {
+  private discard(): Promise<boolean> {
+    return (this.discarding ??= this.throwAway().finally(() => (this.discarding = null)))
+  }
+
+  private async throwAway(): Promise<boolean> {
     clearTimeout(this.pause)
     this.pause = 0
     try {
