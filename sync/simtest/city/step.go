@@ -1,12 +1,13 @@
 package city
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
+
+	"wardbook/sync/simtest"
 )
 
 // Op is what a step does. A chooses who, B among what is possible at that moment, so
@@ -145,19 +146,11 @@ type Case struct {
 
 // Transcript returns the text form of c, which ParseCase reads.
 func (c Case) Transcript() string {
-	var b strings.Builder
-	for line := range strings.Lines(strings.TrimSpace(c.About)) {
-		fmt.Fprintf(&b, "# %s\n", strings.TrimSpace(line))
-	}
-	fmt.Fprintf(&b, "seed %d mix city devices %d", c.Seed, c.Devices)
+	head := fmt.Sprintf("seed %d mix city devices %d", c.Seed, c.Devices)
 	if c.Bug != NoBug {
-		fmt.Fprintf(&b, " bug %s", c.Bug)
+		head += " bug " + c.Bug.String()
 	}
-	b.WriteByte('\n')
-	for _, s := range c.Steps {
-		fmt.Fprintln(&b, s)
-	}
-	return b.String()
+	return simtest.WriteTranscript(c.About, head, c.Steps)
 }
 
 // IsTranscript reports whether a transcript is one of this package's.
@@ -170,87 +163,37 @@ func IsTranscript(text string) bool {
 	return false
 }
 
-var errTranscript = errors.New("a transcript is comments, one line \"seed N mix city devices N\", then steps \"OP A B\"")
-
 // ParseCase reads a transcript. Lines that begin with "#" are comments; the first of
 // them say what it is about.
-func ParseCase(text string) (Case, error) {
-	var c Case
-	head := false
-	in := bufio.NewScanner(strings.NewReader(text))
-	for in.Scan() {
-		line := strings.TrimSpace(in.Text())
-		if about, ok := strings.CutPrefix(line, "#"); ok {
-			if !head {
-				c.About += strings.TrimSpace(about) + "\n"
-			}
-			continue
+func ParseCase(text string) (c Case, err error) {
+	c.About, err = simtest.ReadTranscript(text, c.head, func(name string, a, b uint32) error {
+		op := slices.Index(opNames[:], name)
+		if op < 0 {
+			return fmt.Errorf("no op %q", name)
 		}
-		if line == "" {
-			continue
-		}
-		words := strings.Fields(line)
-		if !head {
-			head = true
-			if err := c.parseHead(words); err != nil {
-				return c, err
-			}
-			continue
-		}
-		s, err := parseStep(words)
-		if err != nil {
-			return c, fmt.Errorf("%q: %w", line, err)
-		}
-		c.Steps = append(c.Steps, s)
-	}
-	if !head {
-		return c, errTranscript
-	}
-	return c, in.Err()
-}
-
-func (c *Case) parseHead(words []string) (err error) {
-	if len(words)%2 != 0 {
-		return errTranscript
-	}
-	for i := 0; i < len(words) && err == nil; i += 2 {
-		switch value := words[i+1]; words[i] {
-		case "seed":
-			c.Seed, err = strconv.ParseUint(value, 10, 64)
-		case "mix":
-			if value != "city" {
-				err = errTranscript
-			}
-		case "devices":
-			c.Devices, err = strconv.Atoi(value)
-		case "bug":
-			c.Bug, err = ParseBug(value)
-		default:
-			err = errTranscript
-		}
-	}
+		c.Steps = append(c.Steps, Step{Op(op), a, b})
+		return nil
+	})
 	if err == nil && (c.Devices < 1 || c.Devices > len(owners)) {
 		err = fmt.Errorf("devices: 1 to %d", len(owners))
 	}
-	return err
+	return c, err
 }
 
-func parseStep(words []string) (Step, error) {
-	if len(words) != 3 {
-		return Step{}, errTranscript
-	}
-	a, err := strconv.ParseUint(words[1], 10, 32)
-	if err != nil {
-		return Step{}, err
-	}
-	b, err := strconv.ParseUint(words[2], 10, 32)
-	if err != nil {
-		return Step{}, err
-	}
-	for i, name := range opNames {
-		if name == words[0] {
-			return Step{Op(i), uint32(a), uint32(b)}, nil
+func (c *Case) head(name, value string) (err error) {
+	switch name {
+	case "seed":
+		c.Seed, err = strconv.ParseUint(value, 10, 64)
+	case "mix":
+		if value != "city" {
+			err = simtest.ErrTranscript
 		}
+	case "devices":
+		c.Devices, err = strconv.Atoi(value)
+	case "bug":
+		c.Bug, err = ParseBug(value)
+	default:
+		err = simtest.ErrTranscript
 	}
-	return Step{}, fmt.Errorf("no op %q", words[0])
+	return err
 }
