@@ -120,7 +120,11 @@ func (t *triage) follow(k *desk) error {
 				continue
 			}
 		}
-		w.row.WaitingSince = row.WaitingSince
+		if w.row.WaitingSince != row.WaitingSince {
+			other := *w // who looks at a queue reads w without the lock
+			other.row.WaitingSince = row.WaitingSince
+			w = &other
+		}
 		records[row.ID] = w
 	}
 	t.epoch, t.position, t.day, t.records = epoch, position, day, records
