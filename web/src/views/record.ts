@@ -32,6 +32,9 @@ export function typedIn(form: Form): Record<string, string> {
   return Object.fromEntries(Object.entries(form.values).filter(([name, value]) => value !== (before.get(name) ?? '')))
 }
 
+/** What a record says, apart from how far it has come. */
+const standsAs = ({ life, fields }: RecordView): string => JSON.stringify([life, fields.map(({ name, value, display, conflict }) => [name, value, display, conflict.length])])
+
 const DRAFT_PAUSE = 400 // ms without a change before a draft is put away
 
 /** Failures of the store: what is unsent should be taken to a safer place. */
@@ -68,15 +71,17 @@ export class RecordForm extends Part {
   @state() private homeName = '' // of the unit that the record is on its way to, or came from
   private touched = false // somebody typed into this form, now or before it was put away
   private pause = 0
-  private again = 0
+  private stale = false // the record may have changed since it was read
+  private looking = false
   private checking = 0
   private opening = 0
   private discarding: Promise<boolean> | null = null
 
   protected override connected(): void {
     this.hear('changed', ({ registers, ids }) => {
-      if (!this.form || this.form.isNew || !registers.includes(this.definition.id)) return
-      if (!ids.length || ids.includes(this.form.record.id)) void this.changedElsewhere()
+      if (!registers.includes(this.definition.id)) return
+      if (ids.length && !ids.includes(this.recordId) && !ids.includes(this.form?.record.id ?? '')) return
+      this.lookAgain()
     })
     this.listen(window, 'beforeprint', () => (this.printing = this.account))
     this.listen(window, 'afterprint', () => (this.printing = null))
@@ -96,6 +101,7 @@ export class RecordForm extends Part {
   }
 
   protected override updated(changed: Map<string, unknown>): void {
+    if (this.stale) void this.look()
     if (!changed.has('form')) return
     void this.lookForPairs()
     const { home, unit } = this.form?.record ?? {}
@@ -157,23 +163,33 @@ export class RecordForm extends Part {
     }
   }
 
-  private async changedElsewhere(): Promise<void> {
-    if (this.busy) {
-      // Not lost: looked at again once what is under way is done.
-      clearTimeout(this.again)
-      this.again = window.setTimeout(() => void this.changedElsewhere(), 100)
-      return
-    }
-    if (!this.dirty) {
-      const record = await bridge.call('get', { id: this.form!.record.id }).catch(() => null)
-      if (record && this.form && !this.dirty) {
+  private lookAgain(): void {
+    this.stale = true
+    void this.look()
+  }
+
+  /**
+   * Looks again at a record that changed: one look at a time, or an older answer could take a newer one's place, and
+   * after what is under way here. The next update of this form looks again if it has to.
+   */
+  private async look(): Promise<void> {
+    if (this.looking) return
+    this.looking = true
+    while (this.stale && this.form && !this.form.isNew && !this.busy) {
+      this.stale = false
+      const record = await bridge.call('get', { id: this.form.record.id }).catch(() => null)
+      if (!record || record.id !== this.form?.record.id) continue
+      if (this.busy) {
+        this.stale = true
+      } else if (this.dirty) {
+        this.moved ||= standsAs(record) !== standsAs(this.form.record) // and not because it was received, or another tab writes now
+      } else {
         this.form = { ...this.form, record }
         this.findings = record.findings
-        void this.reopen()
+        await this.reopen()
       }
-    } else {
-      this.moved = true
     }
+    this.looking = false
   }
 
   /** A form whose record moved on before anything was typed begins from what is on the screen now. */
@@ -586,7 +602,7 @@ export class RecordForm extends Part {
         })}
         ${record.mayDelete && !this.form.isNew && !shut ? html`<p class="record-end"><button class="plain danger-text" ?disabled=${this.busy} @click=${() => void this.erase()}>${icon('bin')}${t('record.delete')}</button></p>` : nothing}
       </form>
-      ${!this.form.isNew && !shut && !record.home ? html`<div class="record-end"><wb-move .ids=${[record.id]} .unit=${record.unit} @moved=${() => void this.changedElsewhere()}></wb-move></div>` : nothing}
+      ${!this.form.isNew && !shut && !record.home ? html`<div class="record-end"><wb-move .ids=${[record.id]} .unit=${record.unit} @moved=${() => this.lookAgain()}></wb-move></div>` : nothing}
       ${this.failure
         ? html`<div class="note note-red" role="alert">${icon('warning')}<div><p>${this.failure}</p>
             ${storeFailures.includes(this.failed) ? html`<p>${t('record.still_here')}</p><div class="actions"><button class="small" @click=${() => void saveRescue()}>${t('rescue.save')}</button></div>` : nothing}

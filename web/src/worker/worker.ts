@@ -390,6 +390,8 @@ class Member {
     const session = okOf<Session>(JSON.parse(text) as Answer)
     this.watchLease()
     this.say({ writer: tab })
+    // What the writer before changed last it may have told nobody.
+    this.event('changed', { registers: session.registers.map(({ id }) => id), ids: [] } satisfies Events['changed'])
     for (const { ask, settle } of this.inFlight.take()) void this.carryOut(ask).then(settle)
     return session
   }
