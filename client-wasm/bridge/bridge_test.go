@@ -185,7 +185,8 @@ type event struct {
 func newShelf(o *office) *shelf { return &shelf{office: o, stores: map[string]*store.Memory{}} }
 
 func (s *shelf) bridge() *Bridge {
-	return New(Config{Version: "test", Lang: "vi", Open: s.openStore, Fetch: s.office.fetch, Dial: s.office.dial, Emit: s.emit,
+	late := func() *Opened { return &Opened{Store: store.NewMemory(), Close: func() error { return nil }} }
+	return New(Config{Version: "test", Lang: "vi", Open: s.openStore, OpenLate: late, Fetch: s.office.fetch, Dial: s.office.dial, Emit: s.emit,
 		Now: func() int64 { return time.Now().UnixMilli() }, Rand: rand.Reader, Log: func(text string) { s.office.t.Log(text) }})
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"testing"
 
-	"wardbook/client-wasm/store"
 	"wardbook/sync/record"
 )
 
@@ -35,7 +34,6 @@ func TestWritingLate(t *testing.T) {
 		p.must("logout", logoutRequest{Lock: true}, nil)
 
 		b := s.bridge()
-		b.cfg.OpenLate = func() *Opened { return &Opened{Store: store.NewMemory(), Close: func() error { return nil }} }
 		asked := 0
 		o.set(func() { asked = len(o.asked) + o.sockets })
 		p = page{t, b}
