@@ -45,7 +45,7 @@ tools: ## install what the tests need: two browsers, strace, ip, mkfs
 
 .PHONY: test
 test: tools build ## run every test: Go, WASM, simulator, browsers, faults
-	go test ./...
+	go test -timeout 30m ./...
 	for mix in plain changes identity restores everything; do bin/wardbook sim -seeds 12000 -from $(COMMIT_SEED) -mix $$mix || exit 1; done
 	bin/wardbook sim -seeds 400 -from $(COMMIT_SEED) -mix city
 	GOOS=js GOARCH=wasm go test -exec='$(WASM_EXEC)' ./conflict ./sync/record ./sync/protocol ./sync/session ./client-wasm/replica
@@ -53,7 +53,7 @@ test: tools build ## run every test: Go, WASM, simulator, browsers, faults
 
 .PHONY: test-go
 test-go: ## run the Go tests alone
-	go test ./...
+	go test -timeout 30m ./...
 
 .PHONY: race
 race: ## run the Go tests under the race detector
