@@ -63,8 +63,9 @@
 //     the sending is given back. Its author sees it, and a supervisor releases it.
 //   - A changeset that was refused, and that a restored server accepts when it comes
 //     again, is missing on a device that was shown a later write of the same store
-//     in the same field, and is replaced by what its author wrote after the refusal:
-//     there its dot counts as seen.
+//     in the same field, and on the server that this device gives it back to, and is
+//     replaced by what its author wrote after the refusal: there its dot counts as
+//     seen. It stays in the history, and can be brought back from there.
 //   - A store and the server that both go back may use a dot twice. Such a run
 //     ends there and counts as excused.
 //

@@ -698,6 +698,7 @@ func (w *world) checkModel() {
 			}
 			p := place{row.ID, k}
 			want, maybe := w.truth.standing(k, applied[p])
+			maybe = maybe.union(w.outlived(want, got))
 			delete(applied, p)
 			standing = append(standing, seenField{k, want})
 			unsure = unsure || maybe != (set{})
@@ -713,6 +714,24 @@ func (w *world) checkModel() {
 	for p := range applied {
 		w.fail(oracleModel, fmt.Sprintf("field %v of %v was written and is not there", p.k, p.id))
 	}
+}
+
+// outlived returns which changesets that should stand in a field were refused
+// once: a restored server has accepted them since, and was given back what a
+// device was shown in the life that refused them, where a later write of the same
+// store counts their dots as seen.
+func (w *world) outlived(want, got set) (out set) {
+	if !w.restored {
+		return out
+	}
+	for n := range want.all {
+		for m := range got.all {
+			if !got.has(n) && w.onceAside.has(n) && m > n && w.truth.sets[m].by == w.truth.sets[n].by {
+				out = out.with(n)
+			}
+		}
+	}
+	return out
 }
 
 func (w *world) list(s set) string {
