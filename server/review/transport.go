@@ -31,6 +31,7 @@ func (s *Service) Routes() []rpc.Route {
 		rpc.New(http.MethodGet, "/api/v1/moves", "Records that were sent to the unit and wait to be taken over", s.Arrivals, rpc.Options{}).For(supervisor),
 		rpc.New(http.MethodPost, "/api/v1/moves/accept", "Take over records that were sent to the unit", s.Accept, rpc.Options{}).For(supervisor),
 		rpc.New(http.MethodPost, "/api/v1/moves/return", "Send records back to the units that they came from", s.GiveBack, rpc.Options{}).For(supervisor),
+		rpc.New(http.MethodGet, "/api/v1/tallies", "What became of an officer's work: one's own, or the unit's officers'", s.Tallies, rpc.Options{}).For(string(store.RoleOfficer), supervisor),
 		rpc.New(http.MethodGet, "/api/v1/unit/day", "The unit's day in small numbers", s.Day, rpc.Options{}).For(supervisor),
 	}
 }

@@ -137,9 +137,49 @@ func (w *world) check() {
 				}
 			}
 		}
+		if err := w.checkPieces(l); err != nil {
+			return err
+		}
 		_, err := audit.Verify(tx)
 		return err
 	})
+}
+
+// checkPieces compares what the tally takes for undecided with what a record's own
+// fields say of it.
+func (w *world) checkPieces(l *sqlite.Ledger) error {
+	rows, err := l.RecordsAfter(conflict.RecordID{}, 1_000_000)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.Register != string(w.def.ID) {
+			continue
+		}
+		head, _, err := record.ParseState(row.State, row.ID)
+		if err != nil {
+			return err
+		}
+		walk, err := walkRecord(l, w.def, row.ID, func(in ledger.Intake) (record.Changeset, error) { return record.ParseOwn(in.Bytes) },
+			func(_ record.Changeset, received int64) int64 { return received })
+		if err != nil {
+			return err
+		}
+		undecided := map[conflict.FieldKey]bool{}
+		for _, left := range walk.allWaiting() {
+			for _, k := range left {
+				undecided[k] = true
+			}
+		}
+		waiting := map[conflict.FieldKey]bool{}
+		for _, k := range record.StandingOf(head).Waiting {
+			waiting[k] = true
+		}
+		if !maps.Equal(undecided, waiting) {
+			w.t.Errorf("record %v: pieces wait in %v, the record in %v", row.ID, undecided, waiting)
+		}
+	}
+	return nil
 }
 
 func (w *world) view(work func(tx *sqlite.Tx) error) {

@@ -89,6 +89,13 @@ func (tx *Tx) KnownIn(unit string, limit int) ([]store.Account, error) {
 	return accounts(rows, err, "list who is known in a unit")
 }
 
+// OfficersOf returns, by name, up to limit officers of a unit whose accounts are
+// not disabled.
+func (tx *Tx) OfficersOf(unit string, limit int) ([]store.Account, error) {
+	rows, err := tx.Query(`SELECT `+accountColumns+` FROM accounts WHERE unit = ? AND role = 'officer' AND disabled = 0 ORDER BY name LIMIT ?`, unit, limit)
+	return accounts(rows, err, "list a unit's officers")
+}
+
 // CountAccounts returns how many accounts have the role and are not disabled.
 func (tx *Tx) CountAccounts(role store.Role) (n int, err error) {
 	if err := tx.QueryRow(`SELECT count(*) FROM accounts WHERE role = ? AND disabled = 0`, role).Scan(&n); err != nil {
