@@ -84,7 +84,7 @@ func (b *batch) repeat(c record.Changeset) (forked bool, err error) {
 			b.out.Refusals = append(b.out.Refusals, RefusalOf(q))
 		}
 	}
-	b.out.Forked = &protocol.Welcome{Version: protocol.Version, Verdict: protocol.Forked, Epoch: b.epoch.Token,
+	b.out.Forked = &protocol.Welcome{Verdict: protocol.Forked, Epoch: b.epoch.Token,
 		At: b.now, Stored: stored}
 	return true, nil
 }

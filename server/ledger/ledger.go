@@ -81,7 +81,7 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 	if h.Replica.IsZero() || known && r.Account != "" && (r.Account != a.Account || r.Device != a.Device) || h.Replica == epoch.Server {
 		return nil, nil, &protocol.Error{Code: protocol.Forbidden, Detail: "the replica belongs to another account or device"}
 	}
-	w := &protocol.Welcome{Version: protocol.Version, Epoch: epoch.Token, At: now}
+	w := &protocol.Welcome{Epoch: epoch.Token, At: now}
 	switch {
 	case !known, r.Account == "":
 		// Unknown, or known only because others wrote to its records.

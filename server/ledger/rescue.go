@@ -33,7 +33,7 @@ func (l *Ledger) Rescue(t Tables, a Author, replica conflict.ReplicaID, rescued 
 	if r.RetiredAt != 0 && len(rescued) > 0 && rescued[len(rescued)-1].First > r.Acked {
 		// Its id is closed: the device gives its work new dots when it comes by
 		// itself.
-		return Outcome{Forked: &protocol.Welcome{Version: protocol.Version, Verdict: protocol.Forked, Epoch: epoch.Token, At: l.cfg.Now(), Acked: r.Acked}}, nil
+		return Outcome{Forked: &protocol.Welcome{Verdict: protocol.Forked, Epoch: epoch.Token, At: l.cfg.Now(), Acked: r.Acked}}, nil
 	}
 	if r.Account == "" {
 		r.ID, r.Account, r.Device, r.SeenAt = replica, a.Account, a.Device, l.cfg.Now()

@@ -140,7 +140,8 @@ type (
 // The events of the server.
 type (
 	// Admitted answers Admit: the device may speak. The messages in More are sent
-	// (definitions, refusals kept for the device, hub marks), then the Welcome.
+	// (definitions, refusals kept for the device, hub marks), then the Welcome, in
+	// the device's own wire version whatever it says.
 	Admitted struct {
 		Now     int64
 		Welcome *protocol.Welcome

@@ -38,6 +38,7 @@ type Server struct {
 	began     int64
 	heard     int64
 	expires   int64
+	version   uint16 // of the wire, which the device speaks
 	streaming bool
 	muted     bool // a fork was found: pushes are left alone
 
@@ -173,7 +174,7 @@ func (s *Server) received(out *effects, m protocol.Message) {
 		case hello.Version < protocol.OldestPush || hello.Version > protocol.Version:
 			s.fail(out, protocol.UnsupportedWire)
 		default:
-			s.phase, s.streaming, s.saved = admitting, hello.Streaming, hello.Last
+			s.phase, s.version, s.streaming, s.saved = admitting, hello.Version, hello.Streaming, hello.Last
 			s.compared, s.offered = hello.Acked, hello.Acked
 			for _, scope := range hello.Scopes {
 				s.streams = append(s.streams, serverStream{scope: scope})
@@ -258,7 +259,7 @@ func (s *Server) admitted(out *effects, e Admitted) {
 	for _, m := range e.More {
 		out.add(Send{m})
 	}
-	out.add(Send{e.Welcome})
+	s.welcome(out, e.Welcome)
 	if s.muted {
 		return
 	}
@@ -268,6 +269,13 @@ func (s *Server) admitted(out *effects, e Admitted) {
 	s.commit(out)
 	s.takeBack(out)
 	s.load(out)
+}
+
+// welcome answers in the wire version that the device speaks: it reads no other.
+func (s *Server) welcome(out *effects, w *protocol.Welcome) {
+	said := *w
+	said.Version = s.version
+	out.add(Send{&said})
 }
 
 // commit hands the oldest waiting push to the owner, one at a time, so that
@@ -307,7 +315,7 @@ func (s *Server) committed(out *effects, e Committed) {
 		for _, r := range e.Refusals {
 			out.add(Send{r})
 		}
-		out.add(Send{e.Forked})
+		s.welcome(out, e.Forked)
 		return
 	}
 	for _, r := range e.Refusals {

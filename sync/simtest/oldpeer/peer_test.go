@@ -2,10 +2,13 @@ package oldpeer
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -291,5 +294,46 @@ func TestStrangeVersions(t *testing.T) {
 		if got, want := fmt.Sprint(s.hears(b)), fmt.Sprint([]any{Failure{Code: uint64(protocol.UnsupportedWire)}}); got != want || !s.over {
 			t.Errorf("version %d: got %v, want %v; hung up: %v", version, got, want, s.over)
 		}
+	}
+}
+
+// TestLaterServers: servers whose own wire version is one and two beyond the peer's take
+// its uploads too, and answer in its version. They are this code with another number:
+// the test of the uploads is compiled and run once more with each.
+func TestLaterServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the server's end twice")
+	}
+	source, err := filepath.Abs("../../protocol/message.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for later := Version + 1; later <= Version+2; later++ {
+		t.Run(fmt.Sprint(later), func(t *testing.T) {
+			now, then := fmt.Sprintf("\nconst Version = %d\n", protocol.Version), fmt.Sprintf("\nconst Version = %d\n", later)
+			if strings.Count(string(text), now) != 1 || protocol.OldestPush > Version {
+				t.Fatalf("%s does not say %q, or speaks no more to version %d", source, now, Version)
+			}
+			changed := filepath.Join(t.TempDir(), "message.go")
+			if err := os.WriteFile(changed, []byte(strings.Replace(string(text), now, then, 1)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {source: changed}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := filepath.Join(t.TempDir(), "overlay.json")
+			if err := os.WriteFile(list, overlay, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			said, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", "-overlay", list, "-run", "^TestOldDeviceUploads$", ".").CombinedOutput()
+			if err != nil || !strings.Contains(string(said), "--- PASS: TestOldDeviceUploads") {
+				t.Errorf("%v\n%s", err, said)
+			}
+		})
 	}
 }
