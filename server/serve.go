@@ -81,7 +81,7 @@ func serveCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 	spareHeap()
 	// The port first: a second server on one folder is a likelier mistake than
 	// a bad folder, and costs nothing to find out.
-	ln, err := net.Listen("tcp", *listen)
+	ln, err := listenOn(*listen)
 	if err != nil {
 		return fail("-listen %s: %v", *listen, err)
 	}
