@@ -896,6 +896,48 @@ func TestMirrorGivesBack(t *testing.T) {
 	})
 }
 
+// TestSaveThatOnlyTheMirrorTook ends between mirror and store in the midst of a
+// save. Nobody was told of it, so the page saves the form again, of a new record and
+// of an old one: it was saved once.
+func TestSaveThatOnlyTheMirrorTook(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := newOffice(t)
+		s := newShelf(o)
+		s.mirror = &glass{entries: map[string][]byte{}}
+		p := page{t, s.bridge()}
+		p.must("login", signing(nil), nil)
+		id := p.create("Người 1")
+		o.set(func() { o.offline = true })
+		var fresh, old replica.Form
+		p.must("open", object{"register": "residents"}, &fresh)
+		p.must("open", object{"id": id}, &old)
+		unsent := 1
+		for _, form := range []replica.Form{fresh, old} {
+			before := s.stores["a-1"].Clone()
+			save := object{"key": form.Key, "values": object{"full_name": "Người 2"}, "submit": false}
+			var first, again replica.SaveReply
+			p.must("save", save, &first)
+			p.must("logout", object{}, nil)
+			s.stores["a-1"] = before
+			p = page{t, s.bridge()}
+			p.must("unlock", signing(nil), nil)
+			p.must("save", save, &again)
+			unsent++
+			var status replica.Status
+			p.must("status", nil, &status)
+			if first.ID != again.ID || !again.Saved || status.Unsent != unsent || status.Conflicts != 0 {
+				t.Errorf("saved as %s, then as %s; %d unsent, want %d; %d conflicts", first.ID, again.ID, status.Unsent, unsent, status.Conflicts)
+			}
+			var drafts []replica.Form
+			p.must("drafts", nil, &drafts)
+			if slices.ContainsFunc(drafts, func(f replica.Form) bool { return f.Key == form.Key }) {
+				t.Error("the form is still open")
+			}
+		}
+		p.must("logout", object{}, nil)
+	})
+}
+
 // TestMirrorThatFails refuses the save, and the next one goes through.
 func TestMirrorThatFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {

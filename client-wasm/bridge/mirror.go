@@ -50,9 +50,18 @@ type mirroredState struct {
 	Streams []replica.Stream // cursors at zero: the server's part is received anew
 }
 
+// mirroredChangeset is one changeset, and which forms it came of: whoever was not
+// told that a form was saved saves it again, and the changeset may have been given
+// back meanwhile.
+type mirroredChangeset struct {
+	Changeset []byte
+	Saved     []replica.Saved
+}
+
 // mirrored is a store whose commits reach its mirror first. A commit that the
 // mirror refuses has not happened; one that only the mirror took was never
-// acknowledged, and the next one of the same dot replaces it there.
+// acknowledged: the next one of the same dot replaces it there, or it is given back
+// to whoever opens the store next.
 type mirrored struct {
 	replica.Store
 	mirror Mirror
@@ -75,8 +84,12 @@ func (m *mirrored) Commit(ctx context.Context, b *replica.Batch) error {
 }
 
 func (m *mirrored) put(ctx context.Context, b *replica.Batch) error {
-	for _, e := range b.Append {
-		if err := m.mirror.Put(ctx, changesetKey+e.Changeset.Dot.String(), record.AppendChangeset(nil, e.Changeset)); err != nil {
+	for i, e := range b.Append {
+		c := mirroredChangeset{Changeset: record.AppendChangeset(nil, e.Changeset)}
+		if i == len(b.Append)-1 {
+			c.Saved = b.Saved
+		}
+		if err := m.mirror.Put(ctx, changesetKey+e.Changeset.Dot.String(), encode(c)); err != nil {
 			return err
 		}
 	}
@@ -181,7 +194,7 @@ func (m *mirrored) putBack(ctx context.Context, r *replica.Replica) error {
 		}
 		return fmt.Errorf("read the mirror: %w", err)
 	}
-	var lost []record.Changeset
+	var lost []replica.Lost
 	known := false
 	for _, e := range all {
 		known = known || e.Key == stateKey
@@ -192,11 +205,15 @@ func (m *mirrored) putBack(ctx context.Context, r *replica.Replica) error {
 		if d, err := conflict.ParseDot(dot); err != nil || d.Replica != state.Meta.Replica || d.Counter <= state.Meta.Last {
 			continue
 		}
-		c, err := record.ParseChangeset(e.Bytes)
-		if err != nil {
+		var c mirroredChangeset
+		if err := json.Unmarshal(e.Bytes, &c); err != nil {
 			return fmt.Errorf("read the mirror: %s: %w", e.Key, err)
 		}
-		lost = append(lost, c)
+		l := replica.Lost{Saved: c.Saved}
+		if l.Changeset, err = record.ParseChangeset(c.Changeset); err != nil {
+			return fmt.Errorf("read the mirror: %s: %w", e.Key, err)
+		}
+		lost = append(lost, l)
 	}
 	m.mu.Lock()
 	if known {
