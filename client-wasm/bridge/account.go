@@ -59,6 +59,9 @@ type kept struct {
 	Ended     *Failure `json:"ended,omitempty"`     // why this device may no longer open the account without signing in
 	People    []Person `json:"people,omitempty"`    // the directory as the server last told it; never changed in place
 	Usage     usage    `json:"usage,omitzero"`      // of lines that are paid by the byte
+	// Told is what the server last replied to requests that had it kept, by path;
+	// never changed in place.
+	Told map[string]json.RawMessage `json:"told,omitempty"`
 }
 
 func parseKept(data []byte) (kept, error) {

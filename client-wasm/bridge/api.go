@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 )
 
@@ -11,6 +12,15 @@ type apiRequest struct {
 	Method string          `json:"method"`
 	Path   string          `json:"path"`
 	Body   json.RawMessage `json:"body,omitempty"`
+	// Keep has the reply kept on the device; without a network the last one that
+	// was kept of this path is the answer. Of GET alone.
+	Keep bool `json:"keep,omitempty"`
+}
+
+// toldReply is the answer to a request whose reply is kept.
+type toldReply struct {
+	Reply json.RawMessage `json:"reply"`
+	Fresh bool            `json:"fresh"` // the server was asked just now
 }
 
 // api passes a request of the page on to the server's API.
@@ -23,6 +33,9 @@ func (a *account) api(ctx context.Context, q apiRequest) (any, error) {
 	if !strings.HasPrefix(q.Path, "/api/v1/") || strings.Contains(q.Path, "/..") {
 		return nil, malformed("path", nil)
 	}
+	if q.Keep && q.Method != "GET" {
+		return nil, malformed("keep", nil)
+	}
 	var body []byte
 	if len(q.Body) > 0 {
 		body = q.Body
@@ -30,6 +43,9 @@ func (a *account) api(ctx context.Context, q apiRequest) (any, error) {
 	ctx, cancel := a.within(ctx)
 	defer cancel()
 	reply, err := a.request(ctx, q.Method, q.Path, body)
+	if kept := a.session().Told[q.Path]; err != nil && codeOf(err) == errOffline.Code && q.Keep && kept != nil {
+		return toldReply{Reply: kept}, nil
+	}
 	switch {
 	case err != nil:
 		return nil, err
@@ -37,6 +53,15 @@ func (a *account) api(ctx context.Context, q apiRequest) (any, error) {
 		return nil, nil
 	case !json.Valid(reply):
 		return nil, errBusy
+	case q.Keep:
+		err := a.keep(ctx, a.r.Account(), func(k *kept) {
+			k.Told = maps.Clone(k.Told)
+			if k.Told == nil {
+				k.Told = map[string]json.RawMessage{}
+			}
+			k.Told[q.Path] = reply
+		})
+		return toldReply{reply, true}, err
 	}
 	return json.RawMessage(reply), nil
 }

@@ -386,6 +386,31 @@ func TestADayOfflineAndBack(t *testing.T) {
 		if day.Waiting != 3 {
 			t.Errorf("api: %+v", day)
 		}
+		// A reply that is kept answers without a network, after another unlocking too.
+		p.refused("malformed", "api", object{"method": "POST", "path": "/api/v1/unit/day", "keep": true})
+		told := func(want string, fresh bool) {
+			t.Helper()
+			var got toldReply
+			p.must("api", object{"method": "GET", "path": "/api/v1/unit/day", "keep": true}, &got)
+			if string(got.Reply) != want || got.Fresh != fresh {
+				t.Errorf("told %s, fresh %v, want %s, %v", got.Reply, got.Fresh, want, fresh)
+			}
+		}
+		told(`{"waiting":3}`, true)
+		o.set(func() { o.offline = true; o.answers["GET /api/v1/unit/day"] = `{"waiting":2}` })
+		told(`{"waiting":3}`, false)
+		p.refused("offline", "api", object{"method": "GET", "path": "/api/v1/unit/day"})
+		p.refused("offline", "api", object{"method": "GET", "path": "/api/v1/nothing", "keep": true})
+		p.must("logout", object{}, nil)
+		p.must("unlock", signing(nil), &session)
+		told(`{"waiting":3}`, false)
+		o.set(func() { o.offline = false })
+		p.must("logout", object{}, nil)
+		p.must("login", signing(nil), &session)
+		o.set(func() { o.offline = true })
+		told(`{"waiting":3}`, false)
+		o.set(func() { o.offline = false })
+		told(`{"waiting":2}`, true)
 		p.refused("malformed", "api", object{"method": "GET", "path": "https://elsewhere/api/v1/"})
 		p.refused("malformed", "api", object{"method": "TRACE", "path": "/api/v1/unit/day"})
 		p.refused("not_found", "api", object{"method": "GET", "path": "/api/v1/nothing"})

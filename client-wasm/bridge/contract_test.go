@@ -152,7 +152,7 @@ func TestShapes(t *testing.T) {
 		"Failure": Failure{}, "Account": replica.Account{}, "Session": Session{}, "ScopeView": replica.ScopeView{}, "DeviceView": DeviceView{}, "CardReply": replica.CardReply{}, "ChooseRequest": chooseRequest{}, "Person": Person{}, "Row": replica.Row{}, "ListRequest": replica.ListRequest{},
 		"ListReply": replica.ListReply{}, "Sibling": replica.Sibling{}, "FieldView": replica.FieldView{}, "Finding": register.Finding{},
 		"RecordView": replica.RecordView{}, "Form": replica.Form{}, "SaveRequest": replica.SaveRequest{}, "SaveReply": replica.SaveReply{},
-		"StreamStatus": replica.StreamStatus{}, "Damaged": replica.Damaged{}, "Status": replica.Status{},
+		"StreamStatus": replica.StreamStatus{}, "Damaged": replica.Damaged{}, "Status": replica.Status{}, "Told": toldReply{},
 	} {
 		want := c.interfaces[name]
 		if want == nil {

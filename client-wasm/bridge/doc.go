@@ -17,7 +17,8 @@
 // is closed here too, with its unsent work sealed in the store.
 //
 // Beside its records an account keeps the directory of the people whom they
-// name, so that the page can show names without a network.
+// name, so that the page can show names without a network, and the last reply to
+// each request of the page that asked for that.
 //
 // While a store is young (see package driver), what it commits is copied into
 // a Mirror before the commit counts; opening puts back what the store lost.

@@ -203,7 +203,7 @@ func (b *Bridge) signIn(ctx context.Context, o *Opened, q loginRequest) (*accoun
 	// will notice by the new replica.
 	a.lost = before.Device == "" && q.Device != "" && g.Device.ID == q.Device
 	err = a.keep(ctx, who, func(k *kept) {
-		*k = kept{Device: g.Device.ID, Borrowed: q.Borrowed, People: k.People, Usage: k.Usage}
+		*k = kept{Device: g.Device.ID, Borrowed: q.Borrowed, People: k.People, Usage: k.Usage, Told: k.Told}
 		g.into(k)
 	})
 	if err != nil {

@@ -104,6 +104,8 @@ await journey(async ({ demo, network, browser }) => {
   await a.page.locator('wb-status dialog[open]').waitFor();
   await look(a, 'status');
   await a.page.keyboard.press('Escape');
+  await go(a, '#/tally', 'wb-tally .tally');
+  await look(a, 'tally');
   await go(a, '#/inbox/returned', '.empty, .card');
   await look(a, 'returned');
   await go(a, '#/new/residents', 'wb-record form');
@@ -141,6 +143,8 @@ await journey(async ({ demo, network, browser }) => {
   await desk.page.locator('wb-asker dialog[open]').waitFor();
   await look(desk, 'return');
   await desk.page.keyboard.press('Escape');
+  await go(desk, '#/tally', 'wb-tally .tally');
+  await look(desk, 'tally-unit');
   await go(desk, '#/held', 'wb-held .empty, wb-held .card');
   await look(desk, 'held');
   await go(desk, '#/devices', 'wb-devices tbody tr');

@@ -43,6 +43,7 @@ import './views/late'
 import './views/openers'
 import './views/register'
 import './views/sign-in'
+import './views/tally'
 
 interface Place { screen: string; label: string; icon: Icon; count?: number }
 
@@ -183,6 +184,9 @@ export class App extends Part {
         return html`<wb-desk .session=${session} .recordId=${parts[0] ?? ''}></wb-desk>`
       case 'here':
         return html`<wb-here .session=${session} .status=${this.status}></wb-here>`
+      case 'tally':
+        if (holdsRecords(session)) return html`<wb-tally .session=${session} .status=${this.status}></wb-tally>`
+        break
       case 'moves':
         return html`<wb-moves .session=${session}></wb-moves>`
       case 'held':
@@ -208,7 +212,7 @@ export class App extends Part {
   private nav() {
     const { screen } = this.at
     const shown = screen || (location.hash || this.session!.account.role !== 'supervisor' ? '' : 'desk')
-    const current = shown === 'register' || shown === 'new' || shown === 'here' ? '' : shown
+    const current = shown === 'register' || shown === 'new' || shown === 'here' || (shown === 'tally' && this.session!.account.role === 'officer') ? '' : shown === 'tally' ? 'desk' : shown
     const registers = this.places.some((place) => place.screen === '')
     const inRegister = shown === 'register' || shown === 'new'
     const list = html`<ul class="nav-registers">
@@ -240,7 +244,7 @@ export class App extends Part {
             ${langSwitch()}
             <button @click=${() => this.querySelector<HTMLDialogElement>('dialog.password')!.showModal()}>${t('password.change')}</button>
             <a class="button" href=${hrefOf('unlock')}>${t('openers.title')}</a>
-            ${account.role === 'officer' ? html`<a class="button" href=${hrefOf('devices')}>${t('devices.mine')}</a>` : nothing}
+            ${account.role === 'officer' ? html`<a class="button" href=${hrefOf('tally')}>${t('tally.title')}</a><a class="button" href=${hrefOf('devices')}>${t('devices.mine')}</a>` : nothing}
             <a class="button" href=${hrefOf('help')}>${t('help')}</a>
             <label class="menu-choice"><span>${t('lock.after')}</span><select name="idle" @change=${(event: Event) => setIdleMinutes(Number((event.target as HTMLSelectElement).value))}>
               ${idleChoices.map((minutes) => html`<option value=${minutes} ?selected=${minutes === idleMinutes()}>${t('lock.minutes', { n: minutes })}</option>`)}

@@ -165,6 +165,9 @@ export interface CardReply {
   complete: boolean // all of the register was looked at
 }
 
+/** The reply to a request that had it kept on the device. */
+export interface Told { reply: unknown; fresh: boolean } // fresh: the server was asked just now
+
 export interface Calls {
   boot(): Boot
   /** Signs in over the network; opens or creates this account's store. */
@@ -240,7 +243,7 @@ export interface Calls {
   units(a: { search: string }): { code: string; name: string }[]
   suggestUnits(a: { old: string }): { candidates: { code: string; name: string }[]; split: boolean }
   /** A request to the server's API with this session's token; fails with code "offline" when there is no network. */
-  api(a: { method: string; path: string; body?: unknown }): unknown
+  api(a: { method: string; path: string; body?: unknown; keep?: boolean }): unknown // keep, of GET alone: answers Told, and without a network the reply that was kept last of this path
 }
 
 export interface Events {

@@ -1,7 +1,8 @@
+import type { Told } from './bridge'
 import { bridge } from './link'
 import { lang } from './text'
 
-// The supervisor's requests. The server answers them; nothing here works without a network.
+// What the desk's part of the server answers. But for an officer's own tally nothing here works without a network.
 
 export type Kind = 'conflict' | 'edited_and_deleted' | 'submitted' | 'deletion'
 export type Group = 'conflict' | 'eyes' | 'clean' | 'returned'
@@ -41,6 +42,13 @@ export interface Day {
   days: { day: string; approved: number; returned: number; refused: number }[] // today last
   devices: { account: string; label: string; last_seen_at: number; unsent: number; oldest_unsent: number }[] // oldest_unsent is 0 for none
 }
+/** What became of an officer's pieces of a period, today its last day; server/review/README.md, "The officer's tally". Received is the sum of what stands below the line. */
+export interface Period {
+  name: 'day' | 'week' | 'month'; from: string // its first day in the city
+  entered: number; received: number; on_time: number; approved_first: number; returned: number
+  approved: number; waiting: number; drafts: number; refused: number; replaced: number; held: number
+}
+export interface Tallies { at: number; on_time_hours: number; tallies: { officer: string; periods: Period[] }[] }
 export interface Held { id: string; record: string; register: string; author: string; at: number; received: number; code: string; detail: string; fields: string[]; records: number; releasable: boolean }
 
 /** How many records one batch may hold. */
@@ -83,5 +91,10 @@ export const arrivals = () => request<{ items: Arrival[]; more: boolean }>('GET'
 export const accept = (records: string[]) => request<unknown>('POST', '/api/v1/moves/accept', { records })
 export const sendBack = (records: string[], reason: string) => request<unknown>('POST', '/api/v1/moves/return', { records, reason })
 export const day = () => request<Day>('GET', '/api/v1/unit/day')
+/** The unit's officers' tallies; with keep one's own, and without a network as it was told last. */
+export const tallies = async (keep: boolean): Promise<{ reply: Tallies; fresh: boolean }> => {
+  if (!keep) return { reply: await request('GET', '/api/v1/tallies'), fresh: true }
+  return (await bridge.call('api', { method: 'GET', path: '/api/v1/tallies', keep })) as Told & { reply: Tallies }
+}
 export const held = () => request<{ items: Held[] }>('GET', '/api/v1/quarantine')
 export const decideHeld = (id: string, decision: 'release' | 'reject', reason: string) => request<unknown>('POST', `/api/v1/quarantine/${at(id)}/${decision}`, { reason })

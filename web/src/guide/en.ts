@@ -63,6 +63,21 @@ export const en: Guide = {
       steps: ['Open “To settle”, then what was returned.', 'Change the fields in question, or write an answer.', 'Press “Save and submit” again.'],
     },
     {
+      id: 'tally',
+      title: 'My work',
+      text: [
+        '“My work” on the first page says how far your work of today, this week and this month has come. The server counts it from the records’ history; you and your supervisor see the same numbers.',
+        'What is counted is a piece: one person’s work on one record, from its writing to the decision about it. Saved or handed in several times, it is still one. A change of an existing record counts once it was handed in.',
+      ],
+      steps: [
+        '“Entered”: by the day of writing on the device. “Received by the server”: by the day of receipt; the rows after it are of these.',
+        '“On time”: every part of the piece was received within 24 hours of its writing, by the device’s clock and the server’s.',
+        '“Approved first time”: approved, and never returned, refused in part, or withdrawn.',
+        '“Returned at some time”: also if it was completed and approved afterwards.',
+      ],
+      after: 'Without a network the table is what the server told last, with its time. Work that is still on this device is named apart and is in no number.',
+    },
+    {
       id: 'leave',
       title: 'Leaving a device, losing a device',
       text: ['Before you leave it, choose “Lock now” under your name in the upper corner. Unsent work is not lost.'],

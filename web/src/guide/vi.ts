@@ -63,6 +63,21 @@ export const vi: Guide = {
       steps: ['Mở “Cần xử lý”, mục trả lại.', 'Sửa các ô được hỏi, hoặc viết câu trả lời.', 'Bấm “Lưu và trình duyệt” lần nữa.'],
     },
     {
+      id: 'tally',
+      title: 'Việc của tôi',
+      text: [
+        'Ở trang đầu, “Việc của tôi” cho biết việc của bạn hôm nay, tuần này, tháng này đã tới đâu. Máy chủ tính từ lịch sử hồ sơ; bạn và người duyệt thấy cùng một số.',
+        'Số đếm theo lượt: phần việc của một người trên một hồ sơ, từ lúc viết đến khi có quyết định. Lưu hay trình nhiều lần vẫn là một lượt. Sửa hồ sơ cũ chỉ tính khi đã trình.',
+      ],
+      steps: [
+        '“Đã nhập”: theo ngày viết trên máy. “Máy chủ đã nhận”: theo ngày máy chủ nhận; các dòng sau tính trên số này.',
+        '“Đúng hạn”: mọi phần của lượt được nhận trong 24 giờ sau khi viết, theo giờ của máy và giờ của máy chủ.',
+        '“Duyệt ngay lần đầu”: được duyệt, chưa từng bị trả lại, bị từ chối một phần hay bị rút duyệt.',
+        '“Từng bị trả lại”: kể cả khi sau đó đã bổ sung và được duyệt.',
+      ],
+      after: 'Không có mạng, bảng là số máy chủ báo lần cuối, kèm giờ. Việc còn trên máy này được nói riêng, chưa nằm trong số nào.',
+    },
+    {
       id: 'leave',
       title: 'Rời máy, mất máy',
       text: ['Trước khi rời máy, chọn “Khóa ngay” trong mục tên bạn ở góc trên. Việc chưa gửi không mất.'],

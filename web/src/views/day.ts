@@ -66,7 +66,7 @@ export class Day extends Part {
               return html`<tr><th scope="row">${nameOf(device.account)} ${deviceLine(device.label)}</th><td class="figures">${number(device.unsent)}</td><td>${keptLong(device) ? tag('amber', oldest, 'warning') : oldest}</td><td>${silentLong(device) ? tag('amber', ago(device.last_seen_at), 'clock') : ago(device.last_seen_at)}</td></tr>`
             })}</tbody></table></div>`
         : html`<p class="sub">${t('day.all_sent')}</p>`}
-      <p><a href=${hrefOf('devices')}>${t('devices.title')}</a></p>
+      <p><a href=${hrefOf('devices')}>${t('devices.title')}</a> · <a href=${hrefOf('tally')}>${t('tally.unit')}</a></p>
     </section>`
   }
 

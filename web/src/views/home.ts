@@ -76,6 +76,7 @@ export class Home extends Part {
             </li>`
           })}
         </ul>
+        ${session.account.role === 'officer' ? html`<ul class="lines"><li><a class="line" href=${hrefOf('tally')}>${icon('log')}<span>${t('tally.title')}<span class="sub">${t('home.tally.sub')}</span></span>${icon('next')}</a></li></ul>` : nothing}
         ${status?.streams.length ? html`<ul class="lines"><li><a class="line" href=${hrefOf('here')}>${icon('device')}<span>${t('home.here', this.all(status))}<span class="sub">${status.paused ? t('status.paused') : t('here.scopes')}</span></span>${icon('next')}</a></li></ul>` : nothing}
       </section>
     </div>`
