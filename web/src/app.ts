@@ -91,7 +91,9 @@ export class App extends Part {
       return
     }
     const first = !this.session
+    const before = this.session?.account
     this.session = session
+    if (before && before.unit && session.account.unit && before.unit !== session.account.unit) void this.tellMoved(before.unitName, session.account.unitName)
     if (session.late) {
       if (first) this.until(watchIdle())
       return
@@ -124,6 +126,11 @@ export class App extends Part {
   private async tellVanished({ unsent, at, copied }: Vanished): Promise<void> {
     const words = unsent ? t(copied ? 'vanished.copied' : 'vanished.lost', { n: number(unsent), at: when(at) }) : t('vanished.nothing')
     await ask({ title: t('vanished.title'), body: html`<p>${words}</p><p>${t('vanished.how')}</p>`, choices: [] })
+  }
+
+  /** The account works for another unit now: what that means for what is on this device. */
+  private async tellMoved(from: string, unit: string): Promise<void> {
+    await ask({ title: t('moved.title', { unit }), body: html`<p>${t('moved.body', { from })}</p><p>${t('moved.next', { from, unit })}</p>`, choices: [] })
   }
 
   private async changePassword(event: SubmitEvent): Promise<void> {

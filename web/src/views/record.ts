@@ -117,8 +117,14 @@ export class RecordForm extends Part {
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has('recordId') || changed.has('definition') || changed.has('draftKey')) {
       const saved = this.form && !changed.has('definition') && this.form.record.id === this.recordId && this.recordId !== ''
-      if (!saved) void this.open()
+      if (!saved && !this.typedUnder(changed)) void this.open()
     }
+  }
+
+  /** Whether only the session is another one, as when the account was moved, and somebody types here: the form stays, whatever became of its record. */
+  private typedUnder(changed: PropertyValues<this>): boolean {
+    const before = changed.get('definition')
+    return this.dirty && !changed.has('recordId') && !changed.has('draftKey') && before?.id === this.definition.id && before.version === this.definition.version
   }
 
   /** What a new record begins with is nobody's work yet. */
@@ -177,7 +183,10 @@ export class RecordForm extends Part {
     this.looking = true
     while (this.stale && this.form && !this.form.isNew && !this.busy) {
       this.stale = false
-      const record = await bridge.call('get', { id: this.form.record.id }).catch(() => null)
+      const record = await bridge.call('get', { id: this.form.record.id }).catch((cause) => {
+        if (failureOf(cause).code === 'no_record' && !this.dirty) void this.open() // which says so
+        return null
+      })
       if (!record || record.id !== this.form?.record.id) continue
       if (this.busy) {
         this.stale = true
