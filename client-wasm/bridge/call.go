@@ -54,6 +54,7 @@ var calls = map[string]call{
 	}),
 	"pairs":   on(func(a *account, ctx context.Context, _ none) (replica.PairsReply, error) { return a.r.Pairs(ctx) }),
 	"pairsOf": on(func(a *account, ctx context.Context, q byID) ([]replica.Pair, error) { return a.r.PairsOf(ctx, q.ID) }),
+	"follow":  on(func(a *account, ctx context.Context, q byID) (replica.Followed, error) { return a.r.Follow(ctx, q.ID) }),
 	"decidePair": on(func(a *account, ctx context.Context, q replica.Decide) (replica.Pair, error) {
 		return a.r.DecidePair(ctx, q)
 	}),

@@ -252,3 +252,83 @@ func TestUncheckedUntilSomebodyLooks(t *testing.T) {
 		t.Errorf("looked: got %d and %d marked, want none", marked(a), marked(b))
 	}
 }
+
+// leads fails if a reference to id leads to another record than want, on any of
+// the devices.
+func leads(t *testing.T, what, id, want string, devices ...*dev) {
+	t.Helper()
+	for _, d := range devices {
+		got, err := d.r.Follow(ctx, id)
+		if err != nil || got.ID != want || got.Register != "people" || got.Title == "" {
+			t.Errorf("%s, on %s: got %+v, %v, want %s", what, d.name, got, err, want)
+		}
+	}
+}
+
+// What refers to a record that was given up is led to the one that stays, over
+// several steps, whichever record holds the verdicts, and back when they are taken
+// back. The reference itself stays as it was written.
+func TestReferenceToARecordThatWasGivenUp(t *testing.T) {
+	w := newWorld(t)
+	a, b, x, y := apart(w)
+	z := a.put("", map[string]string{"name": "Bạn", "friend": x})
+	one := a.put("", map[string]string{"name": "Hoà", "phone": samePhone})
+	sync := func() {
+		for _, d := range []*dev{a, b, a} {
+			d.mustSync()
+		}
+	}
+	sync()
+	leads(t, "nothing was decided", x, x, a, b)
+	a.decide(replica.Decide{A: x, B: y, Said: record.Same, Keep: y})
+	sync()
+	leads(t, "given up for y", x, y, a, b)
+	leads(t, "y itself", y, y, a, b)
+	b.decide(replica.Decide{A: y, B: one, Said: record.Same, Keep: one})
+	sync()
+	leads(t, "given up for what was given up", x, one, a, b)
+	if got := string(b.record(z).Values["friend"]); got != x {
+		t.Errorf("the reference says %s, want %s as it was written", got, x)
+	}
+	b.decide(replica.Decide{A: y, B: one, Said: record.Different})
+	sync()
+	leads(t, "y is back", x, y, a, b)
+	b.decide(replica.Decide{A: x, B: y, Said: ""})
+	sync()
+	leads(t, "all was taken back", x, x, a, b)
+}
+
+// Verdicts that were said at the same time may leave nothing, go in a circle, or
+// disagree: the reference leads to what it names.
+func TestReferenceWherePeopleDisagree(t *testing.T) {
+	w := newWorld(t)
+	a, b, x, y := apart(w)
+	z := a.put("", map[string]string{"name": "Hoá", "phone": samePhone})
+	a.mustSync()
+	b.mustSync()
+	a.decide(replica.Decide{A: x, B: y, Said: record.Same, Keep: y})
+	a.decide(replica.Decide{A: y, B: z, Said: record.Same, Keep: z})
+	b.decide(replica.Decide{A: x, B: z, Said: record.Same, Keep: x})
+	leads(t, "by one half of the circle", x, z, a)
+	for _, d := range []*dev{a, b, a} {
+		d.mustSync()
+	}
+	if got := a.life(x) + ", " + a.life(y) + ", " + a.life(z); got != "deleted, deleted, deleted" {
+		t.Fatalf("got %s, want a circle", got)
+	}
+	for _, id := range []string{x, y, z} {
+		leads(t, "in a circle", id, id, a, b)
+	}
+
+	w = newWorld(t)
+	a, b, x, y = apart(w)
+	a.decide(replica.Decide{A: x, B: y, Said: record.Same, Keep: y})
+	b.decide(replica.Decide{A: x, B: y, Said: record.Different})
+	for _, d := range []*dev{a, b, a} {
+		d.mustSync()
+	}
+	leads(t, "one says the same and one says different", x, x, a, b)
+	if _, err := a.r.Follow(ctx, "nobody"); err == nil {
+		t.Error("a reference to nothing leads somewhere")
+	}
+}

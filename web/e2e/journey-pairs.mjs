@@ -61,6 +61,13 @@ await journey(async ({ demo, browser }) => {
   await c.tab.open('residents', first);
   assert.match(await c.tab.reveal('phone'), /0903000009/);
   assert.equal(await c.tab.field('hometown').inputValue(), 'Bến Tre');
+  // What refers to the one that went leads to the one that stays, and still says what was written.
+  await c.tab.create('addresses', { house_no: '9', parcel_link: second });
+  const reference = c.page.locator('wb-field').filter({ has: c.tab.field('parcel_link') });
+  assert.equal(await c.tab.field('parcel_link').inputValue(), second);
+  await reference.locator(`a[href$="${first}"]`, { hasText: /song sinh/i }).waitFor();
+  await reference.getByText('là một với hồ sơ này').waitFor();
+  await look(c.page, 'pair-reference');
   await c.tab.open('residents', second);
   await c.page.getByText('đã xóa', { exact: false }).first().waitFor();
   await c.page.locator('wb-record details.twin summary', { hasText: 'Là một' }).click();

@@ -116,6 +116,8 @@ export interface Pair {
   keep: string; why: 'approved' | 'fuller' | 'older' // which record is proposed to stay, and why
   fields: { name: string; a: string; b: string; same: boolean; may: boolean }[] // display texts; may: the other's value can be taken over
 }
+/** The record that a reference leads to. */
+export interface Followed { id: string; register: string; title: string; life: RecordView['life'] }
 export interface PairsReply { pairs: Pair[]; more: boolean }
 
 /** A form: the record as it was when it was opened, kept until it is saved or given up. */
@@ -217,6 +219,8 @@ export interface Calls {
   pairs(): PairsReply
   /** The pairs that one record is in, decided or not. */
   pairsOf(a: { id: string }): Pair[]
+  /** Where a reference leads: to the record that it names or, if that was given up as the same as another, to the one that stays. */
+  follow(a: { id: string }): Followed
   /** Says that a pair is one thing, two, or linked, over all that was said; said "" takes it back. Of "same" keep is needed. */
   decidePair(a: { a: string; b: string; said: Verdict | ''; keep?: string; take?: string[]; reason?: string }): Pair
   /** Somebody has looked for duplicates of a record that was marked for it. */

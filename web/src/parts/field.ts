@@ -1,10 +1,11 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
-import type { Definition, FieldView, Finding, Sibling } from '../bridge'
+import type { Definition, FieldView, Finding, Followed, Sibling } from '../bridge'
 import { type Code, codesOf, type Field, inLang, type Part as GroupPart } from '../definition'
 import { bridge } from '../link'
 import { nameOf } from '../people'
 import { history, type Trail } from '../review'
+import { hrefOf } from '../route'
 import { lang, t } from '../text'
 import { when } from '../text/format'
 import { fromCodes, fromParts, toCodes, toParts, toStored, toTyped } from '../value'
@@ -60,6 +61,7 @@ export class FieldPart extends Part {
 
   @state() private revealed = false
   @state() private unit = ''
+  @state() private leads: Followed | null = null // of a reference: the record that it leads to
   @state() private candidates: { code: string; name: string }[] | null = null
   @state() private split = false
   @state() private locating = false
@@ -92,7 +94,22 @@ export class FieldPart extends Part {
       if (!code) this.unit = ''
       else if (/^\d{5}/.test(code)) void unitName(code).then((name) => (this.unit = name))
       else this.unit = code
+      if (this.field.type === 'ref') void this.follow()
+      else this.leads = null
     }
+  }
+
+  /** Looks where a reference leads; one to a record that is not on this device leads nowhere here. */
+  private async follow(): Promise<void> {
+    const id = this.value
+    const leads = id ? await bridge.call('follow', { id }).catch(() => null) : null
+    if (id === this.value) this.leads = leads
+  }
+
+  /** The record behind a reference, and that it is not the one that is named, if that was given up for it. */
+  private reference(): TemplateResult {
+    const { id, register, title } = this.leads!
+    return html`<p class="sub"><a href=${hrefOf('register', register, id)}>${title || t('record.untitled')}</a>${id === this.value ? nothing : ` · ${t('field.ref.same')}`}</p>`
   }
 
   private emit(value: string): void {
@@ -466,6 +483,7 @@ export class FieldPart extends Part {
         ${view?.settled && !inConflict && !this.readonly ? this.undo(view) : nothing}
         <div class="findings" id="${this.domId}-said">
           ${field.help ? html`<p class="sub">${inLang(field.help)}</p>` : nothing}
+          ${this.leads ? this.reference() : nothing}
           ${this.findings.map((finding) => html`<p class="finding finding-${finding.level}">${finding.level === 'I' ? nothing : icon('warning')}${lang() === 'en' ? finding.en : finding.vi}</p>`)}
         </div>
         ${warned && !this.readonly

@@ -460,6 +460,7 @@ export const en: Texts = {
   'field.date.hint': 'day/month/year',
   'field.month.hint': 'month/year',
   'field.date_partial.hint': '05/08/1958, 08/1958 or 1958',
+  'field.ref.same': 'the record written here is the same as this one, which stays',
   'field.unit.hint': 'Type the name of a ward or commune',
   'field.address.detail': 'House number, street',
   'field.address.hint': '606/39 đường 3 Tháng 2',

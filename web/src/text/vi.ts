@@ -459,6 +459,7 @@ export const vi = {
   'field.date.hint': 'ngày/tháng/năm',
   'field.month.hint': 'tháng/năm',
   'field.date_partial.hint': '05/08/1958, 08/1958 hoặc 1958',
+  'field.ref.same': 'hồ sơ đã ghi ở đây là một với hồ sơ này, và hồ sơ này được giữ lại',
   'field.unit.hint': 'Gõ tên phường, xã',
   'field.address.detail': 'Số nhà, đường',
   'field.address.hint': '606/39 đường 3 Tháng 2',
