@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { build } from 'esbuild';
@@ -99,10 +99,10 @@ export class Version {
 
 /**
  * Budgets of the design for the first download, in KB after Brotli. SQLite may take more, but only for encryption. The
- * reader of QR codes is no part of the shell: it is fetched with the rest of a version and loaded when it is needed. The
- * guide and its pictures are fetched once the app is there, and what draws charts not before a supervisor looks at one.
+ * reader of QR codes is no part of the shell: it is fetched with the rest of a version and loaded when it is needed, and
+ * so is the office, the screens of supervisors and administrators. The guide and its pictures are fetched once the app is there, and what draws charts not before a supervisor looks at one.
  */
-const budgets = { module: 1100, SQLite: 420, shell: 80, reader: 40, guide: 600, charts: 30 };
+const budgets = { module: 1100, SQLite: 420, shell: 80, office: 20, reader: 40, guide: 600, charts: 30 };
 
 /**
  * Without inlining the module is a tenth smaller after Brotli. Packages that do the same thing a thousand times for one
@@ -127,13 +127,13 @@ function goModule() {
 
 const hashOf = (bytes) => createHash('sha256').update(bytes).digest('base64url').slice(0, 16);
 
-/** The page's script and style sheet. `alias` may put other modules in the place of ours. */
+/** The page's style sheet and scripts: its own, the office's, and what both need. `alias` may put other modules in the place of ours. */
 export async function addPage(version, alias = {}) {
-  const options = { minify: true, tsconfig: 'tsconfig.json' };
-  for (const [entry, name] of [['src/main.ts', 'page.js'], ['src/style/app.css', 'page.css']]) {
-    const { outputFiles } = await bundle({ ...options, entryPoints: [entry], plugins: [replaced(alias)] });
-    version.add('shell', name, outputFiles[0].contents);
-  }
+  const options = { minify: true, tsconfig: 'tsconfig.json', plugins: [replaced(alias)] };
+  const scripts = { entryPoints: [{ in: 'src/main.ts', out: 'page' }, { in: 'src/office.ts', out: 'office' }], splitting: true, chunkNames: 'common', outdir: here };
+  const { outputFiles } = await bundle({ ...options, ...scripts });
+  for (const { path, contents } of outputFiles) version.add(basename(path) === 'office.js' ? 'office' : 'shell', basename(path), contents);
+  version.add('shell', 'page.css', (await bundle({ ...options, entryPoints: ['src/style/app.css'] })).outputFiles[0].contents);
 }
 
 /** The user's guide: a script with its words, and the pictures that journey-guide made. */

@@ -4,7 +4,7 @@ import { keyed } from 'lit/directives/keyed.js'
 import type { Boot, Session, Status, Vanished } from './bridge'
 import { inLang } from './definition'
 import { rememberDevice } from './enrolled'
-import { bridge, failureOf } from './link'
+import { bridge, failureOf, officeScript } from './link'
 import { watchLine } from './metered'
 import { CallError } from './worker/client'
 import './parts/ask'
@@ -23,21 +23,14 @@ import { hrefOf, onRoute, type Route, route } from './route'
 import { lang, t } from './text'
 import { number, when } from './text/format'
 import { onUpdate } from './update'
-import './views/accounts'
-import './views/audit'
 import './views/card'
 import { takesCards } from './views/card'
-import './views/desk'
-import './views/devices'
-import './views/held'
 import './views/help'
 import './views/here'
 import './views/home'
 import './views/household'
 import { hasHouseholds } from './views/household'
-import './views/hub'
 import './views/inbox'
-import './views/moves'
 import type { Tray } from './views/inbox'
 import './views/late'
 import './views/openers'
@@ -57,6 +50,7 @@ export class App extends Part {
   @state() private failure = ''
   @state() private updateWaits = false
   @state() private busy = false
+  @state() private office: 'away' | 'coming' | 'here' | 'missing' = 'away'
 
   protected override connected(): void {
     this.until(onRoute((to) => {
@@ -165,6 +159,25 @@ export class App extends Part {
     }
   }
 
+  /** A screen of the script that officers seldom need; once it is loaded, it stays. */
+  private ofOffice(screen: TemplateResult): TemplateResult {
+    if (this.office === 'here') return screen
+    if (this.office === 'away') void this.updateComplete.then(() => this.loadOffice())
+    return this.office === 'missing'
+      ? html`<div class="empty"><p role="alert">${t('office.missing')}</p><button @click=${() => void this.loadOffice(true)}>${t('again')}</button></div>`
+      : html`<div class="empty"><p class="sub" role="status">${t('loading')}</p></div>`
+  }
+
+  private async loadOffice(anew = false): Promise<void> {
+    this.office = 'coming'
+    try {
+      await import(`${officeScript}${anew ? `?${Date.now()}` : ''}`) // a module that failed is not tried again under its address
+      this.office = 'here'
+    } catch {
+      this.office = 'missing'
+    }
+  }
+
   private view(session: Session): TemplateResult {
     const { screen, parts, query } = this.at
     const places = this.places.map((place) => place.screen)
@@ -188,28 +201,28 @@ export class App extends Part {
       case 'inbox':
         return html`<wb-inbox .session=${session} .tray=${(parts[0] as Tray) || 'conflicts'}></wb-inbox>`
       case 'desk':
-        return html`<wb-desk .session=${session} .recordId=${parts[0] ?? ''}></wb-desk>`
+        return this.ofOffice(html`<wb-desk .session=${session} .recordId=${parts[0] ?? ''}></wb-desk>`)
       case 'here':
         return html`<wb-here .session=${session} .status=${this.status}></wb-here>`
       case 'tally':
         if (holdsRecords(session)) return html`<wb-tally .session=${session} .status=${this.status}></wb-tally>`
         break
       case 'moves':
-        return html`<wb-moves .session=${session}></wb-moves>`
+        return this.ofOffice(html`<wb-moves .session=${session}></wb-moves>`)
       case 'held':
-        return html`<wb-held .session=${session}></wb-held>`
+        return this.ofOffice(html`<wb-held .session=${session}></wb-held>`)
       case 'help':
         return html`<wb-help .chapter=${parts[0] ?? ''}></wb-help>`
       case 'accounts':
-        return html`<wb-accounts></wb-accounts>`
+        return this.ofOffice(html`<wb-accounts></wb-accounts>`)
       case 'devices':
-        return html`<wb-devices .session=${session}></wb-devices>`
+        return this.ofOffice(html`<wb-devices .session=${session}></wb-devices>`)
       case 'audit':
-        return html`<wb-audit></wb-audit>`
+        return this.ofOffice(html`<wb-audit></wb-audit>`)
       case 'unlock':
         return html`<wb-openers .session=${session}></wb-openers>`
       case 'hub':
-        return html`<wb-hub></wb-hub>`
+        return this.ofOffice(html`<wb-hub></wb-hub>`)
       case '':
         return html`<wb-home .session=${session} .status=${this.status}></wb-home>`
     }

@@ -21,6 +21,9 @@ export const bridge = connect({
 /** Where the reader of QR codes is, for who needs it. */
 export const qrScript = new URL('qr.js', here).href
 
+/** The screens of whoever is no officer. */
+export const officeScript = new URL('office.js', here).href
+
 /** The user's guide, and its pictures. */
 export const guideScript = new URL('guide.js', here).href
 export const pictureOf = (name: string, language: string): string => new URL(`guide-${name}-${language}.webp`, here).href

@@ -16,6 +16,7 @@ export const en: Texts = {
   'help.supervisors': 'For supervisors',
   'help.troubles': 'When something goes wrong',
   'help.missing': 'The guide is not on this device yet. It needs a network once; after that it can be read without one.',
+  'office.missing': 'This part could not be loaded. Check the network and try again.',
   skip: 'Skip to the content',
 
   nav: 'Main',

@@ -15,6 +15,7 @@ export const vi = {
   'help.supervisors': 'Dành cho người duyệt',
   'help.troubles': 'Khi có trục trặc',
   'help.missing': 'Hướng dẫn chưa có trên máy này. Cần mạng một lần; sau đó đọc được cả khi không có mạng.',
+  'office.missing': 'Chưa tải được phần này. Kiểm tra mạng rồi thử lại.',
   skip: 'Đến nội dung chính',
 
   nav: 'Mục chính',

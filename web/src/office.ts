@@ -1,0 +1,9 @@
+// The screens of supervisors, administrators and the hub, and an officer's list of
+// devices: a script of its own, so that officers get to work with less.
+import './views/accounts'
+import './views/audit'
+import './views/desk'
+import './views/devices'
+import './views/held'
+import './views/hub'
+import './views/moves'
