@@ -19,9 +19,9 @@ export async function compileTest(pkg, to) {
   await run('go', ['test', '-c', '-o', to, pkg], { cwd: root, env, maxBuffer: 1 << 26 });
 }
 
-/** Serves a compiled test; see server.mjs for what it returns. */
-export async function serveTest(wasm) {
-  const script = async (name) => (await bundle({ entryPoints: [join(here, name)] })).outputFiles[0].contents;
+/** Serves a compiled test; see server.mjs for what it returns. `plugins` are esbuild's, for what it runs in. */
+export async function serveTest(wasm, plugins = []) {
+  const script = async (name) => (await bundle({ entryPoints: [join(here, name)], plugins })).outputFiles[0].contents;
   return serve(new Map([
     ['/', '<!doctype html><meta charset="utf-8"><title>Go test</title><script type="module" src="/page.js"></script>'],
     ['/page.js', await script('page.ts')],
