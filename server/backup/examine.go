@@ -195,20 +195,20 @@ func (x *examination) content(tx *sqlite.Tx) error {
 // tally asks that every changeset is in exactly one state, by device, ward and
 // day.
 func (x *examination) tally(l *sqlite.Ledger) error {
-	tallies, err := l.Tallies()
+	fates, err := l.Fates()
 	if err != nil {
 		return err
 	}
 	var wrong []string
-	var sum sqlite.Tally
-	for _, t := range tallies {
+	var sum sqlite.Fate
+	for _, t := range fates {
 		sum.Taken, sum.Applied, sum.Aside = sum.Taken+t.Taken, sum.Applied+t.Applied, sum.Aside+t.Aside
 		if t.Both+t.Neither > 0 {
 			wrong = append(wrong, fmt.Sprintf("replica %v, unit %s, %s: of %d changesets %d were applied and %d are in quarantine, %d are both and %d neither",
 				t.Replica, t.Unit, t.Day, t.Taken, t.Applied, t.Aside, t.Both, t.Neither))
 		}
 	}
-	x.add(fmt.Sprintf("conservation: %d changesets taken, %d applied, %d in quarantine, in %d sums by device, ward and day", sum.Taken, sum.Applied, sum.Aside, len(tallies)), doTell, wrong)
+	x.add(fmt.Sprintf("conservation: %d changesets taken, %d applied, %d in quarantine, in %d sums by device, ward and day", sum.Taken, sum.Applied, sum.Aside, len(fates)), doTell, wrong)
 	return nil
 }
 

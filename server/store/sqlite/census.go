@@ -82,9 +82,9 @@ func (l *Ledger) countRecords(c *UnitCensus) error {
 	return rows.Err()
 }
 
-// Tally is what became of the changesets that one replica handed in for one unit
+// Fate is what became of the changesets that one replica handed in for one unit
 // on one day of the city. Taken is the sum of the others, or something is lost.
-type Tally struct {
+type Fate struct {
 	Replica conflict.ReplicaID
 	Unit    string
 	Day     string // 2006-01-02
@@ -95,8 +95,8 @@ type Tally struct {
 	Neither int
 }
 
-// Tallies returns the tallies of all replicas, units and days.
-func (l *Ledger) Tallies() ([]Tally, error) {
+// Fates returns those of all replicas, units and days.
+func (l *Ledger) Fates() ([]Fate, error) {
 	rows, err := l.tx.Query(`WITH applied AS MATERIALIZED (SELECT DISTINCT replica, counter, 1 AS yes FROM history)
 		SELECT p.id, i.unit, date(i.received / 1000 + 25200, 'unixepoch') AS day, count(*),
 			sum(a.yes IS NOT NULL AND q.code IS NULL), sum(a.yes IS NULL AND q.code IS NOT NULL),
@@ -109,9 +109,9 @@ func (l *Ledger) Tallies() ([]Tally, error) {
 		return nil, fmt.Errorf("tally changesets: %w", err)
 	}
 	defer rows.Close()
-	var all []Tally
+	var all []Fate
 	for rows.Next() {
-		var t Tally
+		var t Fate
 		var id []byte
 		if err := rows.Scan(&id, &t.Unit, &t.Day, &t.Taken, &t.Applied, &t.Aside, &t.Both, &t.Neither); err != nil {
 			return nil, fmt.Errorf("tally changesets: %w", err)

@@ -652,11 +652,11 @@ func (w *world) checkDoctor() {
 		if len(gaps) > 0 {
 			w.fail(oracleDoctor, "%s", strings.Join(gaps, "; "))
 		}
-		tallies, err := l.Tallies()
+		fates, err := l.Fates()
 		if err != nil {
 			return err
 		}
-		for _, t := range tallies {
+		for _, t := range fates {
 			if t.Taken != t.Applied+t.Aside || t.Both+t.Neither > 0 {
 				w.fail(oracleDoctor, "of replica %v in %s: %+v", t.Replica, t.Unit, t)
 			}
