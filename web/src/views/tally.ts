@@ -11,7 +11,7 @@ import { t, tCode, tFailure } from '../text'
 import { ago, number, when } from '../text/format'
 
 const AGAIN = 400 // ms after the last news before the server is asked again
-const OTHERS = 60_000 // ms after which a supervisor, whom no news of others' work reaches, asks again
+const OTHERS = 60_000 // ms after which a supervisor, whom no news of others' work reaches, asks again, and an officer if another day has begun
 
 const ends = ['approved', 'waiting', 'drafts', 'refused', 'replaced', 'held'] as const
 
@@ -37,10 +37,15 @@ export class Tally extends Part {
     return this.session.account.role === 'officer'
   }
 
+  /** Whether the numbers are of the day that it is in the city. */
+  private get today(): boolean {
+    return this.told?.reply.tallies[0]?.periods[0]?.from === inCity(Date.now())
+  }
+
   protected override connected(): void {
     void this.load()
     this.hear('changed', () => this.again())
-    const timer = this.own ? 0 : setInterval(() => void this.load(), OTHERS)
+    const timer = setInterval(() => void (this.own && this.today ? this.requestUpdate() : this.load()), OTHERS)
     this.until(() => {
       clearTimeout(this.timer)
       clearInterval(timer)
@@ -78,13 +83,12 @@ export class Tally extends Part {
   }
 
   private table(name: string, periods: review.Period[], hours: number) {
-    const today = periods[0]?.from === inCity(Date.now())
     const row = (label: string, more: string, cell: (period: review.Period) => TemplateResult | string) =>
       html`<tr><th scope="row">${label}${more ? html`<span class="sub">${more}</span>` : nothing}</th>${periods.map((period) => html`<td class="figures">${cell(period)}</td>`)}</tr>`
     const of = (n: number, period: review.Period) => (period.received ? html`${number(n)}<span class="sub">/${number(period.received)}</span>` : number(n))
     return html`<div class="table-wrap tally" tabindex="0" role="region" aria-label=${name}>
       <table>
-        <thead><tr><td></td>${periods.map((period) => this.heading(period, today))}</tr></thead>
+        <thead><tr><td></td>${periods.map((period) => this.heading(period, this.today))}</tr></thead>
         <tbody>
           ${row(t('tally.entered'), t('tally.entered.how'), (period) => number(period.entered))}
           ${row(t('tally.received'), t('tally.received.how'), (period) => number(period.received))}
