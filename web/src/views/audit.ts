@@ -53,10 +53,10 @@ export class Audit extends Part {
       <p class="sub">${t('audit.why')}</p>
       ${this.failure ? html`<p class="note note-red" role="alert">${icon('warning')}<span>${this.failure}</span></p>` : nothing}
       <div class="table-wrap" tabindex="0" role="region" aria-label=${t('audit.title')}>
-        <table class="log">
+        <table class="log stack">
           <thead><tr><th scope="col" class="figures">${t('audit.seq')}</th><th scope="col">${t('audit.at')}</th><th scope="col">${t('audit.actor')}</th><th scope="col">${t('audit.action')}</th><th scope="col">${t('audit.subject')}</th></tr></thead>
           <tbody>
-            ${(this.entries ?? []).map((entry) => html`<tr><td class="figures">${number(entry.seq)}</td><td class="figures">${when(Date.parse(entry.at))}</td><td>${entry.actor ? this.called(entry.actor) : t('audit.server')}</td><td><code>${entry.action}</code></td><td class="data">${this.called(entry.subject)}${entry.unit ? html`<span class="sub">${entry.unit}</span>` : nothing}</td></tr>`)}
+            ${(this.entries ?? []).map((entry) => html`<tr><td class="figures" data-label=${t('audit.seq')}>${number(entry.seq)}</td><td class="figures" data-label=${t('audit.at')}>${when(Date.parse(entry.at))}</td><td data-label=${t('audit.actor')}>${entry.actor ? this.called(entry.actor) : t('audit.server')}</td><td data-label=${t('audit.action')}><code>${entry.action}</code></td><td class="data" data-label=${t('audit.subject')}>${this.called(entry.subject)}${entry.unit ? html`<span class="sub">${entry.unit}</span>` : nothing}</td></tr>`)}
           </tbody>
         </table>
       </div>

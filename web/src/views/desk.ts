@@ -49,7 +49,7 @@ export class Desk extends Part {
     try {
       const { at = '', ...place } = JSON.parse(sessionStorage.getItem(PLACE) ?? '{}') as Partial<Place>
       this.place = { ...this.place, ...place }
-      if (!this.recordId && at && innerWidth >= 1200) go(hrefOf('desk', at), { replace: true })
+      if (!this.recordId && at && matchMedia('(min-width: 75rem)').matches) go(hrefOf('desk', at), { replace: true })
     } catch {
       // A place that cannot be read is no place.
     }
