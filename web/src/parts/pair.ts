@@ -6,7 +6,7 @@ import { bridge } from '../link'
 import { nameOf } from '../people'
 import { hrefOf } from '../route'
 import { t } from '../text'
-import { when } from '../text/format'
+import { when, within } from '../text/format'
 import { icon } from './icon'
 import { Part } from './part'
 import { say, sayFailure } from './say'
@@ -68,7 +68,7 @@ export class PairPart extends Part {
   }
 
   private reasons() {
-    const words = this.pair.reasons.map(({ kind, field }) => t(`twin.like.${kind}`, { field: labelOf(this.definition, field) }))
+    const words = this.pair.reasons.map(({ kind, field }) => t(`twin.like.${kind}`, { field: within(labelOf(this.definition, field)) }))
     return words.length ? html`<p class="sub">${t('twin.alike', { how: words.join('; ') })}</p>` : nothing
   }
 

@@ -5,6 +5,9 @@ const locale = () => (lang() === 'vi' ? 'vi-VN' : 'en-GB')
 /** 1.234,5 in Vietnamese. */
 export const number = (n: number): string => n.toLocaleString(locale())
 
+/** A field's label within a sentence: with a small letter at its head, unless an abbreviation or a single letter stands there. */
+export const within = (label: string): string => (/^\p{Lu}\p{Ll}[^\p{Lu}\s]*(\s|$)/u.test(label) ? label[0]!.toLocaleLowerCase(locale()) + label.slice(1) : label)
+
 /** 14:32 */
 export const clock = (ms: number): string => new Date(ms).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
 

@@ -13,7 +13,7 @@ import * as review from '../review'
 import type { Group, Item, Queue, Reason } from '../review'
 import { go, hrefOf } from '../route'
 import { lang, t, tCode } from '../text'
-import { ago, number } from '../text/format'
+import { ago, number, within } from '../text/format'
 import { keptLong, silentLong } from './day'
 import './review'
 import type { Review } from './review'
@@ -222,12 +222,12 @@ export class Desk extends Part {
 
   private reason(item: Item, reason: Reason) {
     const about = ['first', 'draft', 'duplicate'].includes(reason.code) ? [] : reason.fields // where the names say nothing new
-    const words = [tCode('eyes', reason.code), about.slice(0, 2).map((name) => this.label(item, name)).join(', ') + (about.length > 2 ? ` +${about.length - 2}` : '')].filter(Boolean).join(': ')
+    const words = [tCode('eyes', reason.code), about.slice(0, 2).map((name) => within(this.label(item, name))).join(', ') + (about.length > 2 ? ` +${about.length - 2}` : '')].filter(Boolean).join(': ')
     return tag(tones[reason.code] ?? 'grey', words)
   }
 
   private item(item: Item) {
-    const fields = item.waiting_fields.map((name) => this.label(item, name))
+    const fields = item.waiting_fields.map((name, i) => (i ? within(this.label(item, name)) : this.label(item, name)))
     const asked = item.group === 'returned' ? item.asked : undefined
     return html`<li>
       <a class="row queue-row" href=${hrefOf('desk', item.id)} aria-current=${item.id === this.recordId ? 'true' : nothing}>

@@ -10,7 +10,7 @@ import { sayFailure } from '../parts/say'
 import { nameOf } from '../people'
 import * as review from '../review'
 import { lang, t, tCode } from '../text'
-import { soon, when } from '../text/format'
+import { soon, when, within } from '../text/format'
 
 type Step = ReturnType<Calls['history']>['steps'][number] & { state?: string; device?: string; clock?: number }
 type Decision = review.Trail['decisions'][number]
@@ -132,7 +132,7 @@ export class History extends Part {
     return html`<li class="decided">
       <span class="history-when figures">${soon(made.at)}</span>
       <span><strong>${tCode('decision', made.decision)}</strong>${made.comment ? html` <span class="data">${made.comment}</span>` : nothing}
-        <span class="sub">${nameOf(made.by)} · ${t('time.server', { at: when(made.at) })}${made.fields?.length ? ` · ${made.fields.map((name) => labelOf(this.definition, name)).join(', ')}` : ''}</span></span>
+        <span class="sub">${nameOf(made.by)} · ${t('time.server', { at: when(made.at) })}${made.fields?.length ? ` · ${made.fields.map((name) => within(labelOf(this.definition, name))).join(', ')}` : ''}</span></span>
     </li>`
   }
 

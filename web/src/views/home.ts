@@ -9,7 +9,7 @@ import { sayFailure } from '../parts/say'
 import { hrefOf } from '../route'
 import { typedIn } from './record'
 import { t } from '../text'
-import { ago, number } from '../text/format'
+import { ago, number, within } from '../text/format'
 
 /** The registers of the officer's ward, what waits in each, and unfinished forms. */
 @customElement('wb-home')
@@ -35,7 +35,7 @@ export class Home extends Part {
     const definition = this.session.registers.find((register) => register.id === form.record.register)
     if (!definition) return nothing
     const title = form.values[definition.title_field ?? ''] || form.record.fields.find((field) => field.name === definition.title_field)?.display || t('record.new')
-    const names = Object.keys(typedIn(form)).map((name) => labelOf(definition, name))
+    const names = Object.keys(typedIn(form)).map((name) => within(labelOf(definition, name)))
     const href = form.isNew ? `${hrefOf('new', definition.id)}?draft=${encodeURIComponent(form.key)}` : hrefOf('register', definition.id, form.record.id)
     return html`<li><a class="line" href=${href}><span><strong class="data">${title}</strong><span class="sub">${inLang(definition.label)} · ${t('home.draft.fields', { fields: names.slice(0, 4).join(', ') })}</span></span><span class="sub">${ago(form.openedAt)}</span>${icon('next')}</a></li>`
   }

@@ -16,7 +16,7 @@ import { stage, tag, way, waySteps } from '../parts/state'
 import { nameOf } from '../people'
 import { go, hrefOf, route, setGuard } from '../route'
 import { lang, t } from '../text'
-import { number, when } from '../text/format'
+import { number, when, within } from '../text/format'
 import '../parts/elsewhere'
 import '../parts/pair'
 import '../parts/move'
@@ -75,6 +75,8 @@ export class RecordForm extends Part {
   private looking = false
   private checking = 0
   private opening = 0
+  @state() private off = false // this device does not keep the register
+  @state() private sent = false // and has let go of this record
   private discarding: Promise<boolean> | null = null
 
   protected override connected(): void {
@@ -156,12 +158,14 @@ export class RecordForm extends Part {
       this.edits = typedIn(form)
       this.touched = form.dirty
       this.reasons = {}
-      this.findings = form.record.findings
       this.visited = new Set(Object.keys(this.edits))
+    this.checking++ // no answer about the form before
       this.all = this.moved = this.history = false
+    this.sent = false
+    void this.askWhetherKept()
       this.answer = ''
       this.guard()
-      if (form.isNew) void this.updateComplete.then(() => this.querySelector<HTMLElement>('form input, form select')?.focus())
+      void this.updateComplete.then(() => this.takeFocus())
     } catch (cause) {
       if (opening !== this.opening) return
       this.form = null
@@ -170,6 +174,8 @@ export class RecordForm extends Part {
   }
 
   private lookAgain(): void {
+      this.findings = this.visited.size ? [] : form.record.findings // those are of what is saved
+      if (this.visited.size) void this.judge()
     this.stale = true
     void this.look()
   }
@@ -181,6 +187,19 @@ export class RecordForm extends Part {
   private async look(): Promise<void> {
     if (this.looking) return
     this.looking = true
+  /** A new form is typed into at once; a record that was opened is read from its name on. Nobody is drawn away from where they are. */
+  private takeFocus(): void {
+    if (this.form?.isNew) return this.querySelector<HTMLElement>('form input, form select')?.focus()
+    if (document.activeElement?.matches('body, main')) this.querySelector<HTMLElement>('.record-head h1')?.focus({ preventScroll: true })
+  }
+
+  /** Of a register that was chosen off, a record is here only until the server has it. */
+  private async askWhetherKept(): Promise<void> {
+    if (this.late) return
+    const device = await bridge.call('device').catch(() => null)
+    this.off = device?.scopes.find(({ register }) => register === this.definition.id)?.off ?? false
+  }
+
     while (this.stale && this.form && !this.form.isNew && !this.busy) {
       this.stale = false
       const record = await bridge.call('get', { id: this.form.record.id }).catch((cause) => {
@@ -199,6 +218,7 @@ export class RecordForm extends Part {
       }
     }
     this.looking = false
+      if (!record) this.sent ||= this.off // the server has it, and this device lets go of it
   }
 
   /** A form whose record moved on before anything was typed begins from what is on the screen now. */
@@ -286,6 +306,11 @@ export class RecordForm extends Part {
       if (this.late) {
         await bridge.call('lateSave', { register: this.definition.id, values: this.edits, submit: false, reasons: this.reasonsByCode() })
         this.edits = {}
+    await this.judge()
+  }
+
+  /** What the register's rules say of what stands in the form. */
+  private async judge(): Promise<void> {
         setGuard(null)
         setDirty(false)
         this.dispatchEvent(new CustomEvent('sealed'))
@@ -490,7 +515,7 @@ export class RecordForm extends Part {
             <div>
               <p><strong>${record.stage === 'refused' ? t('review.refused_by', { by: nameOf(review.by) }) : t('review.returned_by', { by: nameOf(review.by) })}</strong> <span class="sub">${when(review.at)}</span></p>
               ${review.comment ? html`<blockquote class="data">${review.comment}</blockquote>` : nothing}
-              ${review.fields?.length ? html`<p class="sub">${t('review.fields', { fields: review.fields.map((name) => labelOf(this.definition, name)).join(', ') })}</p>` : nothing}
+              ${review.fields?.length ? html`<p class="sub">${t('review.fields', { fields: review.fields.map((name) => within(labelOf(this.definition, name))).join(', ') })}</p>` : nothing}
               ${review.answers.map((answer) => html`<p class="answer"><span class="data">${answer.text}</span> <span class="sub">${nameOf(answer.by)} · ${when(answer.at)}</span></p>`)}
               ${record.stage === 'returned' && review.question
                 ? html`<label class="field"><span class="label">${t('review.answer')}</span><textarea rows="2" maxlength="1000" .value=${this.answer} @input=${(event: Event) => (this.answer = (event.target as HTMLTextAreaElement).value)}></textarea></label>
@@ -534,6 +559,12 @@ export class RecordForm extends Part {
           <summary>${icon('people')}<span>${t(pair.state === 'open' ? 'twin.title' : pair.state === 'disputed' ? 'twin.disputed' : `twin.said.${pair.state}`)}: <span class="data">${(pair.a.id === record.id ? pair.b : pair.a).title}</span></span></summary>
           <wb-pair .definition=${this.definition} .pair=${pair} .of=${record.id} @decided=${() => void this.lookForPairs()}></wb-pair>
         </details>`,
+  /** Where a record stands that this device does not keep. */
+  private passing() {
+    if (!this.off) return nothing
+    return html`<p class="note ${this.sent ? 'note-green' : 'note-amber'}" role="status">${icon(this.sent ? 'check' : 'device')}<span>${t(this.sent ? 'record.off.gone' : 'record.off')} <a href=${hrefOf('here')}>${t('record.off.keep')}</a></span></p>`
+  }
+
       )}`
   }
 
@@ -570,7 +601,7 @@ export class RecordForm extends Part {
   }
 
   override render() {
-    if (this.failure && !this.form) return html`<div class="empty"><p role="alert">${this.failure}</p><a class="button" href=${hrefOf('register', this.definition.id)}>${icon('back')}${inLang(this.definition.label)}</a></div>`
+    if (this.failure && !this.form) return html`<div class="empty"><p role="alert">${this.failure}</p>${this.off ? html`<p>${t('record.off.elsewhere')} <a href=${hrefOf('here')}>${t('record.off.keep')}</a></p>` : nothing}<a class="button" href=${hrefOf('register', this.definition.id)}>${icon('back')}${inLang(this.definition.label)}</a></div>`
     if (!this.form) return html`<div class="empty"><p class="sub">${t('loading')}</p></div>`
     const { record } = this.form
     const values = this.values
@@ -581,7 +612,7 @@ export class RecordForm extends Part {
     return html`<article class="record" aria-busy=${this.busy}>
       ${this.head(record)}
       ${this.history ? html`<wb-history .definition=${this.definition} .recordId=${record.id} .readonly=${record.life === 'deleted'} @back=${this.bringBack}></wb-history>` : nothing}
-      ${this.card(record)} ${this.notes(record)} ${this.twins(record)} ${this.summary()}
+      ${this.passing()} ${this.card(record)} ${this.notes(record)} ${this.twins(record)} ${this.summary()}
       <form novalidate autocomplete="off" @submit=${(event: Event) => event.preventDefault()} @edit=${this.edited} @left=${this.left} @settle=${this.settle} @undo=${this.undo}
         @reveal=${({ detail }: CustomEvent<{ name: string; shown: string }>) => (this.revealed[detail.name] = detail.shown)}
         @reason=${({ detail }: CustomEvent<{ name: string; reason: string }>) => (this.reasons = { ...this.reasons, [detail.name]: detail.reason })}>

@@ -15,7 +15,7 @@ import * as review from '../review'
 import type { Reason, ReviewField, ReviewRecord, Side } from '../review'
 import { hrefOf } from '../route'
 import { lang, t, tCode } from '../text'
-import { number, when } from '../text/format'
+import { number, when, within } from '../text/format'
 
 /** One record before its supervisor: per field what was approved and what stands now, and where that came from. */
 @customElement('wb-review')
@@ -68,7 +68,7 @@ export class Review extends Part {
   }
 
   private labels(names: Iterable<string>): string {
-    const known = new Map(this.record!.fields.map((field) => [field.name, field.label]))
+    const known = new Map(this.record!.fields.map((field) => [field.name, within(field.label)]))
     return [...names].map((name) => known.get(name) ?? (name === 'life' ? t('review.life') : name)).join(', ')
   }
 
