@@ -53,9 +53,9 @@ export class App extends Part {
   @state() private office: 'away' | 'coming' | 'here' | 'missing' = 'away'
 
   protected override connected(): void {
-    this.until(onRoute((to) => {
+    this.until(onRoute((to, replaced) => {
       this.at = to
-      void this.updateComplete.then(() => this.querySelector<HTMLElement>('main')?.focus({ preventScroll: true }))
+      if (!replaced) void this.updateComplete.then(() => this.focusMain())
     }))
     this.until(onUpdate((waits) => (this.updateWaits = waits)))
     this.hear('status', (status) => (this.status = status))
@@ -63,6 +63,10 @@ export class App extends Part {
     this.hear('failure', (failure) => sayFailure(new CallError(failure)))
     this.hear('session', (session) => void this.signed(session))
     void this.begin()
+  }
+
+  private focusMain(): void {
+    this.querySelector<HTMLElement>('main')?.focus({ preventScroll: true })
   }
 
   private async begin(): Promise<void> {
@@ -95,6 +99,7 @@ export class App extends Part {
     if (!session.borrowed) rememberDevice(session.account.name, session.device)
     if (first && session.lost) say(t('store.lost'))
     if (first) this.until(watchIdle())
+    if (first) void this.updateComplete.then(() => this.focusMain())
     void readPeople().catch(() => {}) // names of accounts have to do
     if (first && holdsRecords(session)) this.until(watchLine())
     if (first) this.status = await bridge.call('status').catch(() => null)
@@ -187,16 +192,17 @@ export class App extends Part {
     const definition = session.registers.find((register) => register.id === parts[0])
     switch (wanted) {
       case 'register':
-        if (definition) return html`<wb-register .definition=${definition} .recordId=${parts[1] ?? ''}></wb-register>`
+      case 'new': {
+        // One template: a new record that was saved is still the form that is being typed into.
+        const isNew = wanted === 'new'
+        if (definition) return html`<wb-register .definition=${definition} .recordId=${isNew ? '' : (parts[1] ?? '')} .isNew=${isNew} .draftKey=${(isNew && query.get('draft')) || ''}></wb-register>`
         break
+      }
       case 'household':
         if (definition && parts[1] && hasHouseholds(definition)) return html`<wb-household .definition=${definition} .no=${parts[1]}></wb-household>`
         break
       case 'card':
         if (definition && takesCards(definition)) return html`<wb-card .definition=${definition}></wb-card>`
-        break
-      case 'new':
-        if (definition) return html`<wb-register .definition=${definition} .isNew=${true} .draftKey=${query.get('draft') ?? ''}></wb-register>`
         break
       case 'inbox':
         return html`<wb-inbox .session=${session} .tray=${(parts[0] as Tray) || 'conflicts'}></wb-inbox>`

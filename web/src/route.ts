@@ -28,16 +28,17 @@ export function setGuard(next: Guard | null): void {
   guard = next
 }
 
-/** Calls back on every change of route, after the guard of the screen being left has agreed. */
-export function onRoute(listen: (to: Route) => void): () => void {
+/** Calls back on every change of route, after the guard of the screen being left has agreed. What was replaced is still the place where the person is. */
+export function onRoute(listen: (to: Route, replaced: boolean) => void): () => void {
   let settled = location.hash
   let asking = false
   const changed = async (event: HashChangeEvent) => {
-    if (location.hash === settled) return listen(route())
+    const replaced = !event.isTrusted
+    if (location.hash === settled) return listen(route(), replaced)
     if (asking && event.isTrusted) return history.replaceState(null, '', settled || '#/') // the question stands
     if (asking) { // the form has another address now: what was new is saved
       settled = location.hash
-      return listen(route())
+      return listen(route(), replaced)
     }
     if (guard) {
       asking = true
@@ -50,7 +51,7 @@ export function onRoute(listen: (to: Route) => void): () => void {
       history.pushState(null, '', wanted)
     }
     settled = location.hash
-    listen(route())
+    listen(route(), replaced)
   }
   addEventListener('hashchange', changed)
   return () => removeEventListener('hashchange', changed)

@@ -42,14 +42,24 @@ export class Combobox extends Part {
   @state() private open = false
   @state() private at = -1
   private asked = 0
+  private coming: Promise<void> = Promise.resolve() // the answer to what was typed last: keys pressed before it are about it
+  private found = '' // the text that the options answer
   private typed = false
+  private deciding = false // Enter waits for that answer
 
-  private async look(): Promise<void> {
+  private look(): Promise<void> {
+    return (this.coming = this.ask())
+  }
+
+  private async ask(): Promise<void> {
     const asked = ++this.asked
-    const options = await this.search(this.input.value)
+    const text = this.input.value
+    const options = await this.search(text)
     if (asked !== this.asked) return
+    this.found = text
+    const chosen = this.open ? this.options[this.at]?.code : undefined // with the arrows, while this was on its way
     this.options = options
-    this.at = options.length === 1 ? 0 : -1
+    this.at = options.length === 1 ? 0 : options.findIndex(({ code }) => code === chosen)
     this.open = true
   }
 
@@ -80,20 +90,35 @@ export class Combobox extends Part {
       event.preventDefault()
       if (!this.open) return void this.look()
       const step = event.key === 'ArrowDown' ? 1 : -1
-      this.at = (this.at + step + this.options.length) % this.options.length
+      void this.coming.then(() => this.step(step))
     } else if (event.key === 'Enter' && this.open) {
       event.preventDefault()
-      const option = this.options[this.at]
-      if (option) this.pick(option)
+      this.deciding = true
+      void this.coming.finally(() => {
+        this.deciding = false
+        const option = this.options[this.at]
+        if (option && this.open) this.pick(option)
+        else if (!this.contains(document.activeElement)) this.leave()
+      })
     }
   }
 
+  private step(by: 1 | -1): void {
+    const n = this.options.length
+    this.at = n === 0 ? -1 : this.at < 0 ? (by > 0 ? 0 : n - 1) : (this.at + by + n) % n
+  }
+
   private left(event: FocusEvent): void {
-    if (event.relatedTarget instanceof Node && this.contains(event.relatedTarget)) return
+    if (this.deciding || (event.relatedTarget instanceof Node && this.contains(event.relatedTarget))) return
+    this.leave()
+  }
+
+  private leave(): void {
+    this.asked++ // no list opens over the next field
     this.open = false
     if (!this.typed) return
     const text = this.input.value.trim()
-    const exact = this.options.find((option) => folded(option.label) === folded(text)) ?? (this.at >= 0 && !this.free ? this.options[this.at] : undefined)
+    const exact = this.options.find((option) => folded(option.label) === folded(text)) ?? (this.at >= 0 && !this.free && this.found === this.input.value ? this.options[this.at] : undefined)
     if (!text) this.pick(null)
     else if (exact) this.pick(exact)
     else if (this.free) {

@@ -138,6 +138,11 @@ export class RowList<T extends { id: string }> extends Part {
     this.querySelector<HTMLElement>('ul')?.focus({ preventScroll: true }) // keeps the keys until the row has come
   }
 
+  /** Puts the focus on the row that the Tab key would come to. */
+  enter(): void {
+    this.querySelector<HTMLElement>('[data-row] a[tabindex="0"]')?.focus()
+  }
+
   private entered(event: FocusEvent): void {
     const row = (event.target as HTMLElement).closest<HTMLElement>('[data-row]')
     if (row) this.focused = Number(row.dataset['row'])

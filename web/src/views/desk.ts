@@ -111,6 +111,20 @@ export class Desk extends Part {
     if (to + FEW > this.items.length && this.queue?.next_cursor) void this.load('more')
   }
 
+  /** The row that the Tab key comes to: one, not hundreds. From there the arrows go on. */
+  private get stop(): Item | undefined {
+    return this.items.find((item) => item.id === this.recordId) ?? this.items[0]
+  }
+
+  private arrow(event: KeyboardEvent): void {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
+    const rows = [...this.querySelectorAll<HTMLElement>('.queue-row')]
+    const at = rows.indexOf(event.target as HTMLElement)
+    if (!step || at < 0) return
+    event.preventDefault()
+    rows[at + step]?.focus()
+  }
+
   private get open(): Review | null {
     return this.querySelector<Review>('wb-review')
   }
@@ -230,7 +244,7 @@ export class Desk extends Part {
     const fields = item.waiting_fields.map((name, i) => (i ? within(this.label(item, name)) : this.label(item, name)))
     const asked = item.group === 'returned' ? item.asked : undefined
     return html`<li>
-      <a class="row queue-row" href=${hrefOf('desk', item.id)} aria-current=${item.id === this.recordId ? 'true' : nothing}>
+      <a class="row queue-row" href=${hrefOf('desk', item.id)} tabindex=${item === this.stop ? 0 : -1} aria-current=${item.id === this.recordId ? 'true' : nothing}>
         <span class="row-title data">${item.title || t('record.untitled')}</span>
         <span class="sub row-when">${ago(asked?.at ?? item.oldest_at)}</span>
         ${item.reasons.length ? html`<span class="row-why">${item.reasons.map((reason) => this.reason(item, reason))}</span>` : nothing}
@@ -249,7 +263,7 @@ export class Desk extends Part {
       const members = item.household ? this.members(item) : null
       return html`<li class="queue-household">
           <span>${item.household ? t('desk.household', { no: item.household }) : t('desk.no_household')}</span>
-          ${members && members.length > 1 ? html`<button class="small" ?disabled=${!!this.busy} @click=${() => void this.household(item)}>${t('desk.household.do', { n: number(members.length) })}<span class="away">: ${item.household}</span></button>` : nothing}
+          ${members && members.length > 1 ? html`<button class="small" tabindex=${this.stop && members.includes(this.stop) ? 0 : -1} ?disabled=${!!this.busy} @click=${() => void this.household(item)}>${t('desk.household.do', { n: number(members.length) })}<span class="away">: ${item.household}</span></button>` : nothing}
         </li>${this.item(item)}`
     })
   }
@@ -309,7 +323,7 @@ export class Desk extends Part {
         ${this.failure ? html`<p class="note note-red" role="alert">${icon('warning')}<span>${this.failure} <button class="small" @click=${() => void this.load()}>${t('again')}</button></span></p>` : nothing}
         ${!queue && !this.failure ? html`<p class="empty sub">${t('loading')}</p>` : nothing}
         ${queue && !items.length ? html`<div class="empty"><p>${t('desk.none')}</p></div>` : nothing}
-        <ul class="queue" aria-label=${t('desk.title')}>
+        <ul class="queue" aria-label=${t('desk.title')} @keydown=${this.arrow}>
           ${this.rows()}
           ${queue?.next_cursor ? html`<li><button class="plain" @click=${() => void this.load('more')}>${t('desk.more')}</button></li>` : nothing}
         </ul>

@@ -1,5 +1,6 @@
 import { html, nothing } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
+import { repeat } from 'lit/directives/repeat.js'
 import type { Pair, RecordView, Row, Session } from '../bridge'
 import { fieldsOf, inLang } from '../definition'
 import { bridge, failureOf } from '../link'
@@ -17,6 +18,12 @@ import { lang, t } from '../text'
 export type Tray = 'conflicts' | 'pairs' | 'returned' | 'quarantined'
 const trays: Tray[] = ['conflicts', 'pairs', 'returned', 'quarantined']
 const CALM = 500 // ms between two looks while records keep coming
+
+/** What is there now, each where it stood before; what is new stands at the end. */
+function inPlace<T extends object>(before: T[], now: T[], is: (a: T, b: T) => boolean): T[] {
+  const kept = before.flatMap((old) => now.find((one) => is(one, old)) ?? [])
+  return [...kept, ...now.filter((one) => !kept.includes(one))]
+}
 
 const same = (a: Pair, b: Pair): boolean => a.a.id === b.a.id && a.b.id === b.b.id
 
@@ -70,7 +77,7 @@ export class Inbox extends Part {
         const [{ pairs, more }, rows] = await Promise.all([bridge.call('pairs'), this.listed(tray)])
         if (tray !== this.tray) return
         const gone = this.decided.filter((one) => !pairs.some((pair) => same(pair, one)))
-        this.pairs = [...pairs, ...gone]
+        this.pairs = inPlace(this.pairs, [...pairs, ...gone], same)
         this.more = more
         this.rows = rows
         this.failure = ''
@@ -79,7 +86,7 @@ export class Inbox extends Part {
       const rows = tray === 'conflicts' ? await bridge.call('conflicts') : await this.listed(tray)
       if (tray !== this.tray) return
       const gone = tray === 'conflicts' ? this.settled.filter((row) => !rows.some(({ id }) => id === row.id)) : []
-      this.rows = [...rows, ...gone]
+      this.rows = inPlace(this.rows ?? [], [...rows, ...gone], (a, b) => a.id === b.id)
       this.failure = ''
       if (tray === 'conflicts') for (const row of [...rows.slice(0, 50), ...gone]) void this.fetch(row.id)
     } catch (cause) {
@@ -119,7 +126,7 @@ export class Inbox extends Part {
     if (!this.pairs.length && !unchecked.length) return html`<div class="empty"><p>${t('inbox.none.pairs')}</p></div>`
     return html`${this.more ? html`<p class="note note-amber">${icon('warning')}<span>${t('twin.more')}</span></p>` : nothing}
       <ul class="cards">
-        ${this.pairs.map((pair) => {
+        ${repeat(this.pairs, (pair) => `${pair.a.id} ${pair.b.id}`, (pair) => {
           const definition = this.definitionOf(pair.a.register)
           return definition ? html`<li class="card"><p class="sub">${inLang(definition.label)}</p><wb-pair .definition=${definition} .pair=${pair} @decided=${this.said}></wb-pair></li>` : nothing
         })}
@@ -203,7 +210,9 @@ export class Inbox extends Part {
         : rows.length === 0
           ? html`<div class="empty"><p>${t(`inbox.none.${this.tray}`)}</p></div>`
           : html`${this.tray === 'conflicts' && this.session.account.role === 'supervisor' ? html`<wb-rules .session=${this.session} .rows=${rows} @settled=${() => void this.load()}></wb-rules>` : nothing}<ul class="cards">
-              ${rows.map(
+              ${repeat(
+                rows,
+                (row) => row.id,
                 (row) => html`<li class="card">
                   <a class="card-head" href=${hrefOf('register', row.register, row.id)}
                     ><span><strong class="data">${row.title || t('record.untitled')}</strong> <span class="sub">${inLang(this.session.registers.find((register) => register.id === row.register)?.label ?? { vi: '', en: '' })}</span></span

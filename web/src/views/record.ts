@@ -32,6 +32,13 @@ export function typedIn(form: Form): Record<string, string> {
   return Object.fromEntries(Object.entries(form.values).filter(([name, value]) => value !== (before.get(name) ?? '')))
 }
 
+/** What was typed while `sent` was being saved; `before` is the record as it was when that began. */
+function typedSince(sent: Record<string, string>, typed: Record<string, string>, before: RecordView): Record<string, string> {
+  const since = Object.entries(typed).filter(([name, value]) => value !== sent[name])
+  const takenBack = Object.keys(sent).filter((name) => !(name in typed))
+  return Object.fromEntries([...since, ...takenBack.map((name) => [name, before.fields.find((field) => field.name === name)?.value ?? ''] as const)])
+}
+
 /** What a record says, apart from how far it has come. */
 const standsAs = ({ life, fields }: RecordView): string => JSON.stringify([life, fields.map(({ name, value, display, conflict }) => [name, value, display, conflict.length])])
 
@@ -68,6 +75,8 @@ export class RecordForm extends Part {
   private revealed: Record<string, string> = {} // masked fields that were shown in this form
   private account: Account | null = null
   @state() private pairs: Pair[] = []
+  @state() private off = false // this device does not keep the register
+  @state() private sent = false // and has let go of this record
   @state() private homeName = '' // of the unit that the record is on its way to, or came from
   private touched = false // somebody typed into this form, now or before it was put away
   private pause = 0
@@ -75,8 +84,6 @@ export class RecordForm extends Part {
   private looking = false
   private checking = 0
   private opening = 0
-  @state() private off = false // this device does not keep the register
-  @state() private sent = false // and has let go of this record
   private discarding: Promise<boolean> | null = null
 
   protected override connected(): void {
@@ -119,7 +126,12 @@ export class RecordForm extends Part {
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has('recordId') || changed.has('definition') || changed.has('draftKey')) {
       const saved = this.form && !changed.has('definition') && this.form.record.id === this.recordId && this.recordId !== ''
-      if (!saved && !this.typedUnder(changed)) void this.open()
+      if (saved || this.typedUnder(changed)) return
+      if (this.form && this.form.isNew !== (this.recordId === '')) {
+        this.form = null // nothing is typed into the one while the other is on its way
+        forgetCard()
+      }
+      void this.open()
     }
   }
 
@@ -148,7 +160,10 @@ export class RecordForm extends Part {
 
   private async open(): Promise<void> {
     const opening = ++this.opening
+    this.checking++ // no answer about the form before
     this.failure = ''
+    this.sent = false
+    void this.askWhetherKept()
     this.revealed = {}
     try {
       const kept = this.draftKey ? (await bridge.call('drafts')).find((form) => form.key === this.draftKey) : undefined
@@ -159,10 +174,9 @@ export class RecordForm extends Part {
       this.touched = form.dirty
       this.reasons = {}
       this.visited = new Set(Object.keys(this.edits))
-    this.checking++ // no answer about the form before
+      this.findings = this.visited.size ? [] : form.record.findings // those are of what is saved
+      if (this.visited.size) void this.judge()
       this.all = this.moved = this.history = false
-    this.sent = false
-    void this.askWhetherKept()
       this.answer = ''
       this.guard()
       void this.updateComplete.then(() => this.takeFocus())
@@ -173,20 +187,6 @@ export class RecordForm extends Part {
     }
   }
 
-  private lookAgain(): void {
-      this.findings = this.visited.size ? [] : form.record.findings // those are of what is saved
-      if (this.visited.size) void this.judge()
-    this.stale = true
-    void this.look()
-  }
-
-  /**
-   * Looks again at a record that changed: one look at a time, or an older answer could take a newer one's place, and
-   * after what is under way here. The next update of this form looks again if it has to.
-   */
-  private async look(): Promise<void> {
-    if (this.looking) return
-    this.looking = true
   /** A new form is typed into at once; a record that was opened is read from its name on. Nobody is drawn away from where they are. */
   private takeFocus(): void {
     if (this.form?.isNew) return this.querySelector<HTMLElement>('form input, form select')?.focus()
@@ -200,10 +200,24 @@ export class RecordForm extends Part {
     this.off = device?.scopes.find(({ register }) => register === this.definition.id)?.off ?? false
   }
 
+  private lookAgain(): void {
+    this.stale = true
+    void this.look()
+  }
+
+  /**
+   * Looks again at a record that changed: one look at a time, or an older answer could take a newer one's place, and
+   * after what is under way here. The next update of this form looks again if it has to.
+   */
+  private async look(): Promise<void> {
+    if (this.looking) return
+    this.looking = true
     while (this.stale && this.form && !this.form.isNew && !this.busy) {
       this.stale = false
       const record = await bridge.call('get', { id: this.form.record.id }).catch((cause) => {
-        if (failureOf(cause).code === 'no_record' && !this.dirty) void this.open() // which says so
+        if (failureOf(cause).code !== 'no_record') return null
+        if (this.off) this.sent = true // the server has it, and this device lets go of it
+        else if (!this.dirty) void this.open() // which says so
         return null
       })
       if (!record || record.id !== this.form?.record.id) continue
@@ -218,7 +232,6 @@ export class RecordForm extends Part {
       }
     }
     this.looking = false
-      if (!record) this.sent ||= this.off // the server has it, and this device lets go of it
   }
 
   /** A form whose record moved on before anything was typed begins from what is on the screen now. */
@@ -259,6 +272,10 @@ export class RecordForm extends Part {
     if (value === (before?.value ?? '') && !this.form!.isNew) delete edits[name]
     this.edits = edits
     this.guard()
+    this.putAwaySoon()
+  }
+
+  private putAwaySoon(): void {
     clearTimeout(this.pause)
     this.pause = window.setTimeout(() => void this.putAway(), DRAFT_PAUSE)
   }
@@ -274,6 +291,10 @@ export class RecordForm extends Part {
   private async putAway(): Promise<void> {
     if (!this.pause || !this.form) return
     clearTimeout(this.pause)
+    if (this.busy) { // the form that it would belong to is just being saved
+      this.putAwaySoon()
+      return
+    }
     this.pause = 0
     try {
       await bridge.call('draft', { key: this.form.key, values: this.edits })
@@ -286,6 +307,11 @@ export class RecordForm extends Part {
 
   private async left({ detail }: CustomEvent<{ name: string }>): Promise<void> {
     if (!this.visited.has(detail.name)) this.visited = new Set(this.visited).add(detail.name)
+    await this.judge()
+  }
+
+  /** What the register's rules say of what stands in the form. */
+  private async judge(): Promise<void> {
     const checking = ++this.checking
     try {
       const findings = await bridge.call('check', { register: this.definition.id, values: this.values, ...(this.form!.isNew ? {} : { id: this.form!.record.id }) })
@@ -302,33 +328,32 @@ export class RecordForm extends Part {
     this.busy = true
     this.failure = this.failed = ''
     try {
+      if (!this.form.key) await this.goOn()
       const { key } = this.form
+      const sent = this.edits
       if (this.late) {
-        await bridge.call('lateSave', { register: this.definition.id, values: this.edits, submit: false, reasons: this.reasonsByCode() })
+        await bridge.call('lateSave', { register: this.definition.id, values: sent, submit: false, reasons: this.reasonsByCode() })
         this.edits = {}
-    await this.judge()
-  }
-
-  /** What the register's rules say of what stands in the form. */
-  private async judge(): Promise<void> {
         setGuard(null)
         setDirty(false)
         this.dispatchEvent(new CustomEvent('sealed'))
         return true
       }
-      const reply = await bridge.call('save', { key, values: this.edits, submit, reasons: this.reasonsByCode(), ...(await this.unsure()), ...(this.answer && { answer: this.answer }) })
+      const reply = await bridge.call('save', { key, values: sent, submit, reasons: this.reasonsByCode(), ...(await this.unsure()), ...(this.answer && { answer: this.answer }) })
       const wasNew = this.form.isNew
       this.findings = reply.findings
       this.all = submit && !reply.submitted
-      this.edits = {}
+      this.edits = typedSince(sent, this.edits, this.form.record)
       this.answer = ''
       this.moved = false
-      this.form = { ...this.form, record: reply.record, values: {}, isNew: false, dirty: false }
-      this.guard()
+      this.form = { ...this.form, key: '', record: reply.record, values: {}, isNew: false, dirty: false }
       say(reply.submitted ? t('record.submitted') : t('record.saved'))
       if (submit && !reply.submitted) void this.updateComplete.then(() => this.firstBad()?.focus())
+      setGuard(null) // the address that is new is this form's
       if (wasNew) go(hrefOf('register', this.definition.id, reply.id), { replace: true })
-      else await this.reopen()
+      this.guard()
+      await this.goOn().catch((cause) => (this.off ? (this.sent = true) : sayFailure(cause))) // the next save tries again
+      if (this.dirty) this.putAwaySoon()
       return true
     } catch (cause) {
       const failure = failureOf(cause)
@@ -339,6 +364,15 @@ export class RecordForm extends Part {
     } finally {
       this.busy = false
     }
+  }
+
+  /** A form can be saved once: what is typed from now on belongs to another one of the same record. */
+  private async goOn(): Promise<void> {
+    const { id } = this.form!.record
+    const form = await bridge.call('open', { id })
+    if (this.form?.record.id !== id || this.form.key) return
+    this.moved ||= this.dirty && standsAs(form.record) !== standsAs(this.form.record)
+    this.form = form
   }
 
   /** How much of the register could be searched when this new record was begun, if that was not all of it. */
@@ -477,7 +511,7 @@ export class RecordForm extends Part {
   private head(record: RecordView) {
     return html`<header class="record-head">
       <a class="button plain back" href=${hrefOf('register', this.definition.id)}>${icon('back')}<span>${inLang(this.definition.label)}</span></a>
-      <h1 class="data">${this.title_}</h1>
+      <h1 class="data" tabindex="-1">${this.title_}</h1>
       <div class="record-state">
         ${this.form!.isNew ? tag('grey', t('record.new.state')) : html`${way(record.place, record.receivedAt)}${record.backedUp ? tag('grey', t('state.backed_up')) : nothing}${record.stage === 'approved' ? nothing : stage(record.stage)}`}
         ${record.life === 'deleted' ? tag('grey', t('state.deleted'), 'bin') : nothing}
@@ -526,6 +560,12 @@ export class RecordForm extends Part {
         : nothing}`
   }
 
+  /** Where a record stands that this device does not keep. */
+  private passing() {
+    if (!this.off) return nothing
+    return html`<p class="note ${this.sent ? 'note-green' : 'note-amber'}" role="status">${icon(this.sent ? 'check' : 'device')}<span>${t(this.sent ? 'record.off.gone' : 'record.off')} <a href=${hrefOf('here')}>${t('record.off.keep')}</a></span></p>`
+  }
+
   /** What the card said of the bearer whose record this is, or may be. */
   private card(record: RecordView) {
     const said = this.form!.isNew ? null : cardOf(record.id)
@@ -559,12 +599,6 @@ export class RecordForm extends Part {
           <summary>${icon('people')}<span>${t(pair.state === 'open' ? 'twin.title' : pair.state === 'disputed' ? 'twin.disputed' : `twin.said.${pair.state}`)}: <span class="data">${(pair.a.id === record.id ? pair.b : pair.a).title}</span></span></summary>
           <wb-pair .definition=${this.definition} .pair=${pair} .of=${record.id} @decided=${() => void this.lookForPairs()}></wb-pair>
         </details>`,
-  /** Where a record stands that this device does not keep. */
-  private passing() {
-    if (!this.off) return nothing
-    return html`<p class="note ${this.sent ? 'note-green' : 'note-amber'}" role="status">${icon(this.sent ? 'check' : 'device')}<span>${t(this.sent ? 'record.off.gone' : 'record.off')} <a href=${hrefOf('here')}>${t('record.off.keep')}</a></span></p>`
-  }
-
       )}`
   }
 

@@ -136,6 +136,13 @@ export class Register extends Part {
     this.search = (event.target as HTMLInputElement).value.normalize('NFC').trim()
   }
 
+  /** From what is searched for down to what was found. */
+  private toRows(event: KeyboardEvent): void {
+    if (event.key !== 'ArrowDown' || event.isComposing) return
+    event.preventDefault()
+    this.list?.enter()
+  }
+
   /** Names of the columns beside the title, with their places in a row's cells. */
   private get columns(): { name: string; at: number }[] {
     return (this.definition.list_columns ?? []).map((name, at) => ({ name, at })).filter(({ name }) => name !== this.definition.title_field)
@@ -199,7 +206,7 @@ export class Register extends Part {
           </div>
           <div class="search" role="search">
             ${icon('search')}
-            <input type="search" aria-label=${t('register.search')} placeholder=${t('register.search.hint')} autocomplete="off" spellcheck="false" .value=${this.search} @input=${this.typed} />
+            <input type="search" aria-label=${t('register.search')} placeholder=${t('register.search.hint')} autocomplete="off" spellcheck="false" .value=${this.search} @input=${this.typed} @keydown=${this.toRows} />
           </div>
           <div class="filters" role="group" aria-label=${t('register.filters')}>
             ${filters.map((filter) => html`<button class="filter" aria-pressed=${this.filter === filter} @click=${() => (this.filter = filter)}>${tCode('filter', filter)}</button>`)}

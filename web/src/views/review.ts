@@ -43,7 +43,10 @@ export class Review extends Part {
     this.shown = {}
     try {
       const record = await review.record(this.recordId, seen)
-      if (loading === this.loading) this.take(record)
+      if (loading !== this.loading) return
+      this.take(record)
+      await this.updateComplete
+      if (document.activeElement?.matches('body, main')) this.querySelector<HTMLElement>('.record-head h1')?.focus({ preventScroll: true })
     } catch (cause) {
       if (loading !== this.loading) return
       this.record = null
@@ -67,6 +70,7 @@ export class Review extends Part {
     return this.session.registers.find((register) => register.id === this.record?.register)
   }
 
+  /** As they stand in a sentence. */
   private labels(names: Iterable<string>): string {
     const known = new Map(this.record!.fields.map((field) => [field.name, within(field.label)]))
     return [...names].map((name) => known.get(name) ?? (name === 'life' ? t('review.life') : name)).join(', ')
@@ -301,7 +305,7 @@ export class Review extends Part {
     return html`<article class="record review">
       <header class="record-head">
         <a class="button plain back" href=${hrefOf('desk')}>${icon('back')}<span>${t('desk.title')}</span></a>
-        <h1 class="data">${record.title || t('record.untitled')}</h1>
+        <h1 class="data" tabindex="-1">${record.title || t('record.untitled')}</h1>
         <div class="record-state"><span class="sub">${this.definition ? inLang(this.definition.label) : record.register}</span>${tag('blue', tCode('stage', record.stage))}</div>
       </header>
       <div class="review-body">

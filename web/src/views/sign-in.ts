@@ -49,6 +49,7 @@ export class SignIn extends Part {
   protected override connected(): void {
     this.until(onLoading(() => this.requestUpdate()))
     void passkeysWork().then((work) => (this.passkeys = work))
+    if (matchMedia('(pointer: fine)').matches) void this.updateComplete.then(() => this.querySelector<HTMLElement>('.account-list button, [name=name]')?.focus({ preventScroll: true })) // a phone would put its keys over the page
   }
 
   private choose(name: string): void {
