@@ -110,7 +110,7 @@ export const vi = {
   'vanished.nothing': 'Trình duyệt web hoặc ai đó đã xóa dữ liệu của bạn trên máy này. Lần cuối ghi nhận, mọi việc đều đã gửi.',
   'vanished.how': 'Hồ sơ mà máy chủ có đang được nhận lại. Nếu thiếu việc gì, hãy báo người duyệt của đơn vị; đừng xóa dữ liệu trình duyệt web, và hãy cho phép trình duyệt web giữ dữ liệu (dòng cuối màn hình).',
   'moved.title': 'Bạn đã được chuyển đến {unit}',
-  'moved.body': 'Việc đã viết cho {from} được gửi về {from}. Gửi xong, hồ sơ của {from} rời khỏi máy này.',
+  'moved.body': 'Việc đã viết cho {from} được gửi về đó. Gửi xong, hồ sơ của {from} rời khỏi máy này.',
   'moved.next': 'Từ nay bạn viết cho {unit}. Điều gì còn lưu thêm vào hồ sơ của {from} sẽ chờ người duyệt ở đó quyết định.',
   'late.door': 'Chưa có mạng? Vẫn viết được hồ sơ mới; không đọc được gì.',
   'late.begin': 'Viết hồ sơ mới khi máy đang khóa',
