@@ -111,13 +111,13 @@ const budgets = { module: 1100, SQLite: 420, shell: 80, office: 20, reader: 40, 
 const lean = ['all=-l', ...['wardbook/conflict', 'wardbook/sync/record', 'wardbook/sync/protocol', 'compress/flate', 'wardbook/client-wasm/store/driver'].map((hot) => `${hot}=`)]
   .map((flags) => `-gcflags=${flags}`);
 
-/** Builds the client as a browser module. */
-function goModule() {
+/** Builds the client of the sources in `from` as a browser module. */
+export function goModule(from = root) {
   const folder = mkdtempSync(join(tmpdir(), 'wardbook-build-'));
   try {
     const to = join(folder, 'client.wasm');
     execFileSync('go', ['build', '-trimpath', '-ldflags=-s -w', ...lean, '-o', to, './client-wasm'], {
-      cwd: root, stdio: 'inherit', env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
+      cwd: from, stdio: 'inherit', env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
     });
     return readFileSync(to);
   } finally {

@@ -22,7 +22,7 @@ import { idleChoices, idleMinutes, lockNow, setIdleMinutes, watchIdle } from './
 import { hrefOf, onRoute, type Route, route } from './route'
 import { lang, t } from './text'
 import { number, when } from './text/format'
-import { onUpdate } from './update'
+import { onUpdate, seekUpdate } from './update'
 import './views/card'
 import { takesCards } from './views/card'
 import './views/help'
@@ -58,7 +58,10 @@ export class App extends Part {
       if (!replaced) void this.updateComplete.then(() => this.focusMain())
     }))
     this.until(onUpdate((waits) => (this.updateWaits = waits)))
-    this.hear('status', (status) => (this.status = status))
+    this.hear('status', (status) => {
+      if (status.failure?.code === 'update' && this.status?.failure?.code !== 'update') seekUpdate()
+      this.status = status
+    })
     this.hear('vanished', (vanished) => void this.tellVanished(vanished))
     this.hear('failure', (failure) => sayFailure(new CallError(failure)))
     this.hear('session', (session) => void this.signed(session))

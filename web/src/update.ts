@@ -7,12 +7,18 @@ import { scriptURL } from './trusted'
 const LATER = 5000 // ms after the page has opened: the person's own work goes first
 const RETRY = 20_000
 const listeners = new Set<(waits: boolean) => void>()
+let seek = (): void => {}
 let waiting: ServiceWorker | null = null
 
 /** Calls back with whether a new version waits for somebody to finish a form. */
 export function onUpdate(listen: (waits: boolean) => void): () => void {
   listeners.add(listen)
   return () => listeners.delete(listen)
+}
+
+/** Looks for a new version now: the server says that this one can no longer synchronise. */
+export function seekUpdate(): void {
+  seek()
 }
 
 /** Has the app kept for use without a network; on a first visit once `first` is there, which has the line for itself. */
@@ -31,7 +37,8 @@ export async function register(first: Promise<void>): Promise<void> {
     }
     look()
     registration.addEventListener('updatefound', () => registration.installing?.addEventListener('statechange', look))
-    setInterval(() => void registration.update().catch(() => {}), 30 * 60_000)
+    seek = () => void registration.update().catch(() => {})
+    setInterval(seek, 30 * 60_000)
   })
   onClean(() => void attempt())
   const later = () => void serviceWorker.ready.then(({ active }) => active?.postMessage({ later: true }))
