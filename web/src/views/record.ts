@@ -42,6 +42,12 @@ function typedSince(sent: Record<string, string>, typed: Record<string, string>,
 /** What a record says, apart from how far it has come. */
 const standsAs = ({ life, fields }: RecordView): string => JSON.stringify([life, fields.map(({ name, value, display, conflict }) => [name, value, display, conflict.length])])
 
+/** What a record says in one field. */
+function saysIn(record: RecordView, name: string): string {
+  const field = record.fields.find((field) => field.name === name)
+  return JSON.stringify(field && [field.value, field.display, field.conflict.map(({ dot }) => dot)])
+}
+
 const DRAFT_PAUSE = 400 // ms without a change before a draft is put away
 
 /** Failures of the store: what is unsent should be taken to a safer place. */
@@ -328,8 +334,8 @@ export class RecordForm extends Part {
     this.busy = true
     this.failure = this.failed = ''
     try {
-      if (!this.form.key) await this.goOn()
-      const { key } = this.form
+      if (!this.form.key) await this.showCrossed(await this.goOn())
+      const { key, record: shown } = this.form
       const sent = this.edits
       if (this.late) {
         await bridge.call('lateSave', { register: this.definition.id, values: sent, submit: false, reasons: this.reasonsByCode() })
@@ -343,7 +349,8 @@ export class RecordForm extends Part {
       const wasNew = this.form.isNew
       this.findings = reply.findings
       this.all = submit && !reply.submitted
-      this.edits = typedSince(sent, this.edits, this.form.record)
+      this.edits = typedSince(sent, this.edits, shown)
+      const crossed = Object.keys(this.edits).filter((name) => (name in sent ? reply.record.fields.some((field) => field.name === name && field.conflict.length > 1) : saysIn(reply.record, name) !== saysIn(shown, name)))
       this.answer = ''
       this.moved = false
       this.form = { ...this.form, key: '', record: reply.record, values: {}, isNew: false, dirty: false }
@@ -352,7 +359,13 @@ export class RecordForm extends Part {
       setGuard(null) // the address that is new is this form's
       if (wasNew) go(hrefOf('register', this.definition.id, reply.id), { replace: true })
       this.guard()
-      await this.goOn().catch((cause) => (this.off ? (this.sent = true) : sayFailure(cause))) // the next save tries again
+      try {
+        crossed.push(...(await this.goOn()))
+      } catch (cause) { // the next save tries again
+        if (this.off) this.sent = true
+        else sayFailure(cause)
+      }
+      void this.showCrossed(crossed)
       if (this.dirty) this.putAwaySoon()
       return true
     } catch (cause) {
@@ -366,13 +379,36 @@ export class RecordForm extends Part {
     }
   }
 
-  /** A form can be saved once: what is typed from now on belongs to another one of the same record. */
-  private async goOn(): Promise<void> {
+  /**
+   * A form can be saved once: what is typed from now on belongs to another one of the same record. Returns the fields
+   * that were being typed into while somebody else's value came, which the new form takes for seen.
+   */
+  private async goOn(): Promise<string[]> {
     const { id } = this.form!.record
     const form = await bridge.call('open', { id })
-    if (this.form?.record.id !== id || this.form.key) return
-    this.moved ||= this.dirty && standsAs(form.record) !== standsAs(this.form.record)
+    if (this.form?.record.id !== id || this.form.key) return []
+    const before = this.form.record
+    this.moved ||= this.dirty && standsAs(form.record) !== standsAs(before)
     this.form = form
+    return Object.keys(this.edits).filter((name) => saysIn(form.record, name) !== saysIn(before, name))
+  }
+
+  /** Shows somebody else's value that came under what is being typed: only who has seen it may write over it. */
+  private async showCrossed(names: string[]): Promise<void> {
+    for (const name of new Set(names)) {
+      const view = this.viewOf(name)
+      if (!view || !(name in this.edits)) continue
+      const theirs = (view.conflict.length > 1 ? view.conflict : [view]).map(({ display }) => display || t('value.empty')).join('; ')
+      const reply = await ask({
+        title: t('record.crossed.title', { field: labelOf(this.definition, name) }),
+        body: t('record.crossed', { theirs }),
+        choices: [{ value: 'mine', label: t('record.crossed.mine'), tone: 'main' }, { value: 'theirs', label: t('record.crossed.theirs') }],
+      })
+      if (reply?.value !== 'theirs') continue
+      this.edits = Object.fromEntries(Object.entries(this.edits).filter(([other]) => other !== name))
+      this.guard()
+      this.putAwaySoon()
+    }
   }
 
   /** How much of the register could be searched when this new record was begun, if that was not all of it. */

@@ -1,0 +1,70 @@
+// Somebody else's value that comes in the moment of a save, into a field that is being typed into again: it is shown,
+// and written over only by who has seen it.
+import assert from 'node:assert/strict';
+import { signIn } from './harness/api.mjs';
+import { journey } from './harness/app.mjs';
+
+/** Lets a test keep a page's call from its worker for a while. */
+function holdCalls() {
+  const post = Worker.prototype.postMessage;
+  Worker.prototype.postMessage = function (message, ...more) {
+    if (message.ask && globalThis.holding === message.ask.name) globalThis.held.push(() => post.call(this, message, ...more));
+    else post.call(this, message, ...more);
+  };
+}
+
+await journey(async ({ demo, browser }) => {
+  const one = await browser();
+  await one.context.addInitScript(holdCalls);
+  const a = await one.tab();
+  await a.signIn('officer.a', demo.passwords['officer.a']);
+  await a.says(/Đã đồng bộ/);
+  await a.create('residents', { full_name: 'Đặng Thị Cùng Lúc' });
+  await a.stands(/đã nhận/);
+  const id = a.recordID();
+  const watcher = await one.tab(); // what has come to this device
+  await watcher.entered();
+  await watcher.open('residents', id);
+
+  const other = await (await browser()).tab();
+  await other.signIn('officer.b', demo.passwords['officer.b']);
+  await other.says(/Đã đồng bộ/);
+  await other.open('residents', id);
+
+  const holds = (tab, value) => tab.page.waitForFunction((value) => document.querySelector('#f-other_name').value === value, value);
+  const dialog = a.page.locator('wb-asker dialog[open]');
+
+  /** Officer A saves, and types on before the save has shown what it did; meanwhile officer B writes into the same field. */
+  const cross = async (first, theirs, mine) => {
+    await a.type('other_name', first);
+    await a.page.evaluate(() => Object.assign(globalThis, { holding: 'open', held: [] }));
+    await a.page.getByRole('button', { name: 'Lưu', exact: true }).click();
+    await a.page.waitForFunction(() => globalThis.held.length > 0); // saved; the form goes on
+    await a.type('other_name', mine);
+    await holds(other, first);
+    await other.type('other_name', theirs);
+    await other.save();
+    await holds(watcher, theirs);
+    await a.page.evaluate(() => {
+      globalThis.holding = '';
+      for (const post of globalThis.held) post();
+    });
+    await dialog.getByText(theirs).waitFor();
+  };
+
+  await cross('Một', 'Hai', 'Ba');
+  await dialog.getByRole('button', { name: 'Lấy giá trị kia' }).click();
+  await holds(a, 'Hai');
+
+  await cross('Bốn', 'Năm', 'Sáu');
+  await dialog.getByRole('button', { name: 'Giữ chữ đang gõ' }).click();
+  assert.equal(await a.field('other_name').inputValue(), 'Sáu');
+  await a.save();
+  await a.stands(/đã nhận/);
+  await holds(other, 'Sáu');
+
+  const supervisor = await signIn(demo.url, 'supervisor', demo.passwords.supervisor);
+  const { steps } = await supervisor('GET', `/api/v1/records/${id}/history`);
+  assert.deepEqual(steps.filter(({ field }) => field === 'other_name').map(({ value }) => value).reverse(), ['Một', 'Hai', 'Bốn', 'Năm', 'Sáu']);
+  assert.deepEqual(one.complaints, []);
+});
