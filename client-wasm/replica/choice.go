@@ -95,7 +95,7 @@ func (r *Replica) paused() bool { return r.hold || r.meta.Choice.Paused }
 
 // SetScopes says which streams the server offers to the device. Of those the
 // device holds what was chosen. New ones begin empty; of those that are missing
-// what is pending is sent first, then they are forgotten.
+// what is pending is sent first, then they are forgotten, once the server was heard.
 func (r *Replica) SetScopes(ctx context.Context, scopes []protocol.Scope) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -169,7 +169,9 @@ func (r *Replica) rescope(ctx context.Context, meta Meta) error {
 		r.scopes++
 		r.signal()
 	}
-	return r.sweep(ctx)
+	// What is not wanted any more is forgotten behind the next Welcome: a server
+	// that was restored meanwhile may need what this device keeps of it.
+	return nil
 }
 
 func sameChoice(a, b Meta) bool {

@@ -67,7 +67,16 @@ func TestChoosing(t *testing.T) {
 	if s, _ := b.r.Status(ctx); s.Synced || !s.Paused {
 		t.Error("held back and synced")
 	}
+	gone := b.put("", map[string]string{"name": "Bình"})
+	b.sync()
+	if s, err := b.r.Status(ctx); err != nil || s.Unsent != 0 || s.Synced || len(b.r.Local().Scopes) > 0 {
+		t.Errorf("held back: got %d unsent, synced %v, %v; want nothing unsent, not synced, and no stream asked for", s.Unsent, s.Synced, err)
+	}
+	if w.server.Record(mustDot(t, gone)).Len() == 0 {
+		t.Error("held back for want of data, what was saved did not arrive")
+	}
 	b.r.Hold(false)
+	b.mustSync()
 
 	// A part of the register is asked for from its beginning.
 	choose(func(c *replica.Choice) {
@@ -87,7 +96,7 @@ func TestChoosing(t *testing.T) {
 	b.mustSync()
 	fourth := b.put("", map[string]string{"name": "Cúc"})
 	choose(func(c *replica.Choice) { c.Set(replica.ChosenRegister{Register: "people", Off: true}) })
-	held(first, second, third, fourth)
+	held(first, second, third, gone, fourth)
 	if v := b.r.Scopes(); len(v.Scopes) != 1 || !v.Scopes[0].Leaving || v.Scopes[0].Complete {
 		t.Errorf("leaving: got %+v", v)
 	}
@@ -106,7 +115,7 @@ func TestChoosing(t *testing.T) {
 	}
 	choose(func(c *replica.Choice) { c.Set(replica.ChosenRegister{Register: "people"}) })
 	b.mustSync()
-	held(first, second, third, fourth)
+	held(first, second, third, gone, fourth)
 
 	if err := b.r.Choose(ctx, func(c *replica.Choice) { c.Set(replica.ChosenRegister{Register: "nothing", Off: true}) }); err == nil {
 		t.Error("a register that there is none of was chosen")

@@ -139,7 +139,11 @@ func (g *giveBack) record(s protocol.Stream, d *protocol.RecordDelta) error {
 		return err
 	}
 	if !known {
-		row = Row{ID: d.Record, Register: s.Register, Unit: s.Unit}
+		unit, err := g.resolve(s.Unit) // lists may have changed since the restore
+		if err != nil {
+			return err
+		}
+		row = Row{ID: d.Record, Register: s.Register, Unit: unit}
 	}
 	var old conflict.Record
 	var positions []uint64
