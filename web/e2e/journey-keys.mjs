@@ -105,6 +105,7 @@ await journey(async ({ demo, network, browser }) => {
     await page.locator('[role=option]:visible', { hasText: 'Sài Gòn' }).waitFor();
     await keys.press('ArrowDown', 'Enter');
     await until(() => value(page, `${address}-unit`), (text) => /Sài Gòn/.test(text), `the unit of ${address}`);
+    await page.locator('wb-field').filter({ has: page.locator(`#f-${address}-unit`) }).locator('.why').waitFor({ state: 'detached' }); // it is complete now
   }
   await keys.tab(/^Khu phố/);
   await keys.type('Khu phố 1');

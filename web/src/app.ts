@@ -33,10 +33,8 @@ import { hasHouseholds } from './views/household'
 import './views/inbox'
 import type { Tray } from './views/inbox'
 import './views/late'
-import './views/openers'
 import './views/register'
 import './views/sign-in'
-import './views/tally'
 
 interface Place { screen: string; label: string; icon: Icon; count?: number }
 
@@ -214,7 +212,7 @@ export class App extends Part {
       case 'here':
         return html`<wb-here .session=${session} .status=${this.status}></wb-here>`
       case 'tally':
-        if (holdsRecords(session)) return html`<wb-tally .session=${session} .status=${this.status}></wb-tally>`
+        if (holdsRecords(session)) return this.ofOffice(html`<wb-tally .session=${session} .status=${this.status}></wb-tally>`)
         break
       case 'moves':
         return this.ofOffice(html`<wb-moves .session=${session}></wb-moves>`)
@@ -229,7 +227,7 @@ export class App extends Part {
       case 'audit':
         return this.ofOffice(html`<wb-audit></wb-audit>`)
       case 'unlock':
-        return html`<wb-openers .session=${session}></wb-openers>`
+        return this.ofOffice(html`<wb-openers .session=${session}></wb-openers>`)
       case 'hub':
         return this.ofOffice(html`<wb-hub></wb-hub>`)
       case '':

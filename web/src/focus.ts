@@ -12,7 +12,7 @@ function firstIn(place: Element | undefined): HTMLElement | undefined {
 }
 
 /** What had the focus, and its place: each element around it, with which of its children led there. */
-interface Held { element: HTMLElement; around: { place: Element; at: number }[]; instead: HTMLElement | null }
+interface Held { element: HTMLElement; around: { place: Element; at: number }[]; behind: HTMLElement[]; instead: HTMLElement | null }
 
 function hold(element: HTMLElement): Held {
   const around: Held['around'] = []
@@ -20,11 +20,15 @@ function hold(element: HTMLElement): Held {
     around.push({ place: child.parentElement, at: [...child.parentElement.children].indexOf(child) })
     if (child.parentElement.matches('main, dialog')) break
   }
-  return { element, around, instead: null }
+  // A reason that is not asked for any more lies on the way: the keys go on behind it, not back into its field.
+  const all = element.closest('.why') ? [...(element.closest('form')?.querySelectorAll<HTMLElement>(reachable) ?? [])] : []
+  return { element, around, behind: all.slice(all.indexOf(element) + 1), instead: null }
 }
 
 /** The nearest to what is gone: what stands in its place now, or else whatever is left around it. */
-function nearest({ around }: Held): HTMLElement | undefined {
+function nearest({ around, behind }: Held): HTMLElement | undefined {
+  const next = behind.find(usable)
+  if (next) return next
   for (const { place, at } of around) {
     if (!place.isConnected) continue
     const found = firstIn(place.children[Math.min(at, place.children.length - 1)]) ?? firstIn(place)

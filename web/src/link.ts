@@ -21,7 +21,7 @@ export const bridge = connect({
 /** Where the reader of QR codes is, for who needs it. */
 export const qrScript = new URL('qr.js', here).href
 
-/** The screens of whoever is no officer. */
+/** The screens of whoever is no officer, and those that an officer seldom opens. */
 export const officeScript = new URL('office.js', here).href
 
 /** The user's guide, and its pictures. */

@@ -1,5 +1,5 @@
-// The screens of supervisors, administrators and the hub, and an officer's list of
-// devices: a script of its own, so that officers get to work with less.
+// The screens of supervisors, administrators and the hub, and those that an officer
+// seldom opens: a script of its own, so that officers get to work with less.
 import './views/accounts'
 import './views/audit'
 import './views/desk'
@@ -7,3 +7,5 @@ import './views/devices'
 import './views/held'
 import './views/hub'
 import './views/moves'
+import './views/openers'
+import './views/tally'

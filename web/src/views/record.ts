@@ -90,6 +90,7 @@ export class RecordForm extends Part {
   private looking = false
   private checking = 0
   private opening = 0
+  private saving: { done: Promise<boolean>; submits: boolean } | null = null
   private discarding: Promise<boolean> | null = null
 
   protected override connected(): void {
@@ -327,7 +328,22 @@ export class RecordForm extends Part {
     }
   }
 
+  /** Saves, and hands in if asked to. What is asked for in the midst of a save is done behind it. */
   private async save(submit: boolean): Promise<boolean> {
+    const { opening } = this
+    while (this.saving) {
+      const { done, submits } = this.saving
+      const saved = await done
+      if (opening !== this.opening) return false // another record is here by now
+      if (!this.dirty && (submits || !submit)) return saved
+    }
+    const saving = { done: this.saveNow(submit), submits: submit }
+    this.saving = saving
+    void saving.done.finally(() => (this.saving = null))
+    return saving.done
+  }
+
+  private async saveNow(submit: boolean): Promise<boolean> {
     if (!this.form || this.busy) return false
     clearTimeout(this.pause)
     this.pause = 0
