@@ -5,7 +5,7 @@ import type { Account, Definition, FieldView, Finding, Form, Pair, RecordView } 
 import { holds, inLang, isRequired, labelOf, sectionsOf } from '../definition'
 import { setDirty } from '../dirty'
 import { bridge, failureOf } from '../link'
-import { ask } from '../parts/ask'
+import { ask, type Reply } from '../parts/ask'
 import '../parts/field'
 import '../parts/paper'
 import { icon } from '../parts/icon'
@@ -92,6 +92,8 @@ export class RecordForm extends Part {
   private opening = 0
   private saving: { done: Promise<boolean>; submits: boolean } | null = null
   private discarding: Promise<boolean> | null = null
+  private givingUp: Promise<Reply | null> | null = null // it is being asked whether to
+  private leaving = false
 
   protected override connected(): void {
     this.hear('changed', ({ registers, ids }) => {
@@ -254,6 +256,12 @@ export class RecordForm extends Part {
   }
 
   private async mayLeave(): Promise<boolean> {
+    this.leaving = true
+    return this.askToLeave().finally(() => (this.leaving = false))
+  }
+
+  private async askToLeave(): Promise<boolean> {
+    if (await this.givingUp) return this.discard()
     if (this.discarding) return this.discarding // it was asked already
     await this.putAway()
     const reply = await ask({
@@ -504,8 +512,10 @@ export class RecordForm extends Part {
   }
 
   private async giveUp(): Promise<void> {
-    const reply = await ask({ title: t('record.discard.title'), body: t('record.discard.body'), choices: [{ value: 'yes', label: t('leave.discard'), tone: 'danger' }] })
-    if (!reply || !(await this.discard())) return
+    const place = location.hash
+    this.givingUp = ask({ title: t('record.discard.title'), body: t('record.discard.body'), choices: [{ value: 'yes', label: t('leave.discard'), tone: 'danger' }] })
+    const reply = await this.givingUp.finally(() => (this.givingUp = null))
+    if (!reply || !(await this.discard()) || this.leaving || location.hash !== place) return // the person went on meanwhile
     if (this.form!.isNew) go(hrefOf('register', this.definition.id))
     else void this.open()
   }
