@@ -31,8 +31,8 @@ func (r *Replica) actOn(ctx context.Context, id string, fill func(n *reading, c 
 		return SaveReply{}, Changed{}, err
 	}
 	n := r.read(&h)
-	if n.ghost {
-		return SaveReply{}, Changed{}, heldBack()
+	if err := n.closed(); err != nil {
+		return SaveReply{}, Changed{}, err
 	}
 	c := change{r: r, h: h, def: n.def, seen: vectors(n.head)}
 	if err := fill(n, &c); err != nil {

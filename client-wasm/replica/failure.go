@@ -68,6 +68,20 @@ func heldBack() error {
 		EN: "the whole record is held back and cannot be changed; make a new one if it is needed"}
 }
 
+// closed says why nothing can be written in a record of which this device does
+// not hold what others have written, or returns nil. A form that was opened before
+// is still saved: its author saw the whole.
+func (n *reading) closed() error {
+	switch {
+	case n.ghost:
+		return heldBack()
+	case n.Left:
+		return &Failure{Code: "left", VI: "Hồ sơ này không còn ở đơn vị của bạn. Thay đổi của bạn còn trên thiết bị này vẫn được gửi đi.",
+			EN: "the record is not in your unit any more; what you changed in it on this device is still sent"}
+	}
+	return nil
+}
+
 func inConflict(field string) error {
 	return &Failure{Code: "in_conflict", Field: field, VI: "Trường này có nhiều giá trị; hãy chọn một giá trị trước.",
 		EN: "this field holds several values; settle it first"}

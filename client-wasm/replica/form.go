@@ -41,8 +41,8 @@ func (r *Replica) OpenForm(ctx context.Context, id, reg string) (Form, error) {
 			return Form{}, err
 		}
 		n = r.read(&h)
-		if n.ghost {
-			return Form{}, heldBack()
+		if err := n.closed(); err != nil {
+			return Form{}, err
 		}
 		d.Record, d.Register, d.Unit = h.ID, h.Register, h.Unit
 		d.Shown, d.Conflicts, d.Question = n.values, n.conflicts, n.question()

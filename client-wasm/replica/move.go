@@ -134,9 +134,10 @@ func (r *Replica) moveRecords(ctx context.Context, ids []string, unit, reason st
 			return changed, err
 		}
 		n := r.read(&h)
+		if err := n.closed(); err != nil {
+			return changed, err
+		}
 		switch {
-		case n.ghost:
-			return changed, heldBack()
 		case h.Unit == unit:
 			return changed, &Failure{Code: "same_unit", Field: "unit", VI: "Hồ sơ đã ở đơn vị này.", EN: "the record is in that unit already"}
 		case cs.Unit != "" && cs.Unit != h.Unit:

@@ -150,8 +150,8 @@ func (r *Replica) putRecord(ctx context.Context, q PutRequest) (SaveReply, Chang
 		}
 	}
 	n := r.read(&h)
-	if n.ghost {
-		return SaveReply{}, Changed{}, heldBack()
+	if err := n.closed(); err != nil {
+		return SaveReply{}, Changed{}, err
 	}
 	c := change{r: r, h: h, def: def, seen: vectors(n.head)}
 	for name, typed := range values {

@@ -417,8 +417,9 @@ func (r *Replica) bothOf(ctx context.Context, a, b string) (both [2]*reading, er
 		if err != nil {
 			return both, err
 		}
-		if both[i] = r.read(&h); both[i].ghost {
-			return both, heldBack()
+		both[i] = r.read(&h)
+		if err := both[i].closed(); err != nil {
+			return both, err
 		}
 	}
 	switch {

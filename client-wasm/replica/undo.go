@@ -113,11 +113,11 @@ func (r *Replica) undo(ctx context.Context, id, name, dot string) (RecordView, C
 		return RecordView{}, Changed{}, err
 	}
 	n := r.read(&h)
+	if err := n.closed(); err != nil {
+		return RecordView{}, Changed{}, err
+	}
 	f := n.def.FieldByName(name)
-	switch {
-	case n.ghost:
-		return RecordView{}, Changed{}, heldBack()
-	case f == nil:
+	if f == nil {
 		return RecordView{}, Changed{}, noField(n.Register, name)
 	}
 	k := conflict.Key(f.ID)
