@@ -55,7 +55,8 @@
 //     copies: it is there twice, as a sibling of itself.
 //   - A changeset that others have seen, but whose author was not told so before
 //     the server was restored without it, gets another dot if its store loses a
-//     fork in the new epoch. Who had seen it gives it back: it is there twice.
+//     fork in the new epoch. Who had seen it gives it back: it is there twice. One
+//     that was held back may get another dot as well; nobody had seen it.
 //   - A copy of a store goes on showing a refusal that a restored server, to which
 //     another copy handed the changeset in again, has not repeated.
 //   - A restored server that has lost that a record was sent to another unit holds

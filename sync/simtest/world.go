@@ -118,7 +118,7 @@ type world struct {
 	parted   bool // a store was copied: it may go on twice, or go back
 	excused  bool // something happened that the protocol does not claim to survive; see the package's comment
 	acked    set  // changesets that a device was told were received
-	observed set  // ghosts that somebody was told of: their dots may not change
+	observed set  // ghosts that were received and shown: their dots may not change
 	// A changeset that stands in two copies of a store and was not sent before
 	// they parted may come from both: then it is there twice, as a conflict
 	// with itself. Nothing in it tells the server that it is one.
