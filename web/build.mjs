@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { build } from 'esbuild';
 import { png, svg } from './icons.mjs';
+import { joinSegments } from './segments.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = join(here, '..');
@@ -119,7 +120,7 @@ export function goModule(from = root) {
     execFileSync('go', ['build', '-trimpath', '-ldflags=-s -w', ...lean, '-o', to, './client-wasm'], {
       cwd: from, stdio: 'inherit', env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
     });
-    return readFileSync(to);
+    return joinSegments(readFileSync(to));
   } finally {
     rmSync(folder, { recursive: true });
   }

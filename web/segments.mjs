@@ -1,0 +1,97 @@
+// The initial memory of a WebAssembly module is a list of segments, each with the address where it goes; what lies
+// between them is zero. Go's linker begins a new one behind every eight zeros: a hundred thousand of them, whose
+// addresses and lengths pack badly. Fewer and longer ones, zeros and all, make the same memory of fewer bytes on the
+// line.
+
+const DATA = 11;
+const I32_CONST = 0x41;
+const END = 0x0b;
+
+/** Joins segments between which lie at most so many zeros. Fewer than 16 leave addresses, more than 256 gain nothing. */
+const GAP = 64;
+
+/** An unsigned LEB128 number at `at` of bytes: the number, and where the next thing begins. */
+function unsigned(bytes, at) {
+  let value = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[at++];
+    value += (byte & 0x7f) * 2 ** shift;
+    if (byte < 0x80) return [value, at];
+  }
+}
+
+/** A signed LEB128 number of at most 32 bits, as an address: addresses above 2 GiB are written as negative numbers. */
+function address(bytes, at) {
+  let value = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[at++];
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return [(shift < 28 && byte & 0x40 ? value | (-1 << (shift + 7)) : value) >>> 0, at];
+  }
+}
+
+function lebUnsigned(value) {
+  const out = [];
+  for (; value > 0x7f; value = Math.floor(value / 0x80)) out.push((value % 0x80) | 0x80);
+  return Buffer.from([...out, value]);
+}
+
+function lebAddress(value) {
+  const out = [];
+  for (let rest = value | 0; ; rest >>= 7) {
+    const byte = rest & 0x7f;
+    const last = (rest >> 7 === 0 && !(byte & 0x40)) || (rest >> 7 === -1 && byte & 0x40);
+    out.push(last ? byte : byte | 0x80);
+    if (last) return Buffer.from(out);
+  }
+}
+
+/** The segments of a data section whose content begins at `at`. */
+function read(bytes, at) {
+  const segments = [];
+  let [count, next] = unsigned(bytes, at);
+  for (; count > 0; count--) {
+    if (bytes[next] !== 0 || bytes[next + 1] !== I32_CONST) throw new Error('a data segment of the module is not one that goes to a fixed address of memory 0');
+    const [begin, end] = address(bytes, next + 2);
+    if (bytes[end] !== END) throw new Error('the address of a data segment of the module is not a constant');
+    const [length, from] = unsigned(bytes, end + 1);
+    next = from + length;
+    segments.push({ begin, end: begin + length, parts: [{ at: begin, bytes: bytes.subarray(from, next) }] });
+  }
+  return segments;
+}
+
+function written({ begin, end, parts }) {
+  const memory = Buffer.alloc(end - begin);
+  for (const part of parts) part.bytes.copy(memory, part.at - begin);
+  return Buffer.concat([Buffer.from([0, I32_CONST]), lebAddress(begin), Buffer.from([END]), lebUnsigned(memory.length), memory]);
+}
+
+/** Returns the module with the same memory in fewer segments. */
+export function joinSegments(module) {
+  const bytes = Buffer.from(module);
+  const sections = [bytes.subarray(0, 8)];
+  for (let at = 8; at < bytes.length; ) {
+    const [length, content] = unsigned(bytes, at + 1);
+    const next = content + length;
+    if (bytes[at] !== DATA) {
+      sections.push(bytes.subarray(at, next));
+    } else {
+      const joined = [];
+      for (const segment of read(bytes, content)) {
+        const last = joined.at(-1);
+        if (last && segment.begin < last.end) throw new Error('the data segments of the module are not in the order of their addresses');
+        if (last && segment.begin - last.end <= GAP) {
+          last.end = segment.end;
+          last.parts.push(...segment.parts);
+        } else {
+          joined.push(segment);
+        }
+      }
+      const section = Buffer.concat([lebUnsigned(joined.length), ...joined.map(written)]);
+      sections.push(Buffer.from([DATA]), lebUnsigned(section.length), section);
+    }
+    at = next;
+  }
+  return Buffer.concat(sections);
+}
