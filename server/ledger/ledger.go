@@ -231,7 +231,9 @@ func (l *Ledger) firstNews(t Tables, h *protocol.Hello, r Replica, units map[str
 	return more, nil
 }
 
-// refusals lists what a device must hear of its changesets in quarantine.
+// refusals lists what a device must hear of its changesets in quarantine. Single
+// writes that others gave back are none of them: what the device still has of
+// those it hands in again, whole, and hears what is said of that.
 func (l *Ledger) refusals(t Tables, r Replica) ([]protocol.Message, error) {
 	if !r.Trouble {
 		return nil, nil
@@ -240,9 +242,11 @@ func (l *Ledger) refusals(t Tables, r Replica) ([]protocol.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	more := make([]protocol.Message, len(entries))
-	for i, q := range entries {
-		more[i] = RefusalOf(q)
+	var more []protocol.Message
+	for _, q := range entries {
+		if q.Counter <= r.Acked {
+			more = append(more, RefusalOf(q))
+		}
 	}
 	return more, nil
 }
