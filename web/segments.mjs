@@ -78,9 +78,9 @@ export function joinSegments(module) {
       sections.push(bytes.subarray(at, next));
     } else {
       const joined = [];
-      for (const segment of read(bytes, content)) {
+      for (const segment of read(bytes, content).sort((one, other) => one.begin - other.begin)) { // the linker's own order is that of its sections
         const last = joined.at(-1);
-        if (last && segment.begin < last.end) throw new Error('the data segments of the module are not in the order of their addresses');
+        if (last && segment.begin < last.end) throw new Error('data segments of the module lie over each other');
         if (last && segment.begin - last.end <= GAP) {
           last.end = segment.end;
           last.parts.push(...segment.parts);

@@ -35,6 +35,7 @@ for (let run = 0; run < 200; run++) {
 
 const near = await check('near each other', 1, Array.from({ length: 1000 }, (_, i) => [i * 17, [1, 2, 3, 4, 5, 6, 7, 8, 9]]));
 assert.ok(near.after < near.before + 8000 && near.after > 16_000, 'one segment, with its zeros');
-assert.throws(() => joinSegments(moduleOf(1, [[20, [1]], [10, [2]]])), /order/, 'zeros would go over what is there');
+await check('in another order', 1, [[2000, [1]], [1000, [2, 3]], [1010, [4]], [900, [5]]]);
+assert.throws(() => joinSegments(moduleOf(1, [[20, [1, 2, 3]], [10, [4, 5]], [22, [6]]])), /over each other/, 'which of them stays depends on their order');
 await check('high addresses', 40_000, [[0x80000000 | 0, [1, 2, 3]], [(0x80000000 | 0) + 20, [4]], [(0x9c3fff00 | 0), [5, 6]]]);
 assert.throws(() => joinSegments(Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...section(11, [1, 1, 1, 7])])), /fixed address/);
