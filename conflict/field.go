@@ -149,17 +149,6 @@ func (f Field) Write(s Sibling, context Vector) Field {
 	return Field{kept, f.vector.Join(context).With(s.Dot)}
 }
 
-// Rewrite returns f after its sibling d replaced what its author had seen, of
-// which f was not told when it absorbed d. If d does not stand, whoever replaced
-// it had seen all that, and nothing changes.
-func (f Field) Rewrite(d Dot, context Vector) Field {
-	if !f.Has(d) || f.vector.CoversAll(context) && !slices.ContainsFunc(f.siblings, func(s Sibling) bool { return s.Dot != d && context.Covers(s.Dot) }) {
-		return f
-	}
-	kept := slices.DeleteFunc(slices.Clone(f.siblings), func(s Sibling) bool { return s.Dot != d && context.Covers(s.Dot) })
-	return Field{kept, f.vector.Join(context)}
-}
-
 // Restamp returns f with s in the place of its own copy of the same write, if that
 // one has no stamp of the server or an earlier one. A write that does not stand in f
 // changes nothing, and nothing else of f changes. Merging a field of nothing but s

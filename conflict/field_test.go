@@ -156,30 +156,3 @@ func TestRestamp(t *testing.T) {
 		t.Error("the field itself has changed")
 	}
 }
-
-// TestRewrite: what the author of a sibling had seen goes, the sibling itself and
-// what is concurrent to it stay, and a write that stands no more changes nothing.
-func TestRewrite(t *testing.T) {
-	a, b := ReplicaID{0: 1}, ReplicaID{0: 2}
-	at := func(r ReplicaID, counter uint64) Sibling { return Sibling{Dot: Dot{r, counter}, Value: "v"} }
-	field := Field{}.Write(at(a, 3), Vector{}).Write(at(b, 5), Vector{})
-	for _, c := range []struct {
-		name    string
-		dot     Dot
-		context Vector
-		want    Field
-	}{
-		{"had seen the other", Dot{b, 5}, NewVector(Dot{a, 3}), Field{}.Write(at(a, 3), Vector{}).Write(at(b, 5), NewVector(Dot{a, 3}))},
-		{"had seen more", Dot{b, 5}, NewVector(Dot{a, 4}), Field{}.Write(at(b, 5), NewVector(Dot{a, 4}))},
-		{"had seen less", Dot{b, 5}, NewVector(Dot{a, 2}), field},
-		{"names itself", Dot{b, 5}, NewVector(Dot{b, 6}), Field{[]Sibling{at(a, 3), at(b, 5)}, NewVector(Dot{a, 3}, Dot{b, 6})}},
-		{"stands no more", Dot{b, 4}, NewVector(Dot{a, 3}), field},
-	} {
-		if got := field.Rewrite(c.dot, c.context); !got.Equal(c.want) {
-			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
-		}
-	}
-	if field.Len() != 2 {
-		t.Error("the field itself has changed")
-	}
-}

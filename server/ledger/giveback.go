@@ -168,15 +168,7 @@ func (g *giveBack) record(s protocol.Stream, d *protocol.RecordDelta) error {
 		return nil
 	}
 	for _, e := range d.Fields {
-		held, err := g.anyAside(e.Field)
-		if err != nil {
-			return err
-		}
-		context := e.Field.Vector()
-		if held {
-			context = unseen(merged.Field(e.Key))
-		}
-		for i, c := range writesOf(&row, e, context) {
+		for i, c := range writesOf(&row, e) {
 			given := GivenBack{Record: row.ID, Write: c.Dot, Unit: row.Unit, Received: e.Field.At(i).Origin.Received}
 			state, err := g.known(&given, merged.Field(e.Key))
 			if err != nil {
@@ -223,19 +215,18 @@ func (g *giveBack) record(s protocol.Stream, d *protocol.RecordDelta) error {
 	return g.put(&row, def, old, positions, merged, position, len(written), func(w int) conflict.FieldKey { return written[w] })
 }
 
-// Stamp completes the writes of edit i of c that stand in r. After a restore a
-// write may be given back before its changeset comes again: it gets the time at
-// which the server received it, if that is later than the one that it carries (of
-// two copies the later stamped one is kept everywhere), and replaces what its
-// author had seen, if the page could not tell.
+// Stamp gives the writes of edit i of c that stand in r the time at which the
+// server received them, if that is later than the one that they carry. After a
+// restore a write may be given back before its changeset comes again; of two
+// copies the later stamped one is kept everywhere.
 func Stamp(r conflict.Record, c record.Changeset, i int, received int64) conflict.Record {
 	dot := c.FirstDot(i)
 	for _, w := range c.Edits[i].Writes {
 		f := r.Field(w.Key)
 		for j := range f.Len() {
-			if s := f.At(j); s.Dot == dot {
-				s.Origin.Received = max(s.Origin.Received, received)
-				r = r.With(w.Key, f.Restamp(s).Rewrite(dot, w.Context))
+			if s := f.At(j); s.Dot == dot && s.Origin.Received < received {
+				s.Origin.Received = received
+				r = r.With(w.Key, f.Restamp(s))
 			}
 		}
 		dot.Counter++
@@ -243,58 +234,21 @@ func Stamp(r conflict.Record, c record.Changeset, i int, received int64) conflic
 	return r
 }
 
-// anyAside reports whether a write that stands in a field of a page is held back
-// here, or is about to be.
-func (g *giveBack) anyAside(f conflict.Field) (bool, error) {
-	for i := range f.Len() {
-		s := f.At(i)
-		if closed, err := g.isClosed(s.Origin.Author); err != nil || closed {
-			return closed, err
-		}
-		r, err := g.replica(s.Dot.Replica)
-		if err != nil {
-			return false, err
-		}
-		if r.No == 0 || !r.Trouble {
-			continue
-		}
-		list, err := g.t.Quarantined(r.No)
-		if err != nil {
-			return false, err
-		}
-		if slices.ContainsFunc(list, func(q Quarantine) bool { return q.Counter <= s.Dot.Counter && s.Dot.Counter < q.Counter+q.Count }) {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// unseen returns a context that replaces nothing in f, neither what stands nor
-// what is still to come. A page tells what its siblings together have replaced,
-// not which of them did: where one of them is held back, what it alone replaced
-// must not go. The others' own changesets, when they come again, tell the rest.
-func unseen(f conflict.Field) conflict.Vector { return without(f.Vector(), f) }
-
-// without returns v without the siblings of f.
-func without(v conflict.Vector, f conflict.Field) (out conflict.Vector) {
-	for d := range v.All() {
-		for i := range f.Len() {
-			if s := f.At(i).Dot; s.Replica == d.Replica {
+// writesOf returns the writes that stand in a field as changesets of their own.
+// Applied in any order to any older state of the field they make what the page
+// showed: each has seen all that the field's vector names but the other siblings
+// and itself.
+func writesOf(row *Row, e conflict.Entry) []record.Changeset {
+	siblings := e.Field.Siblings()
+	var seen conflict.Vector
+	for d := range e.Field.Vector().All() {
+		for i := range siblings {
+			if s := siblings[i].Dot; s.Replica == d.Replica {
 				d.Counter = min(d.Counter, s.Counter-1)
 			}
 		}
-		out = out.With(d)
+		seen = seen.With(d)
 	}
-	return out
-}
-
-// writesOf returns the writes that stand in a field as changesets of their own,
-// each under the context, but for the siblings themselves. Under the field's own
-// vector, applied in any order to any older state of the field, they make what
-// the page showed.
-func writesOf(row *Row, e conflict.Entry, context conflict.Vector) []record.Changeset {
-	siblings := e.Field.Siblings()
-	seen := without(context, e.Field)
 	all := make([]record.Changeset, len(siblings))
 	for i, s := range siblings {
 		all[i] = record.Changeset{Dot: s.Dot, Unit: row.Unit, Author: s.Origin.Author, At: s.Origin.At, Edits: []record.Edit{{

@@ -43,7 +43,7 @@
 // The oracles are tested as well: each of the seeded bugs in bug.go must be
 // caught, and every oracle must catch one.
 //
-// Eight things are known, and excused as narrowly as can be told:
+// Nine things are known, and excused as narrowly as can be told:
 //
 //   - A changeset that was received under a replica id which its store has given
 //     up since (as the loser of a fork) is not sent again to a server that comes
@@ -67,6 +67,10 @@
 //     in the same field, and on the server that this device gives it back to, and is
 //     replaced by what its author wrote after the refusal: there its dot counts as
 //     seen. It stays in the history, and can be brought back from there.
+//   - What only a write had replaced that a restored server holds back does not come
+//     back into the field where a page showed that write beside others: it was on
+//     nobody's screen any more, and what a page's values have replaced is known of
+//     all of them together. It stays in the history.
 //   - A store and the server that both go back may use a dot twice. Such a run
 //     ends there and counts as excused.
 //

@@ -683,9 +683,10 @@ func (w *world) checkModel() {
 			}
 		}
 	}
+	given := map[place]set{}
 	w.givenBack(func(id conflict.RecordID, k conflict.FieldKey, n int) {
 		p := place{id, k}
-		applied[p] = applied[p].with(n)
+		applied[p], given[p] = applied[p].with(n), given[p].with(n)
 	})
 	w.server.db.Rows(func(row *ledger.Row) bool {
 		state := w.stateOf(row)
@@ -698,7 +699,7 @@ func (w *world) checkModel() {
 			}
 			p := place{row.ID, k}
 			want, maybe := w.truth.standing(k, applied[p])
-			maybe = maybe.union(w.outlived(want, got))
+			maybe = maybe.union(w.outlived(want, got)).union(w.replacedAside(k, want, given[p]))
 			delete(applied, p)
 			standing = append(standing, seenField{k, want})
 			unsure = unsure || maybe != (set{})
@@ -728,6 +729,33 @@ func (w *world) outlived(want, got set) (out set) {
 		for m := range got.all {
 			if !got.has(n) && w.onceAside.has(n) && m > n && w.truth.sets[m].by == w.truth.sets[n].by {
 				out = out.with(n)
+			}
+		}
+	}
+	return out
+}
+
+// replacedAside returns which changesets that should stand in a field were replaced
+// by one that is held back now, where others came back of a page that showed that
+// one: they bring back what was on the screens, where the replaced was not.
+func (w *world) replacedAside(k conflict.FieldKey, want, given set) (out set) {
+	if given == (set{}) {
+		return out
+	}
+	aside := w.onceAside
+	w.server.db.GivenBack(func(g *ledger.GivenBack) bool {
+		if c, err := record.ParseOwn(g.Bytes); err == nil && g.Aside {
+			m, _ := w.truth.number(c.At)
+			aside = aside.with(m)
+		}
+		return true
+	})
+	for m := range aside.all {
+		if sw := w.truth.sets[m].write(k); sw != nil {
+			for n := range want.all {
+				if sw.seen.has(n) {
+					out = out.with(n)
+				}
 			}
 		}
 	}
