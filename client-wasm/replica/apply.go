@@ -138,7 +138,7 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 // outbox may then be long and holds nothing to be looked at. A rekey leaves
 // what was taken under the old replica id in front.
 func (r *Replica) unmet(ctx context.Context) (bool, error) {
-	if r.meta.Epoch != (protocol.Token{}) || r.meta.Acked > 0 {
+	if r.meta.Epoch != (protocol.Token{}) || r.meta.Acked > 0 || r.counts.Quarantined > 0 {
 		return false, nil
 	}
 	first, err := r.store.Entries(ctx, 0, 1)

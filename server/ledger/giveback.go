@@ -273,17 +273,16 @@ func (g *giveBack) known(given *GivenBack, now conflict.Field) (knowledge, error
 	if err != nil {
 		return unknown, err
 	}
-	if r.No != 0 && given.Write.Counter <= r.Acked {
-		return stored, nil // with its changeset, and applied or in quarantine
-	}
 	received, ok, err := g.t.GivenBack(given.Record, given.Write)
 	switch {
-	case err != nil || !ok:
+	case err != nil:
 		return unknown, err
-	case received < given.Received && now.Has(given.Write):
-		return earlier, nil
+	case ok && received < given.Received && now.Has(given.Write):
+		return earlier, nil // though its changeset may have come since, and been refused
+	case ok || r.No != 0 && given.Write.Counter <= r.Acked:
+		return stored, nil // with its changeset, and applied or in quarantine
 	}
-	return stored, nil
+	return unknown, nil
 }
 
 func (g *giveBack) replica(id conflict.ReplicaID) (*Replica, error) {

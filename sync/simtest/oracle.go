@@ -143,7 +143,7 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64, 
 	for _, was := range v.w.ghosts[n] {
 		switch {
 		case was == c.Dot:
-		case !v.w.observed.has(n) || v.w.shared.has(n):
+		case !v.w.observed[was] || v.w.shared.has(n):
 			v.w.twins = v.w.twins.with(n) // the other one may be given back
 		default:
 			v.w.fail(oracleRedot, fmt.Sprintf("changeset %d of %s was stored as %v before the restore and comes back as %v", n, v.w.truth.sets[n].by, was, c.Dot))
@@ -344,8 +344,8 @@ func (d *device) checkAcked(after uint64) {
 		if e.Changeset.Last().Counter > d.meta.Acked {
 			break
 		}
-		if n, ok := d.w.truth.number(e.Changeset.At); ok {
-			d.w.acked = d.w.acked.with(n)
+		if _, ok := d.w.truth.number(e.Changeset.At); ok {
+			d.w.acked[e.Changeset.Dot] = true
 		}
 		held, ok := d.w.ever[e.Changeset.Dot]
 		if d.knowsEpoch() {

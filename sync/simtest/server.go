@@ -452,8 +452,8 @@ func (v *server) restore() {
 	for n, dot := range v.life.stored {
 		if _, ok := v.backupLife.stored[n]; !ok {
 			v.w.ghosts[n] = append(v.w.ghosts[n], dot)
-			if _, aside := v.life.aside[n]; v.w.acked.has(n) && !aside { // what is held back is shown to nobody
-				v.w.observed = v.w.observed.with(n)
+			if _, aside := v.life.aside[n]; v.w.acked[dot] && !aside { // what is held back is shown to nobody
+				v.w.observed[dot] = true
 			}
 		}
 	}

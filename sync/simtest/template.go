@@ -46,7 +46,7 @@ func makeCity(devices int) *city {
 	if err != nil {
 		panic(err)
 	}
-	w := &world{ever: map[conflict.Dot]record.Hash{}, ghosts: map[int][]conflict.Dot{}, states: map[*ledger.Row]parsed{}, moved: map[conflict.RecordID]bool{}, defs: defs, version: 1,
+	w := &world{ever: map[conflict.Dot]record.Hash{}, ghosts: map[int][]conflict.Dot{}, states: map[*ledger.Row]parsed{}, moved: map[conflict.RecordID]bool{}, acked: map[conflict.Dot]bool{}, observed: map[conflict.Dot]bool{}, defs: defs, version: 1,
 		truth: truth{byAt: map[int64]int{}}, log: &strings.Builder{}}
 	w.accounts = append(w.accounts, officers...)
 	w.server = &server{w: w, led: newLedger(w), life: newLife()}
@@ -87,7 +87,7 @@ func newWorld(c *Case) *world {
 	base := cityOf(c.Devices)
 	w := &world{seed: c.Seed + 1, devices: make([]*device, 0, len(base.devices)), defs: base.defs, version: 1, bug: c.Bug, only: c.only, codec: c.Seed%8 == 0, steady: steady(c.Seed),
 		restores: slices.ContainsFunc(c.Steps, func(s Step) bool { return s.Op == opRestore }), now: base.now, values: base.values,
-		ghosts: map[int][]conflict.Dot{}, ever: make(map[conflict.Dot]record.Hash, len(base.ever)+16), states: map[*ledger.Row]parsed{}, moved: map[conflict.RecordID]bool{}}
+		ghosts: map[int][]conflict.Dot{}, ever: make(map[conflict.Dot]record.Hash, len(base.ever)+16), states: map[*ledger.Row]parsed{}, moved: map[conflict.RecordID]bool{}, acked: map[conflict.Dot]bool{}, observed: map[conflict.Dot]bool{}}
 	w.accounts = append(w.accounts, base.accounts...)
 	for k, v := range base.ever {
 		w.ever[k] = v

@@ -115,10 +115,10 @@ type world struct {
 	ever     map[conflict.Dot]record.Hash // what any life of the server stored
 	ghosts   map[int][]conflict.Dot       // changesets that a restored server has lost, and as what it knew them
 	restored bool
-	parted   bool // a store was copied: it may go on twice, or go back
-	excused  bool // something happened that the protocol does not claim to survive; see the package's comment
-	acked    set  // changesets that a device was told were received
-	observed set  // ghosts that were received and shown: their dots may not change
+	parted   bool                  // a store was copied: it may go on twice, or go back
+	excused  bool                  // something happened that the protocol does not claim to survive; see the package's comment
+	acked    map[conflict.Dot]bool // changesets that a device was told were received, under these dots
+	observed map[conflict.Dot]bool // of ghosts that were received and shown: such a dot may not change
 	// A changeset that stands in two copies of a store and was not sent before
 	// they parted may come from both: then it is there twice, as a conflict
 	// with itself. Nothing in it tells the server that it is one.
