@@ -716,6 +716,29 @@ func TestStatusEvents(t *testing.T) {
 	})
 }
 
+// TestSavedIsNotSynced: by the time that a save is answered, nothing on the page
+// says "synced" any more, however lately the status was told.
+func TestSavedIsNotSynced(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newShelf(newOffice(t))
+		p := page{t, s.bridge()}
+		p.must("login", signing(nil), nil)
+		time.Sleep(time.Second)
+		a := p.b.current()
+		for i := range 3 {
+			a.news.mu.Lock()
+			a.news.synced = max(a.r.Meta().Last, 1) // as if the server had everything, and the page had just been told
+			a.news.mu.Unlock()
+			p.create(fmt.Sprintf("Người %d", i))
+			all := s.seen("status")
+			if last := all[len(all)-1]; !strings.Contains(last, fmt.Sprintf(`"unsent":%d`, i+1)) {
+				t.Errorf("save %d is answered, and the page was last told %s", i+1, last)
+			}
+		}
+		p.must("logout", object{"keep": true}, nil)
+	})
+}
+
 // TestPostInTheSocketsPlace turns to POST after two sockets that came to
 // nothing, but only while fetch works.
 func TestPostInTheSocketsPlace(t *testing.T) {

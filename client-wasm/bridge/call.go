@@ -120,7 +120,9 @@ func on[A, R any](do func(*account, context.Context, A) (R, error)) call {
 			return r, err
 		}
 		defer a.leave()
-		return do(a, ctx, args)
+		r, err = do(a, ctx, args)
+		a.unsay()
+		return r, err
 	})
 }
 

@@ -6,8 +6,9 @@
 // A Bridge has at most one account open. Call takes a name and arguments as
 // JSON and returns {"ok":...} or {"error":{code,vi,en,field?}}; it never
 // panics, and may be called from any goroutine. Events go out through
-// Config.Emit: status at most four times a second, its last value always;
-// changed gathered over a moment.
+// Config.Emit: status at most four times a second, its last value always, and
+// before the answer to a save that made "synced" untrue; changed gathered over a
+// moment.
 //
 // An open account synchronises by itself: over the WebSocket, or, when that
 // fails twice while fetch works, over HTTPS POST until the socket works again.

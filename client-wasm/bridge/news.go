@@ -27,6 +27,10 @@ type news struct {
 	mu      sync.Mutex
 	pending replica.Changed
 	many    bool
+
+	telling sync.Mutex // a status that is older is never told behind a newer one
+	told    []byte     // the status that was told last
+	synced  uint64     // the last of this device's changes as it was when that said "synced"; 0 if it did not
 }
 
 func (n *news) init() {
@@ -93,25 +97,54 @@ func (a *account) tellChanges() {
 // tellStatus sends status events until the account is closed: at most one in
 // statusEvery, none that says what the last one did, and always the last.
 func (a *account) tellStatus() {
-	var last []byte
 	for {
 		select {
 		case <-a.life.Done():
 			return
 		case <-a.news.status:
 		}
-		s, err := a.status(a.life)
-		if err == nil {
-			if text := encode(s); !bytes.Equal(text, last) {
-				last = text
-				a.b.cfg.Emit("status", text)
-			}
-		} else if a.life.Err() == nil {
-			a.b.cfg.Log("status: " + err.Error())
-		}
+		a.tell()
 		if !a.wait(statusEvery) {
 			return
 		}
+	}
+}
+
+// tell sends a status event, unless the last one said the same.
+func (a *account) tell() {
+	n := &a.news
+	n.telling.Lock()
+	defer n.telling.Unlock()
+	last := a.r.Meta().Last
+	s, err := a.status(a.life)
+	if err != nil {
+		if a.life.Err() == nil {
+			a.b.cfg.Log("status: " + err.Error())
+		}
+		return
+	}
+	n.mu.Lock()
+	n.synced = 0
+	if s.Synced {
+		n.synced = max(last, 1)
+	}
+	n.mu.Unlock()
+	if text := encode(s); !bytes.Equal(text, n.told) {
+		n.told = text
+		a.b.cfg.Emit("status", text)
+	}
+}
+
+// unsay tells the status at once if the last one said "synced" and something
+// was saved since: by the time that a save is answered the page no longer says
+// so.
+func (a *account) unsay() {
+	n := &a.news
+	n.mu.Lock()
+	synced := n.synced
+	n.mu.Unlock()
+	if synced != 0 && max(a.r.Meta().Last, 1) != synced {
+		a.tell()
 	}
 }
 

@@ -24,6 +24,29 @@ await journey(async ({ demo, network, browser }) => {
   await tab.says(/Đã đồng bộ \d\d:\d\d/);
   const edited = tab.recordID();
 
+  // A server that does not answer, and a line that says "synced" until then: from the moment that a save is answered
+  // nothing says so any more.
+  for (const name of ['Cô Tư', 'Cô Năm', 'Cô Ba']) {
+    process.kill(demo.pid, 'SIGSTOP');
+    try {
+      await tab.type('other_name', name);
+      const said = await tab.page.evaluate(async () => {
+        const form = document.querySelector('wb-record article');
+        const words = () => document.querySelector('wb-status .status-words').innerText.trim();
+        const before = words();
+        const saved = new Promise((resolve) => new MutationObserver(() => /trên máy này/.test(form.querySelector('.way').innerText) && resolve(words())).observe(form, { subtree: true, childList: true, characterData: true, attributes: true }));
+        form.querySelector('.record-foot .main').click();
+        return [before, await saved];
+      });
+      assert.match(said[0], /^Đã đồng bộ/);
+      assert.doesNotMatch(said[1], /Đã đồng bộ/, 'a save that nobody has received is called synced');
+    } finally {
+      process.kill(demo.pid, 'SIGCONT');
+    }
+    await tab.stands(/đã nhận \d\d:\d\d/);
+    await tab.says(/Đã đồng bộ \d\d:\d\d/);
+  }
+
   // The network goes; a save answers at once, and says where it is.
   network.cut();
   await officer.offline(true);
