@@ -622,12 +622,18 @@ function shareKeys(): void {
     if ('need' in data) {
       if (member) ring.postMessage({ for: data.need, opened: member.opened } satisfies Keyring)
     } else if ('for' in data) {
-      if (data.for === tab) received?.(data.opened)
+      if (data.for !== tab) return
+      if (received) received(data.opened)
+      else joinAfter(data.opened) // the other tab was busy, and answers late
     } else {
-      // Not before this tab has done with looking by itself: it would join twice.
-      void began?.then(() => (member || late !== null ? undefined : join(data.joined, null))).catch(leave)
+      joinAfter(data.joined)
     }
   }
+}
+
+/** Joins as soon as this tab has done with looking by itself: it would join twice. */
+function joinAfter(opened: keys.Opened): void {
+  void began?.then(() => (member || late !== null ? undefined : join(opened, null))).catch(leave)
 }
 
 /** Whoever has an account open opens it in the tabs that wait at the sign-in page. */
@@ -641,6 +647,7 @@ async function fromAnotherTab(): Promise<keys.Opened | null> {
     const end = (opened: keys.Opened | null) => {
       clearTimeout(giveUp)
       clearInterval(look)
+      received = undefined
       resolve(opened)
     }
     const giveUp = setTimeout(() => end(null), 3000)
