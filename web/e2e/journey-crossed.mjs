@@ -3,19 +3,11 @@
 import assert from 'node:assert/strict';
 import { signIn } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
-
-/** Lets a test keep a page's call from its worker for a while. */
-function holdCalls() {
-  const post = Worker.prototype.postMessage;
-  Worker.prototype.postMessage = function (message, ...more) {
-    if (message.ask && globalThis.holding === message.ask.name) globalThis.held.push(() => post.call(this, message, ...more));
-    else post.call(this, message, ...more);
-  };
-}
+import { hold, isHeld, letGo, mayHold } from './harness/hold.mjs';
 
 await journey(async ({ demo, browser }) => {
   const one = await browser();
-  await one.context.addInitScript(holdCalls);
+  await mayHold(one.context);
   const a = await one.tab();
   await a.signIn('officer.a', demo.passwords['officer.a']);
   await a.says(/Đã đồng bộ/);
@@ -37,18 +29,15 @@ await journey(async ({ demo, browser }) => {
   /** Officer A saves, and types on before the save has shown what it did; meanwhile officer B writes into the same field. */
   const cross = async (first, theirs, mine) => {
     await a.type('other_name', first);
-    await a.page.evaluate(() => Object.assign(globalThis, { holding: 'open', held: [] }));
+    await hold(a.page, 'open');
     await a.page.getByRole('button', { name: 'Lưu', exact: true }).click();
-    await a.page.waitForFunction(() => globalThis.held.length > 0); // saved; the form goes on
+    await isHeld(a.page); // saved; the form goes on
     await a.type('other_name', mine);
     await holds(other, first);
     await other.type('other_name', theirs);
     await other.save();
     await holds(watcher, theirs);
-    await a.page.evaluate(() => {
-      globalThis.holding = '';
-      for (const post of globalThis.held) post();
-    });
+    await letGo(a.page);
     await dialog.getByText(theirs).waitFor();
   };
 

@@ -37,8 +37,7 @@ await journey(async ({ demo, browser }) => {
   const telex = (word) => [...word].map((_, i) => word.slice(0, i + 1)); // marks arrive on letters that stand
 
   // A new resident by the keyboard alone.
-  await page.goto(`${page.url().split('#')[0]}#/new/residents`);
-  await tab.form();
+  await tab.begin('residents');
   const name = tab.field('full_name');
   await compose(name, ['N', 'Ng', 'Ngu', 'Nguy', 'Nguye', 'Nguyê', 'Nguyên', 'Nguyễn']);
   await compose(name, [' ', ' T', ' Th', ' Thi', ' Thị']);
@@ -67,7 +66,7 @@ await journey(async ({ demo, browser }) => {
   assert.equal(await ethnic.inputValue(), 'Hoa');
 
   // It outlives a reload.
-  await page.waitForTimeout(600);
+  await until(() => page.evaluate(() => dispatchEvent(new Event('beforeunload', { cancelable: true }))), Boolean, 'leaving still warns that what was typed is on the screen alone');
   await page.reload();
   await tab.entered();
   await tab.form();

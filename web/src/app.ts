@@ -75,6 +75,7 @@ export class App extends Part {
       this.boot = await bridge.call('boot')
       const session = await bridge.call('session')
       if (session) await this.signed(session)
+      else if (this.boot?.unlocked) this.boot = await bridge.call('boot') // signed out in another tab meanwhile
     } catch (cause) {
       this.failure = failureOf(cause)[lang()]
     }
@@ -83,8 +84,8 @@ export class App extends Part {
   private async signed(session: Session | null): Promise<void> {
     if (!session) {
       if (!this.session) return
-      // A fresh page holds nothing of what was open.
-      this.session = null
+      // A fresh page holds nothing of what was open. Until it is there nobody can sign in, who would do so twice.
+      this.session = this.boot = null
       sessionStorage.clear()
       location.replace(location.pathname)
       return

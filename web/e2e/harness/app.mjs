@@ -144,10 +144,12 @@ export class Tab {
     }
   }
 
-  /** Goes to a register's list. */
+  /** Goes to a register's list, and waits until it is that one and no record stands beside it. */
   async register(id) {
-    await this.page.goto(`${this.page.url().split('#')[0]}#/register/${id}`);
-    await this.page.locator('wb-register wb-rows').waitFor();
+    const address = `#/register/${id}`;
+    await this.page.goto(this.page.url().split('#')[0] + address);
+    await this.page.locator(`.nav-registers a[href="${address}"][aria-current=page]`).waitFor({ state: 'attached' });
+    await this.page.locator('wb-register .split:not(.split-open) wb-rows').waitFor();
   }
 
   /** The titles of the rows that are drawn. */
@@ -169,18 +171,20 @@ export class Tab {
 
   /** Opens the row at that place of the list. */
   async openRow(index) {
-    await this.page.locator('wb-rows .row').nth(index).click();
-    await this.form();
+    const href = await this.page.locator('wb-rows .row').nth(index).getAttribute('href');
+    await this.page.locator(`wb-rows .row[href="${href}"]`).click();
+    await this.form(decodeURIComponent(href.split('/').at(-1)));
   }
 
   /** Opens a record by its id. */
   async open(register, id) {
     await this.page.goto(`${this.page.url().split('#')[0]}#/register/${register}/${id}`);
-    await this.form();
+    await this.form(id);
   }
 
-  async form() {
-    await this.page.locator('wb-record article.record').waitFor();
+  /** Waits for the form of the record `id`, or for any where there was none before. */
+  async form(id) {
+    await this.page.locator(`wb-record article.record${id ? `[data-record="${id}"]` : ''}`).waitFor();
   }
 
   /** The id of the open record. */
@@ -209,10 +213,15 @@ export class Tab {
     await this.page.locator('wb-record article[aria-busy=false] .record-foot .main:disabled').waitFor();
   }
 
-  /** Creates a record from values by field name, and leaves it open. */
-  async create(register, values) {
+  /** Begins a new record. */
+  async begin(register) {
     await this.page.goto(`${this.page.url().split('#')[0]}#/new/${register}`);
     await this.page.locator('wb-record article.record').getByText('chưa lưu', { exact: true }).waitFor(); // not the form before
+  }
+
+  /** Creates a record from values by field name, and leaves it open. */
+  async create(register, values) {
+    await this.begin(register);
     for (const [name, text] of Object.entries(values)) await this.type(name, text);
     await this.save();
     await this.page.waitForURL(/#\/register\//);

@@ -152,7 +152,7 @@ export class Desk extends Part {
     const at = this.items.findIndex((item) => item.id === detail.id)
     this.items = this.items.filter((item) => item.id !== detail.id)
     const next = this.items[at] ?? this.items[at - 1]
-    go(next ? hrefOf('desk', next.id) : hrefOf('desk'), { replace: true })
+    if (detail.id === this.recordId) go(next ? hrefOf('desk', next.id) : hrefOf('desk'), { replace: true })
     if (at + FEW > this.items.length && this.queue?.next_cursor) void this.load('more')
     this.soon()
   }

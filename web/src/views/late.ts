@@ -20,6 +20,7 @@ export class Late extends Part {
   @property({ attribute: false }) session!: Session
   @state() private definition: Definition | null = null
   @state() private sealed = 0
+  @state() private busy = false // no other record is begun before what was written is gone
 
   protected override connected(): void {
     this.until(onRoute(({ screen }) => {
@@ -32,10 +33,13 @@ export class Late extends Part {
   private async next(): Promise<void> {
     this.sealed++
     this.definition = null
+    this.busy = true
     try {
       await bridge.call('late', { name: this.session.account.name }) // what was just written is gone from memory
     } catch (cause) {
       sayFailure(cause)
+    } finally {
+      this.busy = false
     }
   }
 
@@ -56,7 +60,7 @@ export class Late extends Part {
               <p class="note note-amber">${icon('lock')}<span>${t('late.what')}</span></p>
               <p class="sub">${t('late.whose')}</p>
               <section aria-labelledby="late-registers"><h2 id="late-registers">${t(this.sealed ? 'late.another' : 'late.choose')}</h2>
-                <ul class="lines">${session.registers.map((one) => html`<li><button class="line" @click=${() => (this.definition = one)}>${icon('add')}<span><strong>${inLang(one.label)}</strong></span>${icon('next')}</button></li>`)}</ul>
+                <ul class="lines">${session.registers.map((one) => html`<li><button class="line" ?disabled=${this.busy} @click=${() => (this.definition = one)}>${icon('add')}<span><strong>${inLang(one.label)}</strong></span>${icon('next')}</button></li>`)}</ul>
               </section>
             </div>`}
       </main>`

@@ -86,6 +86,7 @@ export class RecordForm extends Part {
   @state() private homeName = '' // of the unit that the record is on its way to, or came from
   private touched = false // somebody typed into this form, now or before it was put away
   private pause = 0
+  private putting = 0 // drafts on their way to the disk
   private stale = false // the record may have changed since it was read
   private looking = false
   private checking = 0
@@ -108,7 +109,7 @@ export class RecordForm extends Part {
     this.listen(window, 'pagehide', () => void this.putAway())
     this.listen(document, 'visibilitychange', () => void this.putAway())
     this.listen(window, 'beforeunload', (event: BeforeUnloadEvent) => {
-      if (this.pause) event.preventDefault() // only while a draft is not put away yet
+      if (this.pause || this.putting) event.preventDefault() // only while a draft is not put away yet
     })
     this.until(() => {
       void this.putAway()
@@ -136,12 +137,17 @@ export class RecordForm extends Part {
     if (changed.has('recordId') || changed.has('definition') || changed.has('draftKey')) {
       const saved = this.form && !changed.has('definition') && this.form.record.id === this.recordId && this.recordId !== ''
       if (saved || this.typedUnder(changed)) return
-      if (this.form && this.form.isNew !== (this.recordId === '')) {
-        this.form = null // nothing is typed into the one while the other is on its way
-        forgetCard()
-      }
+      if (this.form && (this.form.isNew || this.form.record.id !== this.recordId)) this.putBy()
       void this.open()
     }
+  }
+
+  /** Nothing is typed into the one form, saved or decided in it, while another is on its way. */
+  private putBy(): void {
+    void this.putAway()
+    this.form = null
+    this.edits = {}
+    forgetCard()
   }
 
   /** Whether only the session is another one, as when the account was moved, and somebody types here: the form stays, whatever became of its record. */
@@ -169,6 +175,7 @@ export class RecordForm extends Part {
 
   private async open(): Promise<void> {
     const opening = ++this.opening
+    const { form: before, edits: typed } = this
     this.checking++ // no answer about the form before
     this.failure = ''
     this.sent = false
@@ -178,9 +185,10 @@ export class RecordForm extends Part {
       const kept = this.draftKey ? (await bridge.call('drafts')).find((form) => form.key === this.draftKey) : undefined
       const form = kept ?? (await bridge.call('open', this.recordId ? { id: this.recordId } : { register: this.definition.id }))
       if (opening !== this.opening) return
+      const since = before && before.record.id === this.form?.record.id ? typedSince(typed, this.edits, before.record) : {}
       this.form = form
-      this.edits = typedIn(form)
-      this.touched = form.dirty
+      this.edits = { ...typedIn(form), ...since }
+      this.touched = form.dirty || Object.keys(since).length > 0
       this.reasons = {}
       this.visited = new Set(Object.keys(this.edits))
       this.findings = this.visited.size ? [] : form.record.findings // those are of what is saved
@@ -188,6 +196,7 @@ export class RecordForm extends Part {
       this.all = this.moved = this.history = false
       this.answer = ''
       this.guard()
+      if (Object.keys(since).length) this.putAwaySoon()
       void this.updateComplete.then(() => this.takeFocus())
     } catch (cause) {
       if (opening !== this.opening) return
@@ -311,12 +320,15 @@ export class RecordForm extends Part {
       return
     }
     this.pause = 0
+    this.putting++
     try {
       await bridge.call('draft', { key: this.form.key, values: this.edits })
     } catch (cause) {
       sayFailure(cause)
       // What is typed is on the screen alone: leaving warns, and the disk is tried again.
       this.pause ||= window.setTimeout(() => void this.putAway(), 10_000)
+    } finally {
+      this.putting--
     }
   }
 
@@ -327,9 +339,10 @@ export class RecordForm extends Part {
 
   /** What the register's rules say of what stands in the form. */
   private async judge(): Promise<void> {
+    if (!this.form) return
     const checking = ++this.checking
     try {
-      const findings = await bridge.call('check', { register: this.definition.id, values: this.values, ...(this.form!.isNew ? {} : { id: this.form!.record.id }) })
+      const findings = await bridge.call('check', { register: this.definition.id, values: this.values, ...(this.form.isNew ? {} : { id: this.form.record.id }) })
       if (checking === this.checking) this.findings = findings
     } catch {
       // The same check is made again by the save, which says why it fails.
@@ -353,6 +366,7 @@ export class RecordForm extends Part {
 
   private async saveNow(submit: boolean): Promise<boolean> {
     if (!this.form || this.busy) return false
+    const { opening } = this
     clearTimeout(this.pause)
     this.pause = 0
     this.busy = true
@@ -370,6 +384,10 @@ export class RecordForm extends Part {
         return true
       }
       const reply = await bridge.call('save', { key, values: sent, submit, reasons: this.reasonsByCode(), ...(await this.unsure()), ...(this.answer && { answer: this.answer }) })
+      if (opening !== this.opening || !this.isConnected) { // the person went on meanwhile
+        say(reply.submitted ? t('record.submitted') : t('record.saved'))
+        return true
+      }
       const wasNew = this.form.isNew
       this.findings = reply.findings
       this.all = submit && !reply.submitted
@@ -520,13 +538,18 @@ export class RecordForm extends Part {
     else void this.open()
   }
 
-  private async change(make: () => Promise<RecordView>, said: string): Promise<void> {
+  /** Changes the record as it stands; what is being typed into the field `instead` gives way to that. */
+  private async change(make: () => Promise<RecordView>, said: string, instead = ''): Promise<void> {
+    const { opening } = this
     this.busy = true
     try {
       const record = await make()
+      say(said)
+      if (opening !== this.opening) return // another record is here by now
       this.form = { ...this.form!, record }
       this.findings = record.findings
-      say(said)
+      this.edits = Object.fromEntries(Object.entries(this.edits).filter(([name]) => name !== instead))
+      this.guard()
       if (!this.dirty) await this.reopen()
     } catch (cause) {
       sayFailure(cause)
@@ -543,12 +566,7 @@ export class RecordForm extends Part {
   }
 
   private settle({ detail }: CustomEvent<{ field: string; dot?: string; value?: string; seen?: string }>): void {
-    const edits = { ...this.edits }
-    delete edits[detail.field]
-    void this.change(() => bridge.call('settle', { id: this.form!.record.id, ...detail }), t('conflict.settled')).then(() => {
-      this.edits = edits
-      this.guard()
-    })
+    void this.change(() => bridge.call('settle', { id: this.form!.record.id, ...detail }), t('conflict.settled'), detail.field)
   }
 
   private undo({ detail }: CustomEvent<{ field: string; dot: string }>): void {
@@ -557,12 +575,7 @@ export class RecordForm extends Part {
 
   /** A value of the history takes the place of what stands now. */
   private bringBack({ detail }: CustomEvent<{ field: string; dot: string; value?: string }>): void {
-    const edits = { ...this.edits }
-    delete edits[detail.field]
-    void this.change(() => bridge.call('bringBack', { id: this.form!.record.id, ...detail }), t('history.back.done')).then(() => {
-      this.edits = edits
-      this.guard()
-    })
+    void this.change(() => bridge.call('bringBack', { id: this.form!.record.id, ...detail }), t('history.back.done'), detail.field)
   }
 
   private get title_(): string {
@@ -705,7 +718,7 @@ export class RecordForm extends Part {
     const shut = record.life === 'deleted'
     const asked = record.stage === 'returned' ? (record.review?.fields ?? []) : []
     const sections = sectionsOf(this.definition, filled)
-    return html`<article class="record" aria-busy=${this.busy}>
+    return html`<article class="record" data-record=${record.id} aria-busy=${this.busy}>
       ${this.head(record)}
       ${this.history ? html`<wb-history .definition=${this.definition} .recordId=${record.id} .readonly=${record.life === 'deleted'} @back=${this.bringBack}></wb-history>` : nothing}
       ${this.passing()} ${this.card(record)} ${this.notes(record)} ${this.twins(record)} ${this.summary()}

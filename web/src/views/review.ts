@@ -85,8 +85,8 @@ export class Review extends Part {
       say(said)
       return true
     } catch (cause) {
-      if (failureOf(cause).code === 'changed') {
-        await this.load(this.record!.digest)
+      if (failureOf(cause).code === 'changed' && this.open) {
+        await this.load(this.open.digest)
         this.changed = true
       } else {
         sayFailure(cause)
@@ -97,8 +97,13 @@ export class Review extends Part {
     }
   }
 
-  private gone(): void {
-    this.dispatchEvent(new CustomEvent('done', { detail: { id: this.recordId } }))
+  private gone(id: string): void {
+    this.dispatchEvent(new CustomEvent('done', { detail: { id } }))
+  }
+
+  /** What may be decided: the record that is on the screen, unless another one is on its way. */
+  private get open(): ReviewRecord | null {
+    return this.record?.id === this.recordId ? this.record : null
   }
 
   private get waiting(): ReviewField[] {
@@ -112,7 +117,7 @@ export class Review extends Part {
   }
 
   async approve(): Promise<void> {
-    const { record, chosen } = this
+    const { open: record, chosen } = this
     if (!record) return
     const { waiting: waits } = record.life
     if (!chosen.size && !waits) return say(t('review.choose_fields'), true)
@@ -128,7 +133,7 @@ export class Review extends Part {
       if (!reply) return
     }
     if (await this.decide(() => review.approve(record.id, record.digest, all ? undefined : [...chosen], doubts.length > 0), t(erases ? 'review.erased' : 'review.approved', { what: record.title }))) {
-      if (all) this.gone()
+      if (all) this.gone(record.id)
       else await this.load()
     }
   }
@@ -141,7 +146,7 @@ export class Review extends Part {
   }
 
   async giveBack(): Promise<void> {
-    const { record } = this
+    const { open: record } = this
     if (!record) return
     const reply = await ask({
       title: t('review.return.title'),
@@ -150,11 +155,11 @@ export class Review extends Part {
       reason: { label: t('review.comment'), required: true },
       choices: [{ value: 'yes', label: t('review.return'), tone: 'main' }],
     })
-    if (reply && (await this.decide(() => review.giveBack(record.id, record.digest, reply.ticks, reply.reason), t('review.returned')))) this.gone()
+    if (reply && (await this.decide(() => review.giveBack(record.id, record.digest, reply.ticks, reply.reason), t('review.returned')))) this.gone(record.id)
   }
 
   async refuse(): Promise<void> {
-    const { record } = this
+    const { open: record } = this
     if (!record) return
     const { waiting } = record.life
     const reply = await ask({
@@ -167,24 +172,30 @@ export class Review extends Part {
     if (!reply) return
     const all = waiting || reply.ticks.length === this.waiting.length
     if (await this.decide(() => review.refuse(record.id, record.digest, all ? undefined : reply.ticks, reply.reason), t('review.refused', { what: record.title }))) {
-      if (all) this.gone()
+      if (all) this.gone(record.id)
       else await this.load()
     }
   }
 
   private async withdraw(): Promise<void> {
+    const { open: record } = this
+    if (!record) return
     const reply = await ask({
       title: t('review.withdraw.title'),
       body: t('review.withdraw.body'),
       reason: { label: t('review.reason'), required: true },
       choices: [{ value: 'yes', label: t('review.withdraw'), tone: 'danger' }],
     })
-    if (reply && (await this.decide(() => review.withdraw(this.record!.id, reply.reason), t('review.withdrawn')))) await this.load()
+    if (reply && (await this.decide(() => review.withdraw(record.id, reply.reason), t('review.withdrawn')))) await this.load()
   }
 
   private async settle(field: string, choice: { dot?: string; value?: string }): Promise<void> {
-    const { record } = this
-    await this.decide(async () => this.take(await review.settle(record!.id, record!.digest, field, choice)), t('conflict.settled'))
+    const { open: record } = this
+    if (!record) return
+    await this.decide(async () => {
+      const settled = await review.settle(record.id, record.digest, field, choice)
+      if (this.open?.id === settled.id) this.take(settled)
+    }, t('conflict.settled'))
   }
 
   private async third(field: ReviewField): Promise<void> {
@@ -302,7 +313,8 @@ export class Review extends Part {
     const again = record.fields.some((field) => field.approved)
     const settled = record.fields.filter((field) => !field.waiting && !field.conflict && (field.approved || field.merged))
     const torn = waiting.some((field) => field.conflict)
-    return html`<article class="record review">
+    const shut = this.busy || !this.open
+    return html`<article class="record review" data-record=${record.id} aria-busy=${shut}>
       <header class="record-head">
         <a class="button plain back" href=${hrefOf('desk')}>${icon('back')}<span>${t('desk.title')}</span></a>
         <h1 class="data" tabindex="-1">${record.title || t('record.untitled')}</h1>
@@ -341,12 +353,12 @@ export class Review extends Part {
               <ol class="decisions">${record.decisions.map((one) => html`<li><span class="figures">${when(one.at)}</span> <strong>${tCode('decision', one.decision)}</strong> ${nameOf(one.by)} <span class="sub">${one.fields?.length ? this.labels(one.fields) : ''}</span>${one.comment ? html`<blockquote class="data">${one.comment}</blockquote>` : nothing}</li>`)}</ol>
             </details>`
           : nothing}
-        ${record.fields.some((field) => field.approved) ? html`<p class="record-end"><button class="plain danger-text" ?disabled=${this.busy} @click=${() => void this.withdraw()}>${icon('undo')}${t('review.withdraw')}</button></p>` : nothing}
+        ${record.fields.some((field) => field.approved) ? html`<p class="record-end"><button class="plain danger-text" ?disabled=${shut} @click=${() => void this.withdraw()}>${icon('undo')}${t('review.withdraw')}</button></p>` : nothing}
       </div>
       <footer class="record-foot">
-        <button class="main" ?disabled=${this.busy || (!this.chosen.size && !record.life.waiting)} aria-keyshortcuts="a" @click=${() => void this.approve()}>${icon('check')}${this.chosen.size && this.chosen.size < waiting.length ? t('review.approve_some', { n: this.chosen.size }) : t('review.approve')}<kbd>a</kbd></button>
-        <button ?disabled=${this.busy} aria-keyshortcuts="r" @click=${() => void this.giveBack()}>${icon('undo')}${t('review.return')}<kbd>r</kbd></button>
-        <button class="danger" ?disabled=${this.busy} aria-keyshortcuts="x" @click=${() => void this.refuse()}>${t('review.refuse')}<kbd>x</kbd></button>
+        <button class="main" ?disabled=${shut || (!this.chosen.size && !record.life.waiting)} aria-keyshortcuts="a" @click=${() => void this.approve()}>${icon('check')}${this.chosen.size && this.chosen.size < waiting.length ? t('review.approve_some', { n: this.chosen.size }) : t('review.approve')}<kbd>a</kbd></button>
+        <button ?disabled=${shut} aria-keyshortcuts="r" @click=${() => void this.giveBack()}>${icon('undo')}${t('review.return')}<kbd>r</kbd></button>
+        <button class="danger" ?disabled=${shut} aria-keyshortcuts="x" @click=${() => void this.refuse()}>${t('review.refuse')}<kbd>x</kbd></button>
       </footer>
     </article>`
   }
