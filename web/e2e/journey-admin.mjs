@@ -77,9 +77,10 @@ await journey(async ({ demo, network, browser }) => {
   await officer.tab.says(/Đã đồng bộ/);
   await act('officer.b', 'Khóa tài khoản');
   const began = Date.now();
-  await officer.page.locator('wb-sign-in').waitFor();
+  await officer.page.locator('.app').waitFor({ state: 'detached' });
   const took = Date.now() - began;
   assert.ok(took < 5000, `the open session ended after ${took} ms`);
+  await officer.page.locator('wb-sign-in').waitFor();
   await row('officer.b').getByText('đã khóa').waitFor();
   await assert.rejects(signIn(demo.url, 'officer.b', demo.passwords['officer.b']), /account_disabled/);
 

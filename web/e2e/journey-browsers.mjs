@@ -27,7 +27,8 @@ await journey(async ({ demo, network }) => {
     await page.goto(network.url);
     await page.getByText('Đang tải Wardbook…').waitFor();
     const advice = page.getByText('Trình duyệt cũ không mở được');
-    assert.equal(await advice.isVisible(), false, 'the advice comes before its time');
+    const [seen, after] = [await advice.isVisible(), await page.evaluate(() => performance.now())];
+    assert.ok(!seen || after > 8000, `the advice comes before its time, ${after} ms after the page`); // --patience
     await advice.waitFor();
     await page.locator('[lang=en]', { hasText: 'An old browser cannot open it' }).waitFor();
     await page.unroute('**/page.js');

@@ -23,7 +23,7 @@ await journey(async ({ demo, network, browser }) => {
   const desk = await enter('supervisor');
   const open = async (who, id) => {
     await who.page.goto(`${who.b.url}/#/desk/${id}`);
-    await who.page.locator('wb-review .compares').first().waitFor();
+    await who.page.locator(`wb-review article[data-record="${id}"][aria-busy=false] .compares`).first().waitFor(); // not the record before
   };
   const row = (who, label) => who.page.locator('wb-review li.compare').filter({ has: who.page.locator('.compare-name', { hasText: label }) }).first();
   const dialog = (who) => who.page.locator('wb-asker dialog[open]');
@@ -62,7 +62,8 @@ await journey(async ({ demo, network, browser }) => {
   assert.ok(lastConflict >= 0 && firstSubmitted > lastConflict, `conflicts first: ${kinds.join(' | ')}`);
 
   // Settling a conflict by choosing an existing value.
-  await desk.page.locator('.queue-row', { hasText: 'xung đột' }).first().click();
+  const first = desk.page.locator('.queue-row', { hasText: 'xung đột' }).first();
+  await desk.page.locator(`.queue-row[href="${await first.getAttribute('href')}"]`).click();
   const torn = desk.page.locator('wb-review li.compare-torn').first();
   await torn.waitFor();
   await torn.locator('.siblings button').first().click();
@@ -200,14 +201,15 @@ async function submit({ page, tab }) {
   await tab.says(/./);
 }
 
-/** Approves what is ticked, warnings included. */
+/** Approves what is ticked, warnings included: one without a reason is asked about first. */
 async function approve({ page }) {
+  const said = page.locator('.said', { hasText: 'Đã duyệt' });
+  await said.waitFor({ state: 'detached' }); // nothing older is taken for it
   await page.locator('wb-review .record-foot button.main').click();
-  for (let i = 0; i < 10; i++) { // a warning without a reason is asked about first
-    const ask = page.locator('wb-asker dialog[open] button.main');
-    if (await ask.isVisible()) return ask.click();
-    await page.waitForTimeout(100);
-  }
+  const ask = page.locator('wb-asker dialog[open] button.main');
+  await ask.or(said).first().waitFor();
+  if (await ask.isVisible()) await ask.click();
+  await said.waitFor();
 }
 
 async function waitFor(holds, what, timeout = 60_000) {

@@ -29,8 +29,7 @@ await journey(async ({ demo, browser }) => {
   // A record by touch, large and then turned; the button is where a thumb can reach it.
   for (const [how, viewport, name] of [['upright', { width: 360, height: 740 }, 'Đặng Thị Chữ Lớn'], ['turned', { width: 740, height: 360 }, 'Đặng Thị Xoay Ngang']]) {
     await page.setViewportSize(viewport);
-    await page.goto(`${officer.url}/#/new/residents`);
-    await tab.form();
+    await tab.begin('residents');
     await fits(`new record, ${how}`);
     await tab.field('full_name').tap();
     await page.keyboard.insertText(name);

@@ -9,12 +9,10 @@ await journey(async ({ demo, network, browser }) => {
   const officer = await browser();
   const tab = await officer.tab();
   const { page } = tab;
-  const go = (hash) => page.goto(`${page.url().split('#')[0]}#/${hash}`);
   await tab.signIn('officer.a', demo.passwords['officer.a']);
   await tab.says(/Đã đồng bộ/, 60_000);
 
-  await go('new/residents');
-  await tab.form();
+  await tab.begin('residents');
   assert.equal(await tab.field('nationality').inputValue(), 'Việt Nam');
   await tab.type('other_name', 'Tư');
   await tab.field('full_name').focus();
@@ -26,8 +24,7 @@ await journey(async ({ demo, network, browser }) => {
   // Who gives a form up and goes on at once is not asked again, nor led back to the list, however quick they are.
   for (let after = 0; after < 12; after++) {
     if (after) {
-      await go('new/residents');
-      await tab.form();
+      await tab.begin('residents');
       await tab.type('other_name', 'Tư');
     }
     await page.getByRole('button', { name: 'Bỏ thay đổi' }).click();
@@ -47,8 +44,7 @@ await journey(async ({ demo, network, browser }) => {
   await page.locator('.scope', { hasText: 'Rà soát hộ và nhân khẩu' }).getByText('Không giữ trên máy này').waitFor();
 
   await officer.offline(true);
-  await go('new/residents');
-  await tab.form();
+  await tab.begin('residents');
   const note = page.locator('wb-record .note', { hasText: 'không giữ trên máy này' });
   await note.getByText('ở đây đến khi máy chủ nhận').waitFor();
   await tab.type('full_name', 'Đặng Thị Đi Qua');
