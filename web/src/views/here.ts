@@ -173,7 +173,7 @@ export class Here extends Part {
                   : html`<p>${t(known ? 'here.metered.yes' : 'here.metered.no')}</p>`}
                 <label class="field"><span class="label">${t('here.budget')}</span>
                   <select ?disabled=${this.busy} @change=${(event: Event) => void this.choose({ budget: Number((event.target as HTMLSelectElement).value) })}>
-                    ${[...new Set([0, 5, 20, 50, 100, 500, device.budget])].sort((a, b) => a - b).map((mb) => html`<option value=${mb} ?selected=${mb === device.budget}>${mb ? t('here.budget.mb', { mb: number(mb) }) : t('here.budget.none')}</option>`)}
+                    ${[...new Set([0, 1, 2, 5, 20, 50, 100, 500, device.budget])].sort((a, b) => a - b).map((mb) => html`<option value=${mb} ?selected=${mb === device.budget}>${mb ? t('here.budget.mb', { mb: number(mb) }) : t('here.budget.none')}</option>`)}
                   </select></label>
                 <p class="sub">${t('here.used', { mb: number(Math.round(device.used / 1e5) / 10) })}</p>
               </div>
