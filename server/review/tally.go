@@ -42,6 +42,7 @@ type Period struct {
 	Entered       int    `json:"entered" doc:"written in the period by the device's clock, and received since"`
 	Received      int    `json:"received" doc:"received in the period; all that follow are of these"`
 	OnTime        int    `json:"on_time"`
+	Overdue       int    `json:"overdue" doc:"the others: with those on time, all that were received"`
 	ApprovedFirst int    `json:"approved_first"`
 	Returned      int    `json:"returned" doc:"whatever became of them"`
 	Approved      int    `json:"approved" doc:"those at the first time among them"`
@@ -80,7 +81,9 @@ func (n *Period) add(p *piece, from int64) {
 		return
 	}
 	n.Received++
-	if !p.late {
+	if p.late {
+		n.Overdue++
+	} else {
 		n.OnTime++
 	}
 	if p.returned {

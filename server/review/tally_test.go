@@ -35,6 +35,9 @@ func (w *world) tallyOf(d *device, s who) map[string]Period {
 		if sum := p.Approved + p.Refused + p.Waiting + p.Drafts + p.Replaced + p.Held; sum != p.Received {
 			w.t.Errorf("%s: %d pieces stand somewhere, %d were received: %+v", p.Name, sum, p.Received, p)
 		}
+		if p.OnTime+p.Overdue != p.Received {
+			w.t.Errorf("%s: %d pieces on time, %d overdue, %d received", p.Name, p.OnTime, p.Overdue, p.Received)
+		}
 		if p.ApprovedFirst > p.Approved || p.OnTime > p.Received || p.Returned > p.Received {
 			w.t.Errorf("%s: more than all: %+v", p.Name, p)
 		}
@@ -233,23 +236,23 @@ func TestTallyOfLateWork(t *testing.T) {
 	bring(23*hour, as)
 	bring(25*hour, as) // written on Tuesday, received on Wednesday
 	got := w.tallyOf(a, s)
-	w.wantTally("Wednesday", got["day"], Period{Received: 1, Waiting: 1})
-	w.wantTally("the week of a late piece", got["week"], Period{Entered: 2, Received: 2, OnTime: 1, Waiting: 2})
+	w.wantTally("Wednesday", got["day"], Period{Received: 1, Overdue: 1, Waiting: 1})
+	w.wantTally("the week of a late piece", got["week"], Period{Entered: 2, Received: 2, OnTime: 1, Overdue: 1, Waiting: 2})
 
 	bring(0, func(at int64) int64 { return at + 10*60*1000 }) // ten minutes ahead
-	w.wantTally("a clock ahead", w.tallyOf(a, s)["day"], Period{Entered: 1, Received: 2, OnTime: 1, Waiting: 2})
+	w.wantTally("a clock ahead", w.tallyOf(a, s)["day"], Period{Entered: 1, Received: 2, OnTime: 1, Overdue: 1, Waiting: 2})
 	bring(0, func(at int64) int64 { return at + 25*hour }) // a day ahead: it shows nothing
-	w.wantTally("a clock a day ahead", w.tallyOf(a, s)["day"], Period{Entered: 2, Received: 3, OnTime: 1, Waiting: 3})
+	w.wantTally("a clock a day ahead", w.tallyOf(a, s)["day"], Period{Entered: 2, Received: 3, OnTime: 1, Overdue: 2, Waiting: 3})
 	bring(0, func(int64) int64 { return time.Date(2019, 1, 1, 0, 0, 0, 0, city).UnixMilli() })
-	w.wantTally("a clock that stands years back", w.tallyOf(a, s)["day"], Period{Entered: 3, Received: 4, OnTime: 1, Waiting: 4})
+	w.wantTally("a clock that stands years back", w.tallyOf(a, s)["day"], Period{Entered: 3, Received: 4, OnTime: 1, Overdue: 3, Waiting: 4})
 
 	// In time at first, and its answer late: it was not on time.
 	id := a.saved(conflict.RecordID{}, values("name=Thu"))
-	w.wantTally("in time", w.tallyOf(a, s)["day"], Period{Entered: 4, Received: 5, OnTime: 2, Waiting: 5})
+	w.wantTally("in time", w.tallyOf(a, s)["day"], Period{Entered: 4, Received: 5, OnTime: 2, Overdue: 3, Waiting: 5})
 	a.save(id, form{values: values("note=late")})
 	w.clock.Add(30 * hour)
 	a.sync(id)
-	w.wantTally("late in the end", w.tallyOf(a, s)["week"], Period{Entered: 6, Received: 6, OnTime: 2, Waiting: 6})
+	w.wantTally("late in the end", w.tallyOf(a, s)["week"], Period{Entered: 6, Received: 6, OnTime: 2, Overdue: 4, Waiting: 6})
 	w.wantTally("what was dated to that day was counted on its own", w.tallyOf(a, s)["day"], Period{})
 }
 

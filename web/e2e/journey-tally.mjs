@@ -8,7 +8,7 @@ import { journey } from './harness/app.mjs';
 import { look } from './harness/look.mjs';
 
 const HOUR = 60 * 60_000;
-const rows = { entered: 'Đã nhập', received: 'Máy chủ đã nhận', on_time: 'Đúng hạn', approved_first: 'Duyệt ngay lần đầu', returned: 'Từng bị trả lại', approved: 'Đã duyệt', waiting: 'Đã trình, chưa xong', drafts: 'Hồ sơ mới, chưa trình', refused: 'Bị từ chối', replaced: 'Người khác đã viết thay', held: 'Đang cách ly' };
+const rows = { entered: 'Đã nhập', received: 'Máy chủ đã nhận', on_time: 'Đúng hạn', overdue: 'Quá hạn', approved_first: 'Duyệt ngay lần đầu', returned: 'Từng bị trả lại', approved: 'Đã duyệt', waiting: 'Đã trình, chưa xong', drafts: 'Hồ sơ mới, chưa trình', refused: 'Bị từ chối', replaced: 'Người khác đã viết thay', held: 'Đang cách ly' };
 const system = ['submission', 'review', 'answer', 'home', 'twin'];
 
 await journey(async ({ demo, browser }) => {
@@ -57,13 +57,13 @@ await journey(async ({ demo, browser }) => {
   const agree = async (what, entered, received) => {
     await page.evaluate(() => (location.hash = '#/tally'));
     const answer = await until(async () => ({ screen: await screen().catch(() => null), told: await told() }), (both) => both.screen && same(both.screen, both.told) && both.told[0].received === before[0].received + received, what, 60_000);
-    const counted = { on_time: 0, approved_first: 0, returned: 0, approved: 0, waiting: 0, drafts: 0 };
+    const counted = { on_time: 0, overdue: 0, approved_first: 0, returned: 0, approved: 0, waiting: 0, drafts: 0 };
     let all = 0;
     for (const id of mine) {
       for (const piece of await pieces(id)) {
         all++;
         counted[piece.end]++;
-        if (!piece.late) counted.on_time++;
+        counted[piece.late ? 'overdue' : 'on_time']++;
         if (piece.returned) counted.returned++;
         if (piece.end === 'approved' && !piece.returned) counted.approved_first++;
       }

@@ -45,7 +45,7 @@ export interface Day {
 /** What became of an officer's pieces of a period, today its last day; server/review/README.md, "The officer's tally". Received is the sum of what stands below the line. */
 export interface Period {
   name: 'day' | 'week' | 'month'; from: string // its first day in the city
-  entered: number; received: number; on_time: number; approved_first: number; returned: number
+  entered: number; received: number; on_time: number; overdue?: number; approved_first: number; returned: number
   approved: number; waiting: number; drafts: number; refused: number; replaced: number; held: number
 }
 export interface Tallies { at: number; on_time_hours: number; tallies: { officer: string; periods: Period[] }[] }

@@ -71,7 +71,7 @@ export const en: Guide = {
       ],
       steps: [
         '“Entered”: by the day of writing on the device. “Received by the server”: by the day of receipt; the rows after it are of these.',
-        '“On time”: every part of the piece was received within 24 hours of its writing, by the device’s clock and the server’s.',
+        '“On time”: every part of the piece was received within 24 hours of its writing, by the device’s clock and the server’s. “Overdue”: the rest, also if the device’s clock was 24 hours ahead or more.',
         '“Approved first time”: approved, and never returned, refused in part, or withdrawn.',
         '“Returned at some time”: also if it was completed and approved afterwards.',
       ],

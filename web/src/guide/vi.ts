@@ -71,7 +71,7 @@ export const vi: Guide = {
       ],
       steps: [
         '“Đã nhập”: theo ngày viết trên máy. “Máy chủ đã nhận”: theo ngày máy chủ nhận; các dòng sau tính trên số này.',
-        '“Đúng hạn”: mọi phần của lượt được nhận trong 24 giờ sau khi viết, theo giờ của máy và giờ của máy chủ.',
+        '“Đúng hạn”: mọi phần của lượt được nhận trong 24 giờ sau khi viết, theo giờ của máy và giờ của máy chủ. “Quá hạn”: số còn lại, kể cả khi giờ của máy chạy trước từ 24 giờ.',
         '“Duyệt ngay lần đầu”: được duyệt, chưa từng bị trả lại, bị từ chối một phần hay bị rút duyệt.',
         '“Từng bị trả lại”: kể cả khi sau đó đã bổ sung và được duyệt.',
       ],

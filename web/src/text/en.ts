@@ -602,6 +602,8 @@ export const en: Texts = {
   'tally.of': 'Of those received',
   'tally.on_time': 'On time',
   'tally.on_time.how': 'within {hours} hours',
+  'tally.overdue': 'Overdue',
+  'tally.overdue.how': 'received later, or the device’s clock was wrong',
   'tally.first': 'Approved first time',
   'tally.returned': 'Returned at some time',
   'tally.returned.how': 'also if completed since',

@@ -601,6 +601,8 @@ export const vi = {
   'tally.of': 'Trong số đã nhận',
   'tally.on_time': 'Đúng hạn',
   'tally.on_time.how': 'nhận trong {hours} giờ',
+  'tally.overdue': 'Quá hạn',
+  'tally.overdue.how': 'nhận muộn hơn, hoặc giờ máy sai',
   'tally.first': 'Duyệt ngay lần đầu',
   'tally.returned': 'Từng bị trả lại',
   'tally.returned.how': 'kể cả đã bổ sung',

@@ -96,6 +96,7 @@ export class Tally extends Part {
         <tbody>
           <tr class="tally-of"><th scope="rowgroup" colspan=${periods.length + 1}>${t('tally.of')}</th></tr>
           ${row(t('tally.on_time'), t('tally.on_time.how', { hours: number(hours) }), (period) => of(period.on_time, period))}
+          ${row(t('tally.overdue'), t('tally.overdue.how'), (period) => of(period.overdue ?? period.received - period.on_time, period)) /* an answer that was kept before there was one */}
           ${row(t('tally.first'), '', (period) => of(period.approved_first, period))}
           ${row(t('tally.returned'), t('tally.returned.how'), (period) => of(period.returned, period))}
         </tbody>
