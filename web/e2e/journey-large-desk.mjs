@@ -27,6 +27,10 @@ const faults = () => {
       if (x > 2 && y > 2) found.push(`${name(one)} lies over ${name(other)}`);
     }
   }
+  for (const badge of document.querySelectorAll('.nav .count-badge')) {
+    const [place, sign] = [badge, badge.parentElement.querySelector('.icon')].map((one) => one.getBoundingClientRect());
+    if (Math.min(place.right, sign.right) - Math.max(place.left, sign.left) > 1) found.push(`${name(badge)} lies over its sign`);
+  }
   const told = (element) => element.getAttribute('title') || element.closest('[aria-label], [title]');
   for (const element of document.querySelectorAll('.app :is(h1, h2, h3, p, span, strong, button, a, dt, dd, th, td, label, option, code)')) {
     if (!element.checkVisibility({ visibilityProperty: true }) || element.closest('.away, .skip, .row-cell, .filters') || told(element)) continue;
