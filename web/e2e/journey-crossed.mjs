@@ -23,7 +23,7 @@ await journey(async ({ demo, browser }) => {
   await other.says(/Đã đồng bộ/);
   await other.open('residents', id);
 
-  const holds = (tab, value) => tab.page.waitForFunction((value) => document.querySelector('#f-other_name').value === value, value);
+  const holds = (tab, value) => tab.holds('other_name', value);
   const dialog = a.page.locator('wb-asker dialog[open]');
 
   /** Officer A saves, and types on before the save has shown what it did; meanwhile officer B writes into the same field. */

@@ -46,7 +46,7 @@ await journey(async ({ demo, browser }) => {
   for (let n = 1; n <= reloads; n++) {
     const [loaded, saving] = [tabs[n % 3], tabs[(n + 1) % 3]];
     await saving.open('residents', id);
-    if (n > 1) await saving.page.waitForFunction((last) => document.querySelector('#f-other_name').value === last, `Lần ${n - 1}`); // it is live
+    if (n > 1) await saving.holds('other_name', `Lần ${n - 1}`); // it is live
     await saving.type('other_name', `Lần ${n}`);
     const loading = loaded.page.reload();
     await saving.save();

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from './api.mjs';
 import { Demo } from './demo.mjs';
 import { Network } from './network.mjs';
 
@@ -190,6 +191,11 @@ export class Tab {
   /** The id of the open record. */
   recordID() {
     return decodeURIComponent(this.page.url().split('/').at(-1));
+  }
+
+  /** Waits until a field of the open record holds that value. */
+  async holds(name, value) {
+    await until(() => this.field(name).inputValue(), (held) => held === value, `${name} does not become “${value}”`);
   }
 
   /** Types into a field and leaves it. */
