@@ -1,6 +1,5 @@
 // The screens that an officer seldom opens are a script apart. Opened for the first time without a network they are
-// there, also after the browser was started anew. If the browser has lost the script, the screen says so, goes on trying
-// when asked to, and is there once the network is back; the rest of the app is not touched by it.
+// there, also after the browser was started anew.
 import assert from 'node:assert/strict';
 import { journey } from './harness/app.mjs';
 
@@ -19,7 +18,7 @@ await journey(async ({ demo, browser }) => {
   await officer.start();
   await officer.offline(true);
   tab = await officer.tab();
-  let { page } = tab;
+  const { page } = tab;
   await tab.unlock('Nguyễn Thị An', demo.passwords['officer.a']);
   await page.locator('details.who summary').click();
   await page.locator('details.who').getByRole('link', { name: 'Việc của tôi' }).click();
@@ -27,30 +26,5 @@ await journey(async ({ demo, browser }) => {
   assert.equal(await loaded(page), 1);
   await page.goto(`${officer.url}/#/unlock`);
   await page.locator('wb-openers h1').waitFor();
-
-  // A browser that has lost the script.
-  const lost = await page.evaluate(async (address) => {
-    const names = (await caches.keys()).filter((name) => name.startsWith('wardbook-shell-'));
-    return Promise.all(names.map(async (name) => (await caches.open(name)).delete(address)));
-  }, address);
-  assert.deepEqual(lost, [true]);
-  const debug = await officer.context.newCDPSession(page); // its other cache keeps it, too
-  await debug.send('Network.clearBrowserCache');
-  await debug.detach();
-  await page.reload();
-  await tab.entered();
-  const missing = page.getByRole('alert').filter({ hasText: 'Chưa tải được phần này' });
-  await missing.waitFor();
-  await page.getByRole('button', { name: 'Thử lại' }).click();
-  await missing.waitFor();
-  await tab.register('residents'); // everything else goes on
-  await page.locator('wb-rows .row-title').first().waitFor();
-  await page.goto(`${officer.url}/#/tally`);
-  await missing.waitFor();
-  await officer.offline(false);
-  await tab.says(/Đã đồng bộ/, 60_000);
-  await page.getByRole('button', { name: 'Thử lại' }).click();
-  await page.locator('wb-tally .tally').waitFor();
-  await page.getByText(/Máy chủ đếm lúc/).waitFor();
   assert.deepEqual(officer.complaints, []);
 });
