@@ -27,8 +27,10 @@ type device struct {
 	account *account
 	poison  bool  // the next save goes wrong
 	skew    int64 // of its wall clock, in milliseconds
-	boots   uint64
-	rnd     *rand.ChaCha8
+
+	partedAt int64 // server clock when it was last told that a copy of it goes on in its place
+	boots    uint64
+	rnd      *rand.ChaCha8
 
 	mem  *store.Memory
 	meta replica.Meta

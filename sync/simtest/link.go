@@ -80,6 +80,9 @@ func (w *world) deliverDown(l *link) bool {
 		if w.log != nil {
 			w.logf("  <- %s", brief(m))
 		}
+		if welcome, ok := m.(*protocol.Welcome); ok && welcome.Verdict == protocol.Forked {
+			l.d.partedAt = welcome.At
+		}
 		l.d.hears(m)
 		return true
 	}

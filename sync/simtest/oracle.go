@@ -312,7 +312,7 @@ func (d *device) rekeyed(b *replica.Batch) {
 			continue
 		}
 		moved = moved.with(n)
-		if dot, ok := d.w.server.life.stored[n]; ok && (!d.w.shared.has(n) || dot == d.dots[n]) {
+		if dot, ok := d.w.server.life.stored[n]; ok && (!d.w.shared.has(n) || dot == d.dots[n] && (d.partedAt == 0 || d.w.server.receivedAt(dot) <= d.partedAt)) {
 			d.w.fail(oracleRedot, fmt.Sprintf("device %d gives changeset %d the dot %v; the server holds it as %v", d.no, n, c.Dot, dot))
 		}
 		from, to := d.at[n], c.Edits[0].Record
@@ -331,6 +331,22 @@ func (d *device) rekeyed(b *replica.Batch) {
 			d.stranded = d.stranded.with(n)
 		}
 	}
+}
+
+// receivedAt returns when the changeset that begins with dot was stored, on the
+// server's clock.
+func (v *server) receivedAt(dot conflict.Dot) int64 {
+	for _, r := range v.db.Replicas() {
+		if r.ID != dot.Replica {
+			continue
+		}
+		for _, in := range v.db.Intakes(r.No) {
+			if in.Counter == dot.Counter {
+				return in.Received
+			}
+		}
+	}
+	return 0
 }
 
 // checkAcked looks at what a device has come to take for received.
