@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { signIn } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
-import { hold, isHeld, letGo, mayHold } from './harness/hold.mjs';
+import { hold, isHeld, isSpoilt, letGo, mayHold, spoil } from './harness/hold.mjs';
 
 await journey(async ({ demo, browser }) => {
   const officer = await browser();
@@ -58,6 +58,19 @@ await journey(async ({ demo, browser }) => {
   await page.waitForFunction(() => document.querySelector('#f-other_name').value === 'Một Lần Nữa');
   assert.equal(await tab.field('hometown').inputValue(), 'Bến Tre', 'what was typed meanwhile is gone');
   await tab.save();
+
+  // A change that cannot be read at once is read a little later.
+  const other = await officer.tab();
+  await other.entered();
+  await other.open('residents', slow);
+  await officer.offline(true); // or the receipt would make it look again
+  await spoil(page, 'get ');
+  await other.type('other_name', 'Từ Thẻ Kia');
+  await other.save();
+  await isSpoilt(page);
+  await page.waitForFunction(() => document.querySelector('#f-other_name').value === 'Từ Thẻ Kia');
+  await other.page.close();
+  await officer.offline(false);
 
   // A new record is saved, and left before that is done.
   await tab.begin('residents');

@@ -7,7 +7,11 @@ export function mayHold(context) {
     const post = Worker.prototype.postMessage;
     Worker.prototype.postMessage = function (message, ...more) {
       const call = message.ask && `${message.ask.name} ${message.ask.args?.path ?? message.ask.args?.id ?? ''}`;
-      if (call && globalThis.holding && call.startsWith(globalThis.holding)) globalThis.held.push(() => post.call(this, message, ...more));
+      if (call && globalThis.spoiling && call.startsWith(globalThis.spoiling)) {
+        globalThis.spoiling = '';
+        globalThis.spoilt = true;
+        post.call(this, { ask: { ...message.ask, name: 'spoilt' } }, ...more);
+      } else if (call && globalThis.holding && call.startsWith(globalThis.holding)) globalThis.held.push(() => post.call(this, message, ...more));
       else post.call(this, message, ...more);
     };
   });
@@ -25,3 +29,9 @@ export const letGo = (page) =>
     globalThis.holding = '';
     for (const post of globalThis.held.splice(0)) post();
   });
+
+/** Lets the next call fail whose name, or name and path or id, begins so. */
+export const spoil = (page, call) => page.evaluate((call) => void Object.assign(globalThis, { spoiling: call, spoilt: false }), call);
+
+/** Waits until one has failed. */
+export const isSpoilt = (page) => page.waitForFunction(() => globalThis.spoilt);

@@ -49,6 +49,7 @@ function saysIn(record: RecordView, name: string): string {
 }
 
 const DRAFT_PAUSE = 400 // ms without a change before a draft is put away
+const LOOK_AGAIN = 2000 // ms before a record is read again that could not be read
 
 /** Failures of the store: what is unsent should be taken to a safer place. */
 const storeFailures = ['quota', 'held', 'no-opfs', 'corrupted', 'internal', 'stopped']
@@ -233,8 +234,8 @@ export class RecordForm extends Part {
     while (this.stale && this.form && !this.form.isNew && !this.busy) {
       this.stale = false
       const record = await bridge.call('get', { id: this.form.record.id }).catch((cause) => {
-        if (failureOf(cause).code !== 'no_record') return null
-        if (this.off) this.sent = true // the server has it, and this device lets go of it
+        if (failureOf(cause).code !== 'no_record') setTimeout(() => this.isConnected && this.lookAgain(), LOOK_AGAIN)
+        else if (this.off) this.sent = true // the server has it, and this device lets go of it
         else if (!this.dirty) void this.open() // which says so
         return null
       })
