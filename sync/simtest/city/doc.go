@@ -52,8 +52,9 @@
 //   - The doctor's checks, and the chain of the audit log, at rest.
 //
 // After a restore an approved version may be any that once stood, until the desk
-// decides again; what a restored server cannot know (see the README of the desk) is
-// not asked for.
+// decides again. What was received under a replica id that its store has given up
+// since is not handed in again to a server that lost it. What a restored server
+// cannot know (see the README of the desk) is not asked for.
 //
 // A violation is minimised to the steps that are needed and printed as a transcript;
 // in testdata it is a test for ever. Bugs in bug.go are made where the world meets the
