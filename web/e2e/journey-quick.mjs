@@ -69,6 +69,15 @@ await journey(async ({ demo, browser }) => {
   await other.save();
   await isSpoilt(page);
   await page.waitForFunction(() => document.querySelector('#f-other_name').value === 'Từ Thẻ Kia');
+
+  // What is on the screen and what the form has seen change at once: who types in between writes over nothing unseen.
+  await hold(page, 'open');
+  await other.type('other_name', 'Từ Thẻ Kia Nữa');
+  await other.save();
+  await isHeld(page);
+  assert.equal(await tab.field('other_name').inputValue(), 'Từ Thẻ Kia', 'the screen shows what the form has not seen');
+  await letGo(page);
+  await page.waitForFunction(() => document.querySelector('#f-other_name').value === 'Từ Thẻ Kia Nữa');
   await other.page.close();
   await officer.offline(false);
 

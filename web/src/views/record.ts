@@ -245,19 +245,26 @@ export class RecordForm extends Part {
       } else if (this.dirty) {
         this.moved ||= standsAs(record) !== standsAs(this.form.record) // and not because it was received, or another tab writes now
       } else {
-        this.form = { ...this.form, record }
-        this.findings = record.findings
-        await this.reopen()
+        await this.reopen(record)
       }
     }
     this.looking = false
   }
 
-  /** A form whose record moved on before anything was typed begins from what is on the screen now. */
-  private async reopen(): Promise<void> {
+  /**
+   * A form whose record moved on before anything was typed gives way to one that has seen how it stands now. What is on
+   * the screen and what the form has seen change at once: whoever types in between has neither, and writes over nothing.
+   */
+  private async reopen(record: RecordView): Promise<void> {
     const before = this.form!.key
-    const form = await bridge.call('open', { id: this.form!.record.id }).catch(() => null)
-    if (form && !this.dirty && this.form?.key === before) this.form = form
+    const form = await bridge.call('open', { id: record.id }).catch(() => ({ ...this.form!, record })) // it is not to be written in any more
+    if (this.form?.key !== before || this.form.record.id !== record.id) return
+    if (this.dirty) {
+      this.moved ||= standsAs(form.record) !== standsAs(this.form.record)
+    } else {
+      this.form = form
+      this.findings = form.record.findings
+    }
   }
 
   private guard(): void {
@@ -551,7 +558,7 @@ export class RecordForm extends Part {
       this.findings = record.findings
       this.edits = Object.fromEntries(Object.entries(this.edits).filter(([name]) => name !== instead))
       this.guard()
-      if (!this.dirty) await this.reopen()
+      if (!this.dirty) await this.reopen(record)
     } catch (cause) {
       sayFailure(cause)
     } finally {
