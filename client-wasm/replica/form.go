@@ -73,16 +73,17 @@ func vectors(head conflict.Record) map[conflict.FieldKey]conflict.Vector {
 
 // form makes the page's form of a draft.
 func (r *Replica) form(ctx context.Context, d Draft, n *reading) Form {
-	f := Form{Key: d.Key, Record: r.view(ctx, n), Values: map[string]string{}, IsNew: d.Record.IsZero(), OpenedAt: d.OpenedAt,
-		Dirty: len(d.Typed) > 0}
+	f := Form{Key: d.Key, Record: r.view(ctx, n), Definition: d.Definition, Shown: map[string]string{}, Values: map[string]string{},
+		IsNew: d.Record.IsZero(), OpenedAt: d.OpenedAt, Dirty: len(d.Typed) > 0}
 	if f.IsNew {
 		f.Record.ID = ""
 	}
 	for name, value := range d.Shown {
 		if def := n.def.FieldByName(name); def != nil && !def.Masked {
-			f.Values[name] = string(value)
+			f.Shown[name] = string(value)
 		}
 	}
+	maps.Copy(f.Values, f.Shown)
 	maps.Copy(f.Values, d.Defaults)
 	maps.Copy(f.Values, d.Typed)
 	return f

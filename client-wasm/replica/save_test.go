@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"golang.org/x/text/unicode/norm"
@@ -103,6 +104,12 @@ func TestDraftsSurvive(t *testing.T) {
 	drafts, err := a.r.Drafts(ctx)
 	if err != nil || len(drafts) != 1 || !drafts[0].Dirty || drafts[0].Values["note"] != "đang gõ" || drafts[0].Key != f.Key {
 		t.Fatalf("got %+v, %v", drafts, err)
+	}
+	if got, now := drafts[0].Shown["note"], drafts[0].Record.Fields; got != "cũ" || !slices.ContainsFunc(now, func(v replica.FieldView) bool { return v.Name == "note" && v.Value == "trong khi đó" }) {
+		t.Errorf("a record that moved on: the draft was opened from %q, and the record says %+v", got, now)
+	}
+	if f.Definition == 0 || drafts[0].Definition != f.Definition {
+		t.Errorf("opened under version %d, and kept under %d", f.Definition, drafts[0].Definition)
 	}
 	a.save(f.Key, drafts[0].Values)
 	if got := len(a.record(id).Conflicts["note"]); got != 2 {

@@ -191,14 +191,18 @@ type RecordView struct {
 
 // Form is a record as it was when somebody opened it, kept until it is saved
 // or given up. Values holds the canonical text of every field that is filled
-// and not masked, and what was typed since.
+// and not masked, and what was typed since; Shown what stood in those fields
+// when the form was opened, which Record may have left behind, and Definition
+// the version whose fields it can save.
 type Form struct {
-	Key      string            `json:"key"`
-	Record   RecordView        `json:"record"`
-	Values   map[string]string `json:"values"`
-	IsNew    bool              `json:"isNew"`
-	OpenedAt int64             `json:"openedAt"`
-	Dirty    bool              `json:"dirty"`
+	Key        string            `json:"key"`
+	Record     RecordView        `json:"record"`
+	Definition uint32            `json:"definition"`
+	Shown      map[string]string `json:"shown"`
+	Values     map[string]string `json:"values"`
+	IsNew      bool              `json:"isNew"`
+	OpenedAt   int64             `json:"openedAt"`
+	Dirty      bool              `json:"dirty"`
 }
 
 // SaveRequest saves a form. A field that Values does not name stays as it is.

@@ -120,8 +120,13 @@ export interface Pair {
 export interface Followed { id: string; register: string; title: string; life: RecordView['life'] }
 export interface PairsReply { pairs: Pair[]; more: boolean }
 
-/** A form: the record as it was when it was opened, kept until it is saved or given up. */
-export interface Form { key: string; record: RecordView; values: Record<string, string>; isNew: boolean; openedAt: number; dirty: boolean }
+/** A form: what was on the screen when it was opened, and what was typed since, kept until it is saved or given up. */
+export interface Form {
+  key: string; record: RecordView; isNew: boolean; openedAt: number; dirty: boolean
+  definition: number // the version whose fields it can save
+  shown: Record<string, string> // as it was opened, without what is masked; record is how it stands now
+  values: Record<string, string> // the same and what was typed
+}
 export interface SaveRequest { key: string; values: Record<string, string>; submit: boolean; reasons?: Record<string, string>; answer?: string
   unchecked?: { searched: number; of: number } // a new record, begun from a search that found nobody in a part of the register
 } // reasons by "FIELD CODE"
