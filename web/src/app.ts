@@ -197,7 +197,7 @@ export class App extends Part {
       case 'new': {
         // One template: a new record that was saved is still the form that is being typed into.
         const isNew = wanted === 'new'
-        if (definition) return html`<wb-register .definition=${definition} .recordId=${isNew ? '' : (parts[1] ?? '')} .isNew=${isNew} .draftKey=${(isNew && query.get('draft')) || ''}></wb-register>`
+        if (definition) return html`<wb-register .definition=${definition} .recordId=${isNew ? '' : (parts[1] ?? '')} .isNew=${isNew} .draftKey=${query.get('draft') ?? ''}></wb-register>`
         break
       }
       case 'household':

@@ -18,6 +18,30 @@ export function setDirty(dirty: boolean): void {
   void navigator.locks?.request(DIRTY_LOCK, { mode: 'shared' }, () => ended)
 }
 
+const ALONE_WITHIN = 2000 // ms; a page that was loaded again may still hold what it held before
+
+/** Holds the form that a tab types into, for it alone: a form is saved once, and of two tabs one would lose its words. */
+export class Alone {
+  private key = ''
+  private end: (() => void) | null = null
+
+  /** Holds a form in the place of the one before, or none; false if another tab has it. */
+  async hold(key: string): Promise<boolean> {
+    if (key === this.key) return true
+    this.end?.()
+    this.end = null
+    this.key = key
+    if (!key) return true
+    return new Promise((resolve) => {
+      const mine = () => {
+        resolve(true)
+        return this.key === key ? new Promise<void>((end) => (this.end = end)) : undefined
+      }
+      navigator.locks.request(`wardbook-form-${key}`, { signal: AbortSignal.timeout(ALONE_WITHIN) }, mine).catch(() => resolve(false))
+    })
+  }
+}
+
 export const isDirty = (): boolean => release !== null
 
 const channel = new BroadcastChannel('wardbook-dirty')

@@ -20,6 +20,19 @@ export function go(href: string, { replace = false } = {}): void {
   }
 }
 
+let settled = location.hash // where the tab is, once it was agreed to
+
+/** Notes in the address which form is being typed into, or that none is: a reload comes back to it. Nobody goes anywhere. */
+export function noteForm(key: string): void {
+  if (location.hash !== settled) return // somebody is on the way to another place
+  const { query } = route()
+  if (key) query.set('draft', key)
+  else query.delete('draft')
+  const path = settled.split('?')[0]!
+  history.replaceState(null, '', query.size ? `${path}?${query}` : path)
+  settled = location.hash
+}
+
 /** A form asks to be asked before the tab moves on; it answers whether it may. */
 type Guard = () => Promise<boolean>
 let guard: Guard | null = null
@@ -30,7 +43,6 @@ export function setGuard(next: Guard | null): void {
 
 /** Calls back on every change of route, after the guard of the screen being left has agreed. What was replaced is still the place where the person is. */
 export function onRoute(listen: (to: Route, replaced: boolean) => void): () => void {
-  let settled = location.hash
   let asking = false
   const changed = async (event: HashChangeEvent) => {
     const replaced = !event.isTrusted
@@ -39,6 +51,9 @@ export function onRoute(listen: (to: Route, replaced: boolean) => void): () => v
     if (asking) { // the form has another address now: what was new is saved
       settled = location.hash
       return listen(route(), replaced)
+    }
+    if (guard && location.hash === settled.split('?')[0] && route().screen === 'register') { // its row in the list: the form is here
+      return history.replaceState(null, '', settled)
     }
     if (guard) {
       asking = true

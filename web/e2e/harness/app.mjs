@@ -190,7 +190,7 @@ export class Tab {
 
   /** The id of the open record. */
   recordID() {
-    return decodeURIComponent(this.page.url().split('/').at(-1));
+    return decodeURIComponent(this.page.url().split('?')[0].split('/').at(-1));
   }
 
   /** Waits until a field of the open record holds that value. */

@@ -36,7 +36,7 @@ export class Home extends Part {
     if (!definition) return nothing
     const title = form.values[definition.title_field ?? ''] || form.record.fields.find((field) => field.name === definition.title_field)?.display || t('record.new')
     const names = Object.keys(typedIn(form)).map((name) => within(labelOf(definition, name)))
-    const href = form.isNew ? `${hrefOf('new', definition.id)}?draft=${encodeURIComponent(form.key)}` : hrefOf('register', definition.id, form.record.id)
+    const href = `${form.isNew ? hrefOf('new', definition.id) : hrefOf('register', definition.id, form.record.id)}?draft=${encodeURIComponent(form.key)}`
     return html`<li><a class="line" href=${href}><span><strong class="data">${title}</strong><span class="sub">${inLang(definition.label)} · ${t('home.draft.fields', { fields: names.slice(0, 4).join(', ') })}</span></span><span class="sub">${ago(form.openedAt)}</span>${icon('next')}</a></li>`
   }
 

@@ -3,7 +3,7 @@ import { customElement, property, state } from 'lit/decorators.js'
 import { repeat } from 'lit/directives/repeat.js'
 import type { Account, Definition, FieldView, Finding, Form, Pair, RecordView } from '../bridge'
 import { holds, inLang, isRequired, labelOf, sectionsOf } from '../definition'
-import { setDirty } from '../dirty'
+import { Alone, setDirty } from '../dirty'
 import { bridge, failureOf } from '../link'
 import { ask, type Reply } from '../parts/ask'
 import '../parts/field'
@@ -14,7 +14,7 @@ import { saveRescue } from '../parts/rescue'
 import { say, sayFailure } from '../parts/say'
 import { stage, tag, way, waySteps } from '../parts/state'
 import { nameOf } from '../people'
-import { go, hrefOf, route, setGuard } from '../route'
+import { go, hrefOf, noteForm, route, setGuard } from '../route'
 import { lang, t } from '../text'
 import { number, when, within } from '../text/format'
 import '../parts/elsewhere'
@@ -26,11 +26,13 @@ import { cardOf, forgetCard } from './card'
 import { hasHouseholds } from './household'
 import './history'
 
-/** What differs from the record as it was when the form was opened. */
-export function typedIn(form: Form): Record<string, string> {
-  const before = new Map(form.record.fields.map((field) => [field.name, field.value]))
-  return Object.fromEntries(Object.entries(form.values).filter(([name, value]) => value !== (before.get(name) ?? '')))
+/** What was typed into a form, or what a new one begins with. */
+export function typedIn({ shown, values }: Form): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== (shown[name] ?? '')))
 }
+
+/** The fields that can be read and say something else by now than when the form was opened. */
+const movedOn = ({ shown, record }: Form): string[] => record.fields.filter((field) => !field.masked && (field.value !== (shown[field.name] ?? '') || field.conflict.length > 1)).map(({ name }) => name)
 
 /** What was typed while `sent` was being saved; `before` is the record as it was when that began. */
 function typedSince(sent: Record<string, string>, typed: Record<string, string>, before: RecordView): Record<string, string> {
@@ -86,6 +88,8 @@ export class RecordForm extends Part {
   @state() private sent = false // and has let go of this record
   @state() private homeName = '' // of the unit that the record is on its way to, or came from
   private touched = false // somebody typed into this form, now or before it was put away
+  private readonly alone = new Alone()
+  private former: string[] = [] // forms whose words stand in this one, until they are on the disk in it
   private pause = 0
   private putting = 0 // drafts on their way to the disk
   private stale = false // the record may have changed since it was read
@@ -117,6 +121,7 @@ export class RecordForm extends Part {
       forgetCard()
       setGuard(null)
       setDirty(false)
+      void this.alone.hold('')
     })
   }
 
@@ -136,7 +141,8 @@ export class RecordForm extends Part {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has('recordId') || changed.has('definition') || changed.has('draftKey')) {
-      const saved = this.form && !changed.has('definition') && this.form.record.id === this.recordId && this.recordId !== ''
+      const kept = changed.has('draftKey') && this.draftKey && this.draftKey !== this.form?.key
+      const saved = this.form && !kept && !changed.has('definition') && this.form.record.id === this.recordId && this.recordId !== ''
       if (saved || this.typedUnder(changed)) return
       if (this.form && (this.form.isNew || this.form.record.id !== this.recordId)) this.putBy()
       void this.open()
@@ -183,13 +189,14 @@ export class RecordForm extends Part {
     void this.askWhetherKept()
     this.revealed = {}
     try {
-      const kept = this.draftKey ? (await bridge.call('drafts')).find((form) => form.key === this.draftKey) : undefined
-      const form = kept ?? (await bridge.call('open', this.recordId ? { id: this.recordId } : { register: this.definition.id }))
+      const kept = await this.keptForm()
+      const fresh = kept && !this.outdated(kept) ? null : await this.fresh().catch((cause) => (kept ? null : Promise.reject(cause)))
+      const form = fresh ?? kept!
       if (opening !== this.opening) return
       const since = before && before.record.id === this.form?.record.id ? typedSince(typed, this.edits, before.record) : {}
       this.form = form
-      this.edits = { ...typedIn(form), ...since }
-      this.touched = form.dirty || Object.keys(since).length > 0
+      this.edits = { ...typedIn(form), ...(kept && typedIn(kept)), ...since }
+      this.touched = form.dirty || kept?.dirty || Object.keys(since).length > 0
       this.reasons = {}
       this.visited = new Set(Object.keys(this.edits))
       this.findings = this.visited.size ? [] : form.record.findings // those are of what is saved
@@ -198,12 +205,50 @@ export class RecordForm extends Part {
       this.answer = ''
       this.guard()
       if (Object.keys(since).length) this.putAwaySoon()
+      if (fresh && kept) void this.carry(kept.key, movedOn(kept).filter((name) => name in this.edits))
       void this.updateComplete.then(() => this.takeFocus())
     } catch (cause) {
       if (opening !== this.opening) return
       this.form = null
       this.failure = failureOf(cause)[lang()]
     }
+  }
+
+  private fresh(): Promise<Form> {
+    return bridge.call('open', this.recordId ? { id: this.recordId } : { register: this.definition.id })
+  }
+
+  /** The form that the address names, which was neither saved nor given up, unless another tab is typing into it. */
+  private async keptForm(): Promise<Form | null> {
+    if (!this.draftKey) return null
+    const kept = (await bridge.call('drafts')).find(({ key, record, isNew }) => key === this.draftKey && record.register === this.definition.id && (isNew ? '' : record.id) === this.recordId)
+    const alone = kept && (await this.alone.hold(kept.key))
+    if (kept && !alone) say(t('record.elsewhere'))
+    if (!alone) noteForm('')
+    return alone ? kept : null
+  }
+
+  /**
+   * Whether a form that was kept has not seen how its record stands now, or could not save every field. Where a value
+   * that is hidden was typed over, nobody could be shown what came under it: that form stays, and makes a conflict of it.
+   */
+  private outdated(kept: Form): boolean {
+    const hidden = kept.record.fields.some(({ name, masked }) => masked && name in typedIn(kept))
+    return !hidden && (kept.definition !== this.definition.version || (!kept.isNew && movedOn(kept).length > 0))
+  }
+
+  /**
+   * What was typed into the form `key` goes on in the one that is here now, which has seen how the record stands; the
+   * person is shown what came under it. Only when it is on the disk in the new form is the one before given up.
+   */
+  private async carry(key: string, crossed: string[]): Promise<void> {
+    if (key) this.former.push(key)
+    await this.showCrossed(crossed)
+    this.putAwaySoon()
+  }
+
+  private async giveUpFormer(): Promise<void> {
+    for (const key of this.former.splice(0)) await bridge.call('discard', { key }).catch(() => {}) // it stays among those that are unfinished
   }
 
   /** A new form is typed into at once; a record that was opened is read from its name on. Nobody is drawn away from where they are. */
@@ -269,6 +314,7 @@ export class RecordForm extends Part {
 
   private guard(): void {
     setDirty(this.dirty)
+    void this.alone.hold(this.dirty ? this.form!.key : '')
     setGuard(this.dirty ? () => this.mayLeave() : null)
   }
 
@@ -297,7 +343,7 @@ export class RecordForm extends Part {
 
   private edited({ detail }: CustomEvent<{ name: string; value: string }>): void {
     const { name, value } = detail
-    if (this.form!.isNew && !this.touched) this.keepPlace()
+    if (!this.late && !this.dirty) noteForm(this.form!.key)
     this.touched = true
     const before = this.form!.record.fields.find((field) => field.name === name)
     const edits = { ...this.edits, [name]: value }
@@ -312,13 +358,6 @@ export class RecordForm extends Part {
     this.pause = window.setTimeout(() => void this.putAway(), DRAFT_PAUSE)
   }
 
-  /** A reload comes back to the form that is being typed into, not to an empty one. */
-  private keepPlace(): void {
-    const { query } = route()
-    query.set('draft', this.form!.key)
-    history.replaceState(null, '', `${location.hash.split('?')[0]}?${query}`)
-  }
-
   /** Puts what was typed on the device's disk. */
   private async putAway(): Promise<void> {
     if (!this.pause || !this.form) return
@@ -330,7 +369,12 @@ export class RecordForm extends Part {
     this.pause = 0
     this.putting++
     try {
-      await bridge.call('draft', { key: this.form.key, values: this.edits })
+      const { key } = this.form
+      await bridge.call('draft', { key, values: this.edits })
+      if (this.form?.key === key && this.former.length) {
+        noteForm(this.dirty ? key : '')
+        await this.giveUpFormer()
+      }
     } catch (cause) {
       sayFailure(cause)
       // What is typed is on the screen alone: leaving warns, and the disk is tried again.
@@ -408,7 +452,9 @@ export class RecordForm extends Part {
       if (submit && !reply.submitted) void this.updateComplete.then(() => this.firstBad()?.focus())
       setGuard(null) // the address that is new is this form's
       if (wasNew) go(hrefOf('register', this.definition.id, reply.id), { replace: true })
+      else noteForm('')
       this.guard()
+      void this.giveUpFormer()
       try {
         crossed.push(...(await this.goOn()))
       } catch (cause) { // the next save tries again
@@ -416,7 +462,11 @@ export class RecordForm extends Part {
         else sayFailure(cause)
       }
       void this.showCrossed(crossed)
-      if (this.dirty) this.putAwaySoon()
+      if (this.dirty) {
+        noteForm(this.form.key)
+        this.guard()
+        this.putAwaySoon()
+      }
       return true
     } catch (cause) {
       const failure = failureOf(cause)
@@ -528,6 +578,8 @@ export class RecordForm extends Part {
     this.pause = 0
     try {
       await bridge.call('discard', { key: this.form!.key })
+      await this.giveUpFormer()
+      noteForm('')
       this.edits = {}
       this.guard()
       return true
@@ -538,10 +590,10 @@ export class RecordForm extends Part {
   }
 
   private async giveUp(): Promise<void> {
-    const place = location.hash
+    const place = location.hash.split('?')[0]
     this.givingUp = ask({ title: t('record.discard.title'), body: t('record.discard.body'), choices: [{ value: 'yes', label: t('leave.discard'), tone: 'danger' }] })
     const reply = await this.givingUp.finally(() => (this.givingUp = null))
-    if (!reply || !(await this.discard()) || this.leaving || location.hash !== place) return // the person went on meanwhile
+    if (!reply || !(await this.discard()) || this.leaving || location.hash.split('?')[0] !== place) return // the person went on meanwhile
     if (this.form!.isNew) go(hrefOf('register', this.definition.id))
     else void this.open()
   }
