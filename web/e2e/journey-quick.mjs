@@ -2,7 +2,7 @@
 // into nor decided; what comes late belongs to the record that it was asked for, leads nobody back who has gone on, and
 // takes nothing away that was typed meanwhile; after the lock nobody is shown a sign-in page that is about to go.
 import assert from 'node:assert/strict';
-import { signIn } from './harness/api.mjs';
+import { signIn, until } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
 import { hold, isHeld, isSpoilt, letGo, mayHold, spoil } from './harness/hold.mjs';
 
@@ -32,11 +32,11 @@ await journey(async ({ demo, browser }) => {
   assert.equal(await tab.field('other_name').inputValue(), 'Một Lần Nữa');
 
   // A value is brought back, and another record opened before that is done.
-  const bringBack = async () => {
-    await page.getByRole('button', { name: 'Lịch sử' }).click();
+  const bringBack = async (held = 'bringBack') => {
+    await page.locator('button[aria-expanded=false]', { hasText: 'Lịch sử' }).click();
     const old = page.locator('wb-history li', { hasText: 'Tên gọi khác' }).getByRole('button', { name: /^Dùng lại/ }).first();
     await old.waitFor();
-    await hold(page, 'bringBack');
+    await hold(page, held);
     await old.click();
     await isHeld(page);
   };
@@ -57,7 +57,32 @@ await journey(async ({ demo, browser }) => {
   await said('Đã dùng lại giá trị cũ').waitFor();
   await page.waitForFunction(() => document.querySelector('#f-other_name').value === 'Một Lần Nữa');
   assert.equal(await tab.field('hometown').inputValue(), 'Bến Tre', 'what was typed meanwhile is gone');
+  await tab.type('other_name', 'Gõ Đè');
   await tab.save();
+  assert.equal(await page.locator('wb-field .conflict').count(), 0, 'what is typed over one’s own change is in conflict with it');
+  await page.locator('button[aria-expanded=true]', { hasText: 'Lịch sử' }).click();
+
+  // The change is made, and its form is still on its way: the screen shows neither, and what is typed stays.
+  await said('Đã dùng lại giá trị cũ').waitFor({ state: 'detached' });
+  await bringBack('open');
+  await said('Đã dùng lại giá trị cũ').waitFor();
+  assert.equal(await tab.field('other_name').inputValue(), 'Gõ Đè', 'the screen shows what the form has not seen');
+  await tab.type('hometown', 'Trà Vinh');
+  await letGo(page);
+  await page.waitForFunction(() => document.querySelector('#f-other_name').value !== 'Gõ Đè');
+  assert.equal(await tab.field('hometown').inputValue(), 'Trà Vinh', 'what was typed meanwhile is gone');
+  await until(() => page.evaluate(() => dispatchEvent(new Event('beforeunload', { cancelable: true }))), Boolean, 'leaving still warns that what was typed is on the screen alone');
+  await go('#/');
+  await page.locator('wb-asker dialog[open]').getByRole('button', { name: 'Để lại bản nháp' }).click();
+  const unfinished = page.locator('section[aria-labelledby=drafts] li a');
+  await unfinished.first().waitFor();
+  assert.equal(await unfinished.count(), 1, 'a form that gave way is still there');
+  await unfinished.click();
+  await tab.form(slow);
+  await tab.holds('hometown', 'Trà Vinh');
+  await tab.type('other_name', 'Gõ Đè Nữa');
+  await tab.save();
+  assert.equal(await page.locator('wb-field .conflict').count(), 0, 'what is typed over one’s own change is in conflict with it');
 
   // A change that cannot be read at once is read a little later.
   const other = await officer.tab();

@@ -44,10 +44,10 @@ function typedSince(sent: Record<string, string>, typed: Record<string, string>,
 /** What a record says, apart from how far it has come. */
 const standsAs = ({ life, fields }: RecordView): string => JSON.stringify([life, fields.map(({ name, value, display, conflict }) => [name, value, display, conflict.length])])
 
-/** What a record says in one field. */
+/** What a record says in one field; of one that is hidden, who says it and when. */
 function saysIn(record: RecordView, name: string): string {
   const field = record.fields.find((field) => field.name === name)
-  return JSON.stringify(field && [field.value, field.display, field.conflict.map(({ dot }) => dot)])
+  return JSON.stringify(field && [field.value, field.display, field.conflict.map(({ dot }) => dot), ...(field.masked ? [field.by, field.at] : [])])
 }
 
 const DRAFT_PAUSE = 400 // ms without a change before a draft is put away
@@ -299,17 +299,28 @@ export class RecordForm extends Part {
   /**
    * A form whose record moved on before anything was typed gives way to one that has seen how it stands now. What is on
    * the screen and what the form has seen change at once: whoever types in between has neither, and writes over nothing.
+   * After a change of the person's own (`mine`) what is being typed goes on under it.
    */
-  private async reopen(record: RecordView): Promise<void> {
+  private async reopen(record: RecordView, mine = false): Promise<void> {
     const before = this.form!.key
     const form = await bridge.call('open', { id: record.id }).catch(() => ({ ...this.form!, record })) // it is not to be written in any more
     if (this.form?.key !== before || this.form.record.id !== record.id) return
-    if (this.dirty) {
-      this.moved ||= standsAs(form.record) !== standsAs(this.form.record)
-    } else {
-      this.form = form
-      this.findings = form.record.findings
-    }
+    if (this.dirty && !mine) this.moved ||= standsAs(form.record) !== standsAs(this.form.record)
+    else this.goOnIn(form)
+  }
+
+  /** Puts another form of the record in the place of the one that is here; what is being typed goes on in it. */
+  private goOnIn(form: Form): void {
+    const { key, record } = this.form!
+    const { dirty } = this
+    const crossed = Object.keys(this.edits).filter((name) => saysIn(form.record, name) !== saysIn(record, name))
+    this.form = form
+    this.edits = { ...typedIn(form), ...this.edits }
+    this.moved = false
+    if (!dirty) this.findings = form.record.findings
+    else void this.judge()
+    this.guard()
+    if (dirty && form.key !== key) void this.carry(key, crossed)
   }
 
   private guard(): void {
@@ -606,11 +617,9 @@ export class RecordForm extends Part {
       const record = await make()
       say(said)
       if (opening !== this.opening) return // another record is here by now
-      this.form = { ...this.form!, record }
-      this.findings = record.findings
       this.edits = Object.fromEntries(Object.entries(this.edits).filter(([name]) => name !== instead))
       this.guard()
-      if (!this.dirty) await this.reopen(record)
+      await this.reopen(record, true)
     } catch (cause) {
       sayFailure(cause)
     } finally {
