@@ -101,6 +101,7 @@ func TestLost(t *testing.T) {
 
 	replica := conflict.ReplicaID{1}
 	heard := f.clock.now()
+	told := heard.Add(12 * time.Minute) // since when no token was renewed
 	err := f.store.Update(ctx, func(tx *sqlite.Tx) error {
 		l := sqlite.LedgerOf(tx)
 		for i, id := range []conflict.ReplicaID{{2}, replica} { // one that is left behind, and the one in use
@@ -117,7 +118,7 @@ func TestLost(t *testing.T) {
 				return err
 			}
 		}
-		return l.KeepReport(replica, "web/1", heard.UnixMilli(), &protocol.Report{Unsent: 7, Oldest: heard.Add(-48 * time.Hour).UnixMilli(), Headroom: 5})
+		return l.KeepReport(replica, "web/1", told.UnixMilli(), &protocol.Report{Unsent: 7, Oldest: heard.Add(-48 * time.Hour).UnixMilli(), Headroom: 5})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -128,9 +129,9 @@ func TestLost(t *testing.T) {
 	}
 	i := slices.IndexFunc(all, func(s store.DeviceState) bool { return s.ID == g.Device.ID })
 	device := all[i].Device
-	device.Unsent = 7
+	device.Unsent, device.LastSeenAt = 7, told
 	want := store.DeviceState{Device: device, AccountName: "officer.an", Display: all[i].Display, Unit: "26734", App: "web/1",
-		ToldAt: heard, Oldest: heard.Add(-48 * time.Hour), Headroom: 5, ReceivedAt: heard}
+		ToldAt: told, Oldest: heard.Add(-48 * time.Hour), Headroom: 5, ReceivedAt: heard}
 	if all[i] != want {
 		t.Errorf("got %+v, want %+v", all[i], want)
 	}

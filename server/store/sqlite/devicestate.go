@@ -7,13 +7,19 @@ import (
 	"wardbook/server/store"
 )
 
+// lastSeen is when the device d of the account a was last heard: when it signed
+// in or renewed its token, which is seldom, or reported of its outbox, which is
+// whenever it connects and whenever that changes. What a rescue file brought is
+// no word of the device.
+const lastSeen = `max(d.last_seen_at, coalesce((SELECT max(told_at) FROM replicas s WHERE s.account = a.name AND s.device = d.id), 0))`
+
 // DeviceStates returns up to limit devices whose ids come after the given one,
 // by id: of one account, of one unit's accounts, or of all where both are
 // empty. A device's report is that of the replica that was heard last, of those
 // whose store is not known to be gone and that ever reported: what is written
 // after the lease has a replica of its own, which never does.
 func (tx *Tx) DeviceStates(account store.AccountID, unit string, after store.DeviceID, limit int) ([]store.DeviceState, error) {
-	columns := "d." + strings.ReplaceAll(deviceColumns, ", ", ", d.")
+	columns := strings.Replace("d."+strings.ReplaceAll(deviceColumns, ", ", ", d."), "d.last_seen_at", lastSeen, 1)
 	rows, err := tx.Query(`SELECT `+columns+`, a.name, a.display_name, coalesce(a.unit, ''),
 			coalesce(r.app, ''), coalesce(r.told_at, 0), coalesce(r.unsent, 0), coalesce(r.oldest, 0), coalesce(r.headroom, 0),
 			(SELECT coalesce(max(vanished_at), 0) FROM replicas v WHERE v.account = a.name AND v.device = d.id),

@@ -55,7 +55,7 @@ func (l *Ledger) QuarantineCount(unit string) (n int, err error) {
 // kept something unsent longest first. A device that came with several
 // replicas counts with the one seen last.
 func (l *Ledger) UnitDevices(unit string, limit int) ([]store.UnitDevice, error) {
-	rows, err := l.tx.Query(`SELECT a.name, d.label, max(d.last_seen_at, coalesce(r.seen_at, 0)), coalesce(r.unsent, 0), coalesce(r.oldest, 0),
+	rows, err := l.tx.Query(`SELECT a.name, d.label, `+lastSeen+`, coalesce(r.unsent, 0), coalesce(r.oldest, 0),
 			(SELECT coalesce(max(vanished_at), 0) FROM replicas v WHERE v.account = a.name AND v.device = d.id)
 		FROM accounts a JOIN devices d ON d.account = a.id
 		LEFT JOIN replicas r ON r.no = (SELECT no FROM replicas x WHERE x.account = a.name AND x.device = d.id ORDER BY x.seen_at DESC LIMIT 1)
