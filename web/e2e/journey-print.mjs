@@ -52,6 +52,7 @@ await journey(async ({ demo, browser }) => {
     date: /[\p{L} ]+, ngày \d\d tháng \d{1,2} năm \d{4}/u,
     title: 'PHIẾU THÔNG TIN HỒ SƠ',
     name: title.normalize('NFC').toLocaleUpperCase('vi'),
+    decision: /Đã được duyệt lúc \d\d:\d\d, \d\d\/\d\d\/\d{4}\./,
     masking: 'được che theo quy định',
   })) assert.ok(typeof words === 'string' ? paper.text.includes(words) : words.test(paper.text), `${what} is missing:\n${paper.text}`);
   for (const screen of ['Đã đồng bộ', 'Lịch sử', 'Lưu', 'Cần xử lý']) assert.ok(!paper.text.includes(screen), `“${screen}” is printed:\n${paper.text}`);

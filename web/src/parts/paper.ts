@@ -3,7 +3,7 @@ import { customElement, property } from 'lit/decorators.js'
 import type { Account, Definition, FieldView, RecordView } from '../bridge'
 import { codesOf, type Field, holds, sectionsOf } from '../definition'
 import { lang } from '../text'
-import { day, upper, when } from '../text/format'
+import { clock, day, upper } from '../text/format'
 import { dateOf, paper, placeOf } from '../text/paper'
 import { toCodes } from '../value'
 import { Part } from './part'
@@ -65,7 +65,7 @@ export class Paper extends Part {
       <h1>${paper.title}</h1>
       <p class="paper-about paper-line">${definition.label.vi}</p>
       <p class="paper-name data">${upper(title)}</p>
-      <p class="paper-state">${approved ? record.approvedAt ? `${paper.approvedAt} ${when(record.approvedAt)}.` : `${paper.approved}.` : `${paper.notApproved} (${paper.stages[record.stage]}).`}</p>
+      <p class="paper-state">${approved ? record.approvedAt ? `${paper.approvedAt} ${clock(record.approvedAt)}, ${day(record.approvedAt)}.` : `${paper.approved}.` : `${paper.notApproved} (${paper.stages[record.stage]}).`}</p>
       ${sectionsOf(definition, values).map((section) => {
         const fields = section.fields.filter((field) => holds(field.applies_when, values) || values[field.name])
         return fields.length ? html`<table><caption>${section.label.vi}</caption><tbody>${fields.map((field) => this.row(field, partly))}</tbody></table>` : nothing
@@ -75,7 +75,7 @@ export class Paper extends Part {
         <div><p class="paper-strong">${paper.checker}</p><p><em>${paper.sign}</em></p></div>
         <div><p class="paper-strong">${paper.printer}</p><p><em>${paper.sign}</em></p><p class="paper-signer">${account.display}</p></div>
       </div>
-      <footer>${paper.record}: ${record.id}. ${paper.printed} ${when(now.getTime()).replace(/ .*/, '')}, ${day(now.getTime())}.</footer>
+      <footer>${paper.record}: ${record.id}. ${paper.printed} ${clock(now.getTime())}, ${day(now.getTime())}.</footer>
     </div>`
   }
 }
