@@ -76,7 +76,9 @@ await journey(async ({ demo, network, browser }) => {
   const all = await boxes.count();
   assert.ok(all > 5, `a new record waits with ${all} fields`);
   await desk.page.locator('wb-review li.compare input[type=checkbox]').first().uncheck();
+  const part = desk.page.locator('.said', { hasText: `Đã duyệt ${all - 1} trong ${all} trường` }).waitFor();
   await desk.page.locator('wb-review .record-foot button.main').click();
+  await part; // it does not say that the record is approved
   await waitFor(async () => (await desk.page.locator('wb-review li.compare input[type=checkbox]').count()) === 1, 'one field still waits');
 
   // The officer edits meanwhile; the approval of the older screen comes back with what changed.

@@ -5,7 +5,7 @@ import uPlot from 'uplot'
 export interface Series { label: string; color: string; values: number[] }
 
 /** Draws series as bars on top of each other and returns what takes them away. The chart is as wide as its host. */
-export function bars(host: HTMLElement, labels: string[], series: Series[], look: { ink: string; rule: string; font: string; height: number }): () => void {
+export function bars(host: HTMLElement, labels: string[], series: Series[], look: { ink: string; rule: string; font: string; height: number; number: (n: number) => string }): () => void {
   const sums = labels.map((_, i) => series.map((_, s) => series.slice(0, s + 1).reduce((sum, one) => sum + (one.values[i] ?? 0), 0)))
   const top = Math.max(1, ...sums.map((sum) => sum.at(-1) ?? 0))
   const paths = uPlot.paths.bars!({ size: [0.7, 48] })
@@ -20,7 +20,7 @@ export function bars(host: HTMLElement, labels: string[], series: Series[], look
     scales: { x: { time: false, range: [-0.6, labels.length - 0.4] }, y: { range: [0, top * 1.05] } },
     axes: [
       { ...axis, grid: { show: false }, splits: () => labels.map((_, i) => i), values: (plot, at) => at.map((i) => (every(labels.length, plot.width, i) ? labels[i]! : '')), size: 28 },
-      { ...axis, grid: { stroke: look.rule, width: 1 }, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] },
+      { ...axis, grid: { stroke: look.rule, width: 1 }, size: 40, values: (_, at) => at.map(look.number), incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] },
     ],
     series: [{}, ...stacked.map((one) => ({ label: one.label, fill: one.color, width: 0, points: { show: false }, paths }))],
   }

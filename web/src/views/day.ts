@@ -116,7 +116,7 @@ export class Bars extends Part {
       const style = getComputedStyle(this)
       const token = (name: string) => style.getPropertyValue(name).trim()
       this.clear?.()
-      this.clear = bars(this.querySelector<HTMLElement>('.bars')!, this.labels, this.series.map((one) => ({ ...one, color: token(one.color) })), { ink: token('--ink-2'), rule: token('--rule'), font: `12px ${style.fontFamily}`, height: 180 })
+      this.clear = bars(this.querySelector<HTMLElement>('.bars')!, this.labels, this.series.map((one) => ({ ...one, color: token(one.color) })), { ink: token('--ink-2'), rule: token('--rule'), font: `12px ${style.fontFamily}`, height: 180, number })
     } catch {
       this.failed = true // a version of the app that is gone from the server, or no network
     }

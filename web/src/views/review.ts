@@ -132,7 +132,7 @@ export class Review extends Part {
       const reply = await ask({ title: t('review.warnings.title'), body: t('review.warnings.body', { fields: this.labels(doubts.map((field) => field.name)) }), choices: [{ value: 'yes', label: t('review.approve'), tone: 'main' }] })
       if (!reply) return
     }
-    if (await this.decide(() => review.approve(record.id, record.digest, all ? undefined : [...chosen], doubts.length > 0), t(erases ? 'review.erased' : 'review.approved', { what: record.title }))) {
+    if (await this.decide(() => review.approve(record.id, record.digest, all ? undefined : [...chosen], doubts.length > 0), erases ? t('review.erased', { what: record.title }) : all ? t('review.approved', { what: record.title }) : t('review.approved.part', { n: number(chosen.size), of: number(this.waiting.length), what: record.title }))) {
       if (all) this.gone(record.id)
       else await this.load()
     }
@@ -171,7 +171,7 @@ export class Review extends Part {
     })
     if (!reply) return
     const all = waiting || reply.ticks.length === this.waiting.length
-    if (await this.decide(() => review.refuse(record.id, record.digest, all ? undefined : reply.ticks, reply.reason), t('review.refused', { what: record.title }))) {
+    if (await this.decide(() => review.refuse(record.id, record.digest, all ? undefined : reply.ticks, reply.reason), all ? t('review.refused', { what: record.title }) : t('review.refused.part', { n: number(reply.ticks.length), of: number(this.waiting.length), what: record.title }))) {
       if (all) this.gone(record.id)
       else await this.load()
     }
