@@ -40,6 +40,9 @@ await journey(async ({ demo, network, browser }) => {
       await page.screenshot({ path: `${out}journey-${screen}-${size}.png` });
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (wide > 0) problems.push(`${screen}, ${size}: ${wide} px wider than the window`);
+      // Nobody could scroll that back: a keyboard that comes up, or a search for a word, would leave half of a screen empty.
+      const behind = await page.evaluate(() => [...document.querySelectorAll('main')].filter((place) => getComputedStyle(place).overflowY === 'hidden').reduce((most, place) => Math.max(most, place.scrollHeight - place.clientHeight), 0));
+      if (behind > 0) problems.push(`${screen}, ${size}: ${behind} px lie behind the edge`);
       problems.push(...(await findings(page)).map((finding) => `${screen}, ${size}: ${finding}`));
     }
   };
@@ -66,6 +69,14 @@ await journey(async ({ demo, network, browser }) => {
   await seen(a, 'wb-record h1', name);
   assert.equal(await a.tab.field('other_name').inputValue(), script);
   await look(a, 'record');
+  // What is said in passing covers nothing that is pressed next.
+  await a.page.setViewportSize(sizes.phone);
+  const passing = a.page.locator('.said p').boundingBox();
+  await a.tab.type('hometown', 'Trà Vinh');
+  await a.tab.save();
+  const words = await passing;
+  const foot = await a.page.locator('wb-record .record-foot').boundingBox();
+  assert.ok(words.y + words.height <= foot.y, `what is said ends at ${words.y + words.height} px, and the buttons begin at ${foot.y}`);
   await a.page.getByRole('button', { name: 'Lưu và trình duyệt' }).click();
   await a.page.locator('.note-red[role=alert]').waitFor();
   await look(a, 'record-blocked');

@@ -43,11 +43,13 @@ export class Move extends Part {
         this.to = null
         this.reason = ''
         this.open = true
+        void this.updateComplete.then(() => this.querySelector<HTMLElement>('#move-to')?.focus())
       }}>${icon('move')}${this.ids.length > 1 ? t('move.household', { n }) : t('move.record')}</button>`
     }
     return html`<form class="note note-blue move" @submit=${(event: Event) => void this.send(event)}>
       <div>
-        <p><strong>${this.ids.length > 1 ? t('move.household', { n }) : t('move.record')}</strong> ${t('move.how')}</p>
+        <p><strong>${this.ids.length > 1 ? t('move.household', { n }) : t('move.record')}</strong></p>
+        <p>${t('move.how')}</p>
         <label class="label" for="move-to">${t('move.to')}</label>
         <wb-combobox .inputId=${'move-to'} .text=${this.to?.label ?? ''} .search=${async (text: string) => (await findUnits(text)).filter(({ code }) => code !== this.unit)} .required=${true} .hint=${t('field.unit.hint')}
           @pick=${({ detail }: CustomEvent<Option | null>) => (this.to = detail)}></wb-combobox>

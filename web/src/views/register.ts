@@ -160,7 +160,7 @@ export class Register extends Part {
         <span class="row-tags">${rowTags(row)}</span>${way(row.place, row.receivedAt)}
       </a>`
     }
-    const cells = row.cells.filter((cell) => cell && cell !== row.title)
+    const cells = row.cells.filter((cell) => cell && cell !== row.title).map((cell) => cell.replace(/•+/, '••')) // how many are masked says nothing, and what follows needs the room
     return html`<a class="row ${row.id === this.recordId ? 'row-open' : ''} ${row.deleted ? 'row-deleted' : ''}" href=${hrefOf('register', this.definition.id, row.id)} aria-current=${row.id === this.recordId ? 'true' : nothing}>
       <span class="row-line"><span class="row-title data">${row.title || t('record.untitled')}</span><span class="row-tags">${rowTags(row)}</span></span>
       <span class="row-line"><span class="row-cells">${cells.join(' · ')}</span>${way(row.place, row.receivedAt)}</span>
