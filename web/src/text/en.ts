@@ -167,7 +167,7 @@ export const en: Texts = {
 
   'home.title': '{unit}',
   'home.registers': 'Registers of the unit',
-  'home.have': 'All on this device: {n} records',
+  'home.have': 'All on this device: {n} records, deleted ones too',
   'home.part': 'On this device {have} of {of} records',
   'home.nothing': 'No records yet',
   'home.receiving': 'Receiving records',
@@ -292,6 +292,7 @@ export const en: Texts = {
 
   'value.empty': '(empty)',
   'value.none_yet': 'none yet',
+  'time.now': 'just now',
   'time.device': '{at} by the device',
   'time.server': '{at} by the server',
 
@@ -336,7 +337,7 @@ export const en: Texts = {
   'history.superseded': 'superseded',
   'history.quarantined': 'quarantined',
   'history.refused': 'refused',
-  'system.submission': 'Handed in',
+  'system.submission': 'Submitted',
   'system.answer': 'Answer',
   'system.life': 'Record',
   'system.home': 'Moved to',

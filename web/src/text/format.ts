@@ -30,6 +30,7 @@ export const day = (ms: number): string => new Date(ms).toLocaleDateString('en-G
 /** How long ago, in the largest unit that is not zero. */
 export function ago(ms: number): string {
   const minutes = Math.round((ms - Date.now()) / 60_000)
+  if (minutes === 0) return t('time.now')
   const form = new Intl.RelativeTimeFormat(locale(), { numeric: 'auto' })
   if (Math.abs(minutes) < 60) return form.format(minutes, 'minute')
   if (Math.abs(minutes) < 60 * 24) return form.format(Math.round(minutes / 60), 'hour')

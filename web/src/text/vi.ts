@@ -166,7 +166,7 @@ export const vi = {
 
   'home.title': '{unit}',
   'home.registers': 'Sổ của đơn vị',
-  'home.have': 'Đủ trên máy này: {n} hồ sơ',
+  'home.have': 'Đủ trên máy này: {n} hồ sơ, kể cả đã xóa',
   'home.part': 'Trên máy này {have} trong {of} hồ sơ',
   'home.nothing': 'Chưa có hồ sơ',
   'home.receiving': 'Đang nhận hồ sơ',
@@ -291,6 +291,7 @@ export const vi = {
 
   'value.empty': '(để trống)',
   'value.none_yet': 'chưa có',
+  'time.now': 'vừa xong',
   'time.device': '{at} theo máy',
   'time.server': '{at} theo máy chủ',
 
@@ -335,7 +336,7 @@ export const vi = {
   'history.superseded': 'đã được thay',
   'history.quarantined': 'cách ly',
   'history.refused': 'bị từ chối',
-  'system.submission': 'Nộp duyệt',
+  'system.submission': 'Trình duyệt',
   'system.answer': 'Trả lời',
   'system.life': 'Hồ sơ',
   'system.home': 'Chuyển đơn vị',

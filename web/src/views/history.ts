@@ -114,7 +114,7 @@ export class History extends Part {
       ...(step.device ? [deviceName(step.device)] : []),
       t('time.device', { at: when(step.at) }),
       step.received ? t('time.server', { at: when(step.received) }) : t('place.local'),
-      ...(step.current ? [t('history.current')] : step.state ? [tCode('history', step.state)] : []),
+      ...(step.current ? (step.field === 'submission' ? [] : [t('history.current')]) : step.state ? [tCode('history', step.state)] : []),
     ]
     return html`<li class=${step.current ? 'now' : ''}>
       <span class="history-when figures">${soon(step.at)}</span>

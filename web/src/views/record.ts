@@ -577,7 +577,8 @@ export class RecordForm extends Part {
   }
 
   private firstBad(): HTMLElement | null {
-    return this.querySelector<HTMLElement>('.field-bad input, .field-bad select, .field-bad textarea, .why input')
+    const bad = '.field-bad input, .field-bad select, .field-bad textarea'
+    return this.querySelector<HTMLElement>(bad) ?? this.querySelector<HTMLElement>('.why input')
   }
 
   private discard(): Promise<boolean> {

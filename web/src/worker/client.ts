@@ -50,9 +50,11 @@ export function connect(parts: Parts): Bridge {
   addEventListener('pagehide', () => {
     if (sealed) navigator.serviceWorker?.controller?.postMessage({ hold: sealed })
   })
+  /** Has the server looked for now and not when the next attempt is due, which is up to a minute away; nobody waits for the answer. */
+  const look = () => post({ ask: { id: ++lastID, name: 'syncNow', args: null } })
+  addEventListener('online', look) // not every browser tells workers of it
   document.addEventListener('visibilitychange', () => {
-    // A device that was put away may have been without a network since; nobody waits for the answer.
-    if (!document.hidden) post({ ask: { id: ++lastID, name: 'syncNow', args: null } })
+    if (!document.hidden) look() // a device that was put away may have been without a network since
   })
 
   return {
