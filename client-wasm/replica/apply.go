@@ -64,6 +64,7 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 	meta.ClockOffset = meta.HeardAt - w.At
 	b := &Batch{Meta: &meta, DropKept: backedUp(w, e.Scopes)}
 	reborn := meta.Epoch != r.meta.Epoch
+	meta.Looked = r.looked()
 	meta.Return = meta.Return || reborn && r.meta.Epoch != protocol.Token{}
 	for _, s := range r.streams {
 		if reborn && s.Withdrawn && s.Cursor > 0 {
@@ -99,6 +100,9 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 	if err != nil {
 		return err
 	}
+	if unmet {
+		meta.Looked = meta.Epoch
+	}
 	if !unmet && (reborn || meta.Acked != r.meta.Acked || meta.BackedUp > 0) {
 		entries, err := r.entries(ctx)
 		if err != nil {
@@ -116,7 +120,9 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 				}
 				b.Mark = append(b.Mark, entry)
 			}
-			if entry.Refusal == nil && (!entryOf(meta.Replica, entry) || last <= meta.Acked && last <= meta.BackedUp) {
+			// What stands under a former replica id was received before anything
+			// under this one: a backup that holds some of this holds it too.
+			if entry.Refusal == nil && (!entryOf(meta.Replica, entry) && meta.BackedUp > 0 || entryOf(meta.Replica, entry) && last <= meta.BackedUp) {
 				covered = append(covered, entry)
 			}
 		}
@@ -127,6 +133,9 @@ func (r *Replica) storeWelcome(ctx context.Context, e session.StoreWelcome) erro
 	if again {
 		r.scopes++
 		r.signal()
+	}
+	if err := r.handAgain(ctx, meta.Epoch, conflict.ReplicaID{}); err != nil {
+		return err
 	}
 	if err := r.release(ctx, covered); err != nil {
 		return err

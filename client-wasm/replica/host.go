@@ -112,6 +112,9 @@ func (h *Host) Perform(ctx context.Context) (session.Effect, error) {
 		if follow != nil {
 			h.Step(follow)
 		}
+		if _, ok := e.(session.StoreWelcome); ok {
+			h.Refresh() // a stream may begin anew, or something be handed in again
+		}
 	}
 	return nil, nil
 }
@@ -131,11 +134,6 @@ func (h *Host) store(ctx context.Context, e session.Effect) (session.Event, Chan
 		return session.Loaded{From: e.From, Changesets: changesets}, Changed{}, err
 	case session.StoreWelcome:
 		err = r.storeWelcome(ctx, e)
-		if err == nil && r.scopes != h.scopes { // a stream begins anew
-			h.scopes = r.scopes
-			local := r.local()
-			return session.Rescoped{Now: r.now(), Scopes: local.Scopes, Defs: local.Defs}, Changed{}, nil
-		}
 	case session.StoreAck:
 		changed, err = r.storeAck(ctx, e.Ack)
 	case session.StorePage:
@@ -156,7 +154,7 @@ func (h *Host) store(ctx context.Context, e session.Effect) (session.Event, Chan
 	case session.StoreReturned:
 		err = r.storeReturned(ctx, e)
 	case session.Rekey:
-		local, err := r.rekey(ctx, e.Stored)
+		local, err := r.rekey(ctx, e)
 		if err != nil {
 			return nil, Changed{}, err
 		}

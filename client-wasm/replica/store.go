@@ -95,6 +95,9 @@ type Meta struct {
 	ServerKey []byte
 	// Return: pages of an earlier epoch may wait to be given back.
 	Return bool
+	// Looked is the epoch in which was last looked for what a restored server may
+	// have lost that stands here under replica ids given up; zero if it is Epoch.
+	Looked protocol.Token
 	// Offered are the streams that the server offers, without cursors, and
 	// Choice what of it is wanted here.
 	Offered []protocol.Scope

@@ -103,7 +103,13 @@ func (l *Ledger) Admit(t Tables, a Author, h *protocol.Hello) (*protocol.Welcome
 		w.Verdict = protocol.Forked
 	}
 	if w.Verdict == protocol.Forked {
-		if w.Stored, err = t.Stored(r.No, min(h.Acked, r.Acked), storedLimit); err != nil {
+		after := min(h.Acked, r.Acked)
+		if h.Epoch != epoch.Token {
+			// Of what another life acknowledged this one may lack some, and have
+			// another copy's in its place.
+			after = min(after, r.Acked-min(r.Acked, storedLimit))
+		}
+		if w.Stored, err = t.Stored(r.No, after, storedLimit); err != nil {
 			return nil, nil, err
 		}
 		w.Acked = r.Acked

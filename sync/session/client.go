@@ -395,7 +395,7 @@ func (c *Client) welcome(out *effects, w *protocol.Welcome) {
 	c.held, c.short = w.Acked, false
 	if w.Verdict == protocol.Forked {
 		c.rekeying = true
-		out.add(Rekey{w.Stored})
+		out.add(Rekey{w.Stored, w.Acked, w.Epoch})
 		return
 	}
 	if c.welcomed || len(w.Grants) != len(c.streams) || w.Acked > c.local.Last {
@@ -404,7 +404,7 @@ func (c *Client) welcome(out *effects, w *protocol.Welcome) {
 		// taken: a rolled-back store that met a new epoch first.
 		if !c.welcomed && w.Acked > c.local.Last {
 			c.rekeying = true
-			out.add(Rekey{w.Stored})
+			out.add(Rekey{w.Stored, w.Acked, w.Epoch})
 			return
 		}
 		c.violated(out)
@@ -646,7 +646,7 @@ func (c *Client) missing(out *effects) {
 		c.dial(out)
 	default:
 		c.rekeying = true
-		out.add(Rekey{})
+		out.add(Rekey{Held: c.local.Acked, Epoch: c.local.Epoch})
 	}
 }
 

@@ -131,8 +131,14 @@ type (
 	// Rekey: take a new replica id in one transaction. Changesets that the
 	// server holds with the same hash count as acknowledged; the others get
 	// new dots, and so do the contexts, record ids and drafts that name them.
-	// Then report Rekeyed.
-	Rekey struct{ Stored []protocol.Stored }
+	// Then report Rekeyed. Between the counters that Stored names the server holds
+	// that and nothing else; outside of them it holds what it acknowledged, up to
+	// Held. Epoch is the server's.
+	Rekey struct {
+		Stored []protocol.Stored
+		Held   uint64
+		Epoch  protocol.Token
+	}
 	// Tell: this is what may be shown to the user.
 	Tell struct{ Status Status }
 )

@@ -57,18 +57,17 @@ type device struct {
 // remembered is what the oracles remember of one store: it goes where the store
 // goes, to a clone, or back with an older copy.
 type remembered struct {
-	made     set // changesets that were made or taken over in this store
-	refused  set // of those, seen in quarantine
-	stranded set // of those, acknowledged under a replica id that was given up
-	shown    map[conflict.RecordID]shown
-	at       map[int]conflict.RecordID // where a changeset of this store stands
-	dots     map[int]conflict.Dot      // under which dot
-	nos      map[uint64]int            // changesets by outbox entry
-	streams  map[protocol.Stream]replica.Stream
+	made    set // changesets that were made or taken over in this store
+	refused set // of those, seen in quarantine
+	shown   map[conflict.RecordID]shown
+	at      map[int]conflict.RecordID // where a changeset of this store stands
+	dots    map[int]conflict.Dot      // under which dot
+	nos     map[uint64]int            // changesets by outbox entry
+	streams map[protocol.Stream]replica.Stream
 }
 
 func (m *remembered) clone() remembered {
-	c := remembered{made: m.made, refused: m.refused, stranded: m.stranded, at: maps.Clone(m.at), dots: maps.Clone(m.dots), nos: maps.Clone(m.nos), streams: maps.Clone(m.streams),
+	c := remembered{made: m.made, refused: m.refused, at: maps.Clone(m.at), dots: maps.Clone(m.dots), nos: maps.Clone(m.nos), streams: maps.Clone(m.streams),
 		shown: maps.Clone(m.shown)}
 	return c
 }

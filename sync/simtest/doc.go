@@ -45,9 +45,10 @@
 //
 // Nine things are known, and excused as narrowly as can be told:
 //
-//   - A changeset that was received under a replica id which its store has given
-//     up since (as the loser of a fork) is not sent again to a server that comes
-//     back from a backup without it.
+//   - A changeset that a restored server may have lost, and whose store has given up
+//     the replica id that it was received under, is handed in again under another
+//     one, unless its store was shown it: it is there twice if the server holds it
+//     after all, or somebody else was shown it and gives it back.
 //   - What a restored server has lost and may not have back, because its author
 //     was banned, stays in the base of a device that had seen it: a base only
 //     grows. It is in quarantine at the server.
@@ -55,8 +56,7 @@
 //     copies: it is there twice, as a sibling of itself.
 //   - A changeset that others have seen, but whose author was not told so before
 //     the server was restored without it, gets another dot if its store loses a
-//     fork in the new epoch. Who had seen it gives it back: it is there twice. One
-//     that was held back may get another dot as well; nobody had seen it.
+//     fork in the new epoch. Who had seen it gives it back: it is there twice.
 //   - A copy of a store goes on showing a refusal that a restored server, to which
 //     another copy handed the changeset in again, has not repeated.
 //   - A restored server that has lost that a record was sent to another unit holds

@@ -88,3 +88,31 @@ func (w *world) givenBack(yield func(id conflict.RecordID, k conflict.FieldKey, 
 		return true
 	})
 }
+
+// returned reports whether the server knows all writes of a changeset that it lost,
+// from pages that were given back: it holds them, or what has replaced them.
+func (w *world) returned(n int) bool {
+	for _, dot := range w.ghosts[n] {
+		back := 0
+		for i, wr := range w.truth.sets[n].writes {
+			at, there := conflict.Dot{Replica: dot.Replica, Counter: dot.Counter + uint64(i)}, false
+			w.server.db.Rows(func(row *ledger.Row) bool {
+				there = w.stateOf(row).record.Field(wr.key).Vector().Covers(at)
+				return !there
+			})
+			if !there {
+				w.server.db.GivenBack(func(g *ledger.GivenBack) bool {
+					there = g.Write == at // in quarantine, for its author was banned
+					return !there
+				})
+			}
+			if there {
+				back++
+			}
+		}
+		if back == len(w.truth.sets[n].writes) {
+			return true
+		}
+	}
+	return false
+}

@@ -135,7 +135,7 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64, 
 		v.w.fail(oracleOrigin, fmt.Sprintf("changeset %v was never saved by anybody", c.Dot))
 		return moves
 	}
-	if was, ok := v.life.stored[n]; ok && v.w.shared.has(n) {
+	if was, ok := v.life.stored[n]; ok && (v.w.shared.has(n) || v.w.again.has(n)) {
 		v.w.twins = v.w.twins.with(n)
 	} else if ok {
 		v.w.fail(oracleRedot, fmt.Sprintf("changeset %d of %s is stored as %v and as %v", n, v.w.truth.sets[n].by, was, c.Dot))
@@ -143,7 +143,7 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64, 
 	for _, was := range v.w.ghosts[n] {
 		switch {
 		case was == c.Dot:
-		case !v.w.observed[was] || v.w.shared.has(n):
+		case !v.w.observed[was] || v.w.shared.has(n) || v.w.again.has(n):
 			v.w.twins = v.w.twins.with(n) // the other one may be given back
 		default:
 			v.w.fail(oracleRedot, fmt.Sprintf("changeset %d of %s was stored as %v before the restore and comes back as %v", n, v.w.truth.sets[n].by, was, c.Dot))
@@ -239,9 +239,7 @@ func (d *device) committed(b *replica.Batch, before replica.Meta) {
 		}
 	}
 	rekeyed := b.Meta != nil && !before.Replica.IsZero() && b.Meta.Replica != before.Replica
-	if rekeyed {
-		d.rekeyed(b)
-	}
+	d.redotted(b, rekeyed)
 	fresh := -1
 	for i := range b.Append {
 		e := &b.Append[i]
@@ -302,21 +300,27 @@ func (d *device) committed(b *replica.Batch, before replica.Meta) {
 	d.commits++
 }
 
-// rekeyed follows changesets to their new dots.
-func (d *device) rekeyed(b *replica.Batch) {
-	var moved set
+// redotted follows changesets to their new dots. Under a new replica id it goes by
+// what the server said that it holds; else what a restored server may have lost is
+// handed in again, which it may have after all.
+func (d *device) redotted(b *replica.Batch, rekeyed bool) {
 	for i := range b.Append {
 		c := &b.Append[i].Changeset
 		n, ok := d.w.truth.number(c.At)
 		if !ok {
 			continue
 		}
-		moved = moved.with(n)
-		if dot, ok := d.w.server.life.stored[n]; ok && (!d.w.shared.has(n) || dot == d.dots[n] && (d.partedAt == 0 || d.w.server.receivedAt(dot) <= d.partedAt)) {
+		if dot, ok := d.w.server.life.stored[n]; ok && rekeyed && (!d.w.shared.has(n) || dot == d.dots[n] && (d.partedAt == 0 || d.w.server.receivedAt(dot) <= d.partedAt)) {
 			d.w.fail(oracleRedot, fmt.Sprintf("device %d gives changeset %d the dot %v; the server holds it as %v", d.no, n, c.Dot, dot))
+		}
+		if _, ghost := d.w.ghosts[n]; ghost || !rekeyed {
+			d.w.again = d.w.again.with(n)
 		}
 		from, to := d.at[n], c.Edits[0].Record
 		for _, w := range c.Edits[0].Writes {
+			if set, err := d.w.truth.shown(d.mem.Base(from).Field(w.Key)); err == nil && set.has(n) && !d.w.shared.has(n) {
+				d.w.fail(oracleRedot, fmt.Sprintf("device %d was shown changeset %d and gives it the dot %v", d.no, n, c.Dot))
+			}
 			there, here := d.shown[from].fields, d.shown[to].fields
 			if from == to || !there.of(w.Key).has(n) {
 				continue
@@ -324,11 +328,6 @@ func (d *device) rekeyed(b *replica.Batch) {
 			unit := d.shown[from].unit
 			d.shown[from] = shown{unit: unit, fields: there.with(w.Key, there.of(w.Key).without(n))}
 			d.shown[to] = shown{unit: unit, fields: here.with(w.Key, here.of(w.Key).with(n))}
-		}
-	}
-	for n := range d.made.all {
-		if !moved.has(n) {
-			d.stranded = d.stranded.with(n)
 		}
 	}
 }
@@ -499,14 +498,14 @@ func classOf(k conflict.FieldKey) protocol.Class {
 // before it was known again that its record had been sent to its unit, and is
 // held back for a supervisor.
 func (w *world) haunts(n int) bool {
-	if w.shared.has(n) {
+	if w.shared.has(n) || w.again.has(n) {
 		return true
 	}
 	if code := w.server.life.aside[n]; code == protocol.WrongUnit || code == protocol.Dependent && len(w.moved) > 0 {
 		return true
 	}
 	for _, d := range w.devices {
-		if d.stranded.has(n) || d.account.barred && w.truth.sets[n].by == fmt.Sprintf("device %d", d.no) {
+		if d.account.barred && w.truth.sets[n].by == fmt.Sprintf("device %d", d.no) {
 			return true
 		}
 	}
@@ -566,7 +565,7 @@ func (d *device) checkSynced() {
 	for n := range d.made.all {
 		_, stored := d.w.server.life.stored[n]
 		_, ghost := d.w.ghosts[n]
-		if !stored && !(ghost && (!same || d.stranded.has(n))) {
+		if !stored && !(ghost && (!same || d.w.returned(n))) {
 			d.w.fail(oracleSynced, fmt.Sprintf("device %d says synced; the server does not hold changeset %d", d.no, n))
 		}
 	}
@@ -574,8 +573,7 @@ func (d *device) checkSynced() {
 		return // an acknowledgement that was lost says what is to come back
 	}
 	for e := range d.mem.EachEntry {
-		n, _ := d.w.truth.number(e.Changeset.At)
-		if e.Refusal != nil || d.stranded.has(n) && d.w.restored {
+		if e.Refusal != nil {
 			continue
 		}
 		for i, edit := range e.Changeset.Edits {
@@ -655,23 +653,11 @@ func (w *world) settled() {
 // checkKept: conservation.
 func (d *device) checkKept() {
 	for n := range d.made.all {
-		if _, ok := d.w.server.life.stored[n]; ok || !d.w.truth.sets[n].reported {
-			continue
-		}
-		if d.forsaken(d.w.truth.sets[n].at) {
+		if _, ok := d.w.server.life.stored[n]; ok || !d.w.truth.sets[n].reported || d.w.returned(n) {
 			continue
 		}
 		d.w.fail(oracleLost, fmt.Sprintf("changeset %d of %s was saved; device %d is alive and the server does not hold it", n, d.w.truth.sets[n].by, d.no))
 	}
-}
-
-// forsaken reports whether a changeset was received under a replica id that
-// this store has given up since, and was lost by a restored server: it may not
-// be sent under that id, nor under another.
-func (d *device) forsaken(at int64) bool {
-	n, ok := d.w.truth.number(at)
-	_, ghost := d.w.ghosts[n]
-	return ok && ghost && d.stranded.has(n)
 }
 
 // checkModel: what the server holds is what the reference model says.
@@ -854,7 +840,7 @@ func (d *device) checkOutbox() {
 		n, _ := d.w.truth.number(e.Changeset.At)
 		here[e.Changeset.Dot] = e.Refusal
 		code, aside := d.w.server.life.asideDots[e.Changeset.Dot]
-		if e.Refusal == nil || (d.stranded.has(n) || d.w.shared.has(n)) && d.w.restored {
+		if e.Refusal == nil || d.w.shared.has(n) && d.w.restored {
 			continue
 		}
 		if !aside || e.Refusal.At != 0 && code != e.Refusal.Code {
@@ -863,7 +849,7 @@ func (d *device) checkOutbox() {
 	}
 	for _, n := range sorted(d.dots) {
 		dot := d.dots[n]
-		if _, aside := d.w.server.life.asideDots[dot]; !aside || !d.made.has(n) || (d.stranded.has(n) || d.w.shared.has(n)) && d.w.restored {
+		if _, aside := d.w.server.life.asideDots[dot]; !aside || !d.made.has(n) || d.w.shared.has(n) && d.w.restored {
 			continue
 		}
 		if r, ok := here[dot]; !ok || r == nil || r.At == 0 {

@@ -123,6 +123,7 @@ type world struct {
 	// they parted may come from both: then it is there twice, as a conflict
 	// with itself. Nothing in it tells the server that it is one.
 	shared    set // changesets that stand in a copy
+	again     set // changesets that were handed in again under another replica id, for a restored server may have lost them
 	twins     set // those of them that the server holds twice
 	onceAside set // changesets that were in quarantine in some life of the server
 	states    map[*ledger.Row]parsed

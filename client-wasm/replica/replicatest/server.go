@@ -49,6 +49,7 @@ type held struct {
 // intake is what is known of one replica.
 type intake struct {
 	acked             uint64
+	epoch             protocol.Token // in which it was last admitted
 	current, previous protocol.Token
 	hashes            map[uint64]record.Hash
 	ends              map[uint64]uint64
@@ -298,7 +299,7 @@ func (s *Server) admit(x *Session, h *protocol.Hello) session.Event {
 		}
 	case h.Last < in.acked:
 		w.Verdict = protocol.Forked
-	case h.Epoch != s.epoch:
+	case in.epoch != s.epoch:
 		w.Verdict = protocol.Rebased
 	case h.Current != in.current && (h.Current != in.previous || h.Next != in.current):
 		w.Verdict = protocol.Forked
@@ -309,7 +310,7 @@ func (s *Server) admit(x *Session, h *protocol.Hello) session.Event {
 	}
 	if w.Verdict == protocol.Forked {
 		for n, hash := range in.hashes {
-			if n > min(h.Acked, in.acked) {
+			if n > min(h.Acked, in.acked) || h.Epoch != s.epoch {
 				w.Stored = append(w.Stored, protocol.Stored{Counter: n, Hash: hash})
 			}
 		}
@@ -317,6 +318,7 @@ func (s *Server) admit(x *Session, h *protocol.Hello) session.Event {
 		w.Grants = make([]protocol.Grant, len(h.Scopes))
 		return session.Admitted{Now: s.Now(), Welcome: w, More: more, Expires: s.Now() + 1<<40}
 	}
+	in.epoch = s.epoch
 	if in.current != h.Next {
 		in.previous, in.current = h.Current, h.Next
 	}

@@ -506,31 +506,45 @@ func (w *world) checkIntake() {
 	})
 	for _, d := range w.devices {
 		for _, v := range d.saved {
-			if !there[v] && !d.forsaken(v) {
+			if !there[v] && !d.replaced(v, w.state) {
 				w.fail(oracleLost, "%s saved %s, which is not at the server", d, v)
 			}
 		}
 	}
 }
 
-// forsaken reports whether a value was received under a replica id that the store
-// has given up since, and lost by a restored server: it is on the device still, and
-// is not handed in again, for others may have seen it under that id.
-func (d *device) forsaken(v string) bool {
-	if !d.w.restored {
-		return false
-	}
+// replaced reports whether a value that is on a device under a replica id given up
+// since, and was lost by a restored server, was replaced there before: the pages that
+// were given back hold what replaced it, and name it as seen.
+func (d *device) replaced(v string, state func(conflict.RecordID) conflict.Record) bool {
 	for e := range d.mem.EachEntry {
 		if e.Received == 0 || e.Changeset.Dot.Replica == d.id {
 			continue
 		}
-		for _, edit := range e.Changeset.Edits {
-			if slices.ContainsFunc(edit.Writes, func(x record.Write) bool { return string(x.Value) == v }) {
-				return true
+		for i, edit := range e.Changeset.Edits {
+			dot := e.Changeset.FirstDot(i)
+			for _, x := range edit.Writes {
+				if string(x.Value) == v && state(edit.Record).Field(x.Key).Vector().Covers(dot) {
+					return true
+				}
+				dot.Counter++
 			}
 		}
 	}
 	return false
+}
+
+// state returns what the server holds of a record.
+func (w *world) state(id conflict.RecordID) (state conflict.Record) {
+	w.server.view(func(_ *sqlite.Tx, l *sqlite.Ledger) error {
+		row, ok, err := l.Record(id)
+		if err != nil || !ok {
+			return err
+		}
+		state, _, err = record.ParseState(row.State, id)
+		return err
+	})
+	return state
 }
 
 // everyReplica lists the replicas that ever said hello, in order.
