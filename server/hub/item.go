@@ -27,6 +27,7 @@ type Item struct {
 	Supersedes      *uint64               `json:"supersedes"` // the revision of this record in this ward that this one replaces
 	MovedTo         *string               `json:"moved_to"`   // of a delete: the ward where the record goes on, under its id
 	MovedFrom       *string               `json:"moved_from"` // of an upsert: the ward where it was, and is deleted
+	SameAs          *string               `json:"same_as"`    // of a delete: the record that stays of two that were one thing
 	ContentSHA256   *string               `json:"content_sha256"`
 	CapturedAt      *string               `json:"captured_at"` // the latest device time among the values
 	ApprovedAt      *string               `json:"approved_at"`
@@ -95,6 +96,9 @@ func (f *Feed) item(t review.Tables, a store.Approval, previous uint64) (Item, e
 		} else {
 			it.MovedFrom = &a.Other
 		}
+	}
+	if a.Op == store.OpDelete && a.Decision != store.MovedDecision && a.Other != "" {
+		it.SameAs = &a.Other
 	}
 	if a.Op != store.OpUpsert {
 		return it, nil

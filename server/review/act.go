@@ -131,6 +131,9 @@ func (k *desk) perform(d *dossier, a act) (store.Approval, error) {
 		Op: d.publication(a, next, d.complete(next, k.now)), Decision: a.decision, Definition: d.def.Version, At: k.now.UnixMilli(), By: k.p.Name,
 		Fields: a.fields, Comment: a.comment}
 	row.Dots, row.Explicit = k.pin(d, next)
+	if row.Op == store.OpDelete && !d.kept.IsZero() {
+		row.Other = d.kept.String()
+	}
 	shown := d.row.Revision // the hub's revision that carries what is approved
 	if row.Op != store.OpNone {
 		if row.Revision, err = k.l.NextRevision(row.Unit, row.Register); err != nil {

@@ -30,7 +30,8 @@ type dossier struct {
 	version  Version // what stands approved
 	fields   []field // life first, then in the order of the form
 	findings []register.Finding
-	twins    []Twin // what may be the same thing, as far as the deciding fields may be seen
+	twins    []Twin            // what may be the same thing, as far as the deciding fields may be seen
+	kept     conflict.RecordID // of a deleted record: the one that stays of the two that were one thing; zero if there is none
 	marks    marks
 }
 
@@ -163,6 +164,11 @@ func (d *dossier) validate(l *sqlite.Ledger, e *index, now time.Time) error {
 		d.twins = slices.DeleteFunc(twins, func(t Twin) bool {
 			return slices.ContainsFunc(t.fields, func(name string) bool { return d.field(name) == nil })
 		})
+	}
+	if d.life == conflict.Deleted {
+		if d.kept, err = beside.kept(d.head); err != nil {
+			return err
+		}
 	}
 	return beside.err
 }

@@ -27,6 +27,10 @@ const twinsMost = 5
 // twinName is how an index names a record's twin key number i.
 func twinName(i int) string { return "~" + strconv.Itoa(i) }
 
+// saidName is how an index names the records that a record says something of: what
+// stands of a pair may stand in either. Its value lists their ids, with spaces between.
+const saidName = "~said"
+
 // twinNames lists the names that a record of def may need.
 func twinNames(def *register.Definition) []string {
 	var names []string
@@ -93,6 +97,51 @@ func (o *others) twins(head conflict.Record) ([]Twin, error) {
 		return strings.Compare(a.ID, b.ID)
 	})
 	return list[:min(len(list), twinsMost)], nil
+}
+
+// kept returns the record that people say the one with this head is: of two records
+// of one thing, the one that stays. It is the zero id if nobody does, or they do not
+// agree.
+func (o *others) kept(head conflict.Record) (conflict.RecordID, error) {
+	var beside []conflict.RecordID
+	for k := range head.All() {
+		if k.ID == conflict.FieldTwin && k.Elem != "" {
+			if id, err := conflict.ParseDot(k.Elem); err == nil {
+				beside = append(beside, id)
+			}
+		}
+	}
+	if o.e != nil {
+		self := o.self.String()
+		for _, id := range o.e.holders[saidName][conflict.Value(self)] {
+			if _, changed := o.over[id]; !changed {
+				beside = append(beside, id)
+			}
+		}
+		for id, values := range o.over {
+			if slices.Contains(strings.Fields(string(values[saidName])), self) {
+				beside = append(beside, id)
+			}
+		}
+	}
+	slices.SortFunc(beside, conflict.Dot.Compare)
+	for _, id := range slices.Compact(beside) {
+		row, ok, err := o.l.Record(id)
+		if err != nil {
+			return conflict.RecordID{}, err
+		}
+		if !ok {
+			continue
+		}
+		theirs, _, err := record.ParseState(row.State, id)
+		if err != nil {
+			return conflict.RecordID{}, fmt.Errorf("record %v: %w", id, err)
+		}
+		if said := record.PairOf(head, theirs, o.self, id); settled(said) && said[0].Twin.Said == record.Same && said[0].Kept == id.String() {
+			return id, nil
+		}
+	}
+	return conflict.RecordID{}, nil
 }
 
 // settled reports whether people have said what a pair is, and agree.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"wardbook/conflict"
+	"wardbook/server/store"
 	"wardbook/sync/record"
 )
 
@@ -93,12 +94,82 @@ func TestTwinsSettled(t *testing.T) {
 	}
 }
 
+// The hub is told which record stays of two that were one thing, wherever that was
+// said, and nothing where people do not agree or said it of the one that goes.
+func TestKept(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		inGone bool // the verdict stands in the record that goes
+		said   record.Verdict
+		keep   bool // it says that the other one stays
+		again  bool // somebody else says otherwise
+		want   bool
+	}{
+		{"said in the one that stays", false, record.Same, true, false, true},
+		{"said in the one that goes", true, record.Same, true, false, true},
+		{"the one that goes was to stay", false, record.Same, false, false, false},
+		{"linked", false, record.Linked, false, false, false},
+		{"people disagree", false, record.Same, true, true, false},
+	} {
+		w := deskWorld(t)
+		a, b, s := w.officer("officer.a"), w.officer("officer.b"), w.supervisor("supervisor")
+		stays := a.saved(conflict.RecordID{}, values("name=Lan", "born=1958-04-05"))
+		gone := a.saved(conflict.RecordID{}, values("name=Lan", "born=1958"))
+		w.mustApprove(s, stays)
+		w.mustApprove(s, gone)
+		b.pull(stays, gone)
+		in, of := stays, gone
+		if c.inGone {
+			in, of = gone, stays
+		}
+		said := record.Twin{Said: c.said}
+		if c.said == record.Same {
+			said.Kept = gone.String()
+			if c.keep {
+				said.Kept = stays.String()
+			}
+		}
+		a.sayTwin(in, of, said)
+		a.sync(in)
+		if c.again {
+			b.say(of, in, record.Different)
+			b.sync(of)
+		}
+		a.save(gone, form{deleted: ptr(true)})
+		a.sync(gone)
+		w.mustApprove(s, gone)
+		want := ""
+		if c.want {
+			want = stays.String()
+		}
+		friend := a.saved(conflict.RecordID{}, values("name=Mai", "friend="+gone.String()))
+		leads := "Lan"
+		if c.want {
+			a.save(stays, form{values: values("name=Lan Anh")})
+			a.sync(stays)
+			leads = "Lan Anh"
+		}
+		for _, f := range w.look(s, friend).Fields {
+			if f.Name == "friend" && (f.Merged.Display != leads || f.Merged.Value != gone.String()) {
+				t.Errorf("%s: a reference to the one that went: got %q to %q, want %q", c.name, f.Merged.Value, f.Merged.Display, leads)
+			}
+		}
+		if got := w.lastApproval(gone); got.Op != store.OpDelete || got.Other != want {
+			t.Errorf("%s: got %q that stays %q, want a deletion and %q", c.name, got.Op, got.Other, want)
+		}
+	}
+}
+
 // say makes the changeset of a verdict.
 func (d *device) say(id, other conflict.RecordID, v record.Verdict) {
+	d.sayTwin(id, other, record.Twin{Said: v})
+}
+
+func (d *device) sayTwin(id, other conflict.RecordID, said record.Twin) {
 	key := record.TwinKey(other)
 	c := record.Changeset{Dot: conflict.Dot{Replica: d.id, Counter: d.counter + 1}, Unit: d.unit, Author: d.who.name, At: d.w.now(),
 		Edits: []record.Edit{{Record: id, Register: "people", Definition: d.w.def.Version,
-			Writes: []record.Write{{Key: key, Context: d.head(id).Field(key).Vector(), Value: record.Twin{Said: v}.Value()}}}}}
+			Writes: []record.Write{{Key: key, Context: d.head(id).Field(key).Vector(), Value: said.Value()}}}}}
 	d.counter++
 	d.pending = append(d.pending, c)
 }

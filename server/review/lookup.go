@@ -2,8 +2,10 @@ package review
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"wardbook/conflict"
@@ -101,7 +103,7 @@ func (e *index) follow(l *sqlite.Ledger) error {
 	if e.records == nil || epoch.Token != e.epoch.Token || position < e.position {
 		e.position = 0
 		e.records, e.holders = map[conflict.RecordID]map[string]conflict.Value{}, map[string]map[conflict.Value][]conflict.RecordID{}
-		for _, n := range append(slices.Clone(e.names), e.twins...) {
+		for _, n := range append(append(slices.Clone(e.names), e.twins...), saidName) {
 			e.holders[n] = map[conflict.Value][]conflict.RecordID{}
 		}
 		e.built, e.touched = position, map[conflict.Value]uint64{}
@@ -165,7 +167,31 @@ func (e *index) held(r conflict.Record) map[string]conflict.Value {
 	for i, key := range register.TwinKeys(e.def, values) {
 		values[twinName(i)] = conflict.Value(key)
 	}
+	var named []string
+	for k := range r.All() {
+		if k.ID == conflict.FieldTwin && k.Elem != "" {
+			named = append(named, k.Elem)
+		}
+	}
+	if len(named) > 0 {
+		values[saidName] = conflict.Value(strings.Join(named, " "))
+	}
 	return values
+}
+
+// standsUnder yields the values under which a record stands that holds v.
+func standsUnder(name string, v conflict.Value) iter.Seq[conflict.Value] {
+	return func(yield func(conflict.Value) bool) {
+		if name != saidName {
+			yield(v)
+			return
+		}
+		for id := range strings.FieldsSeq(string(v)) {
+			if !yield(conflict.Value(id)) {
+				return
+			}
+		}
+	}
 }
 
 // stale reports whether what is held of other records beside one with these
@@ -205,10 +231,12 @@ func (e *index) put(id conflict.RecordID, values map[string]conflict.Value) {
 			}
 		}
 	}
-	for n, v := range e.records[id] {
-		e.holders[n][v] = slices.DeleteFunc(e.holders[n][v], func(o conflict.RecordID) bool { return o == id })
-		if len(e.holders[n][v]) == 0 {
-			delete(e.holders[n], v)
+	for n, held := range e.records[id] {
+		for v := range standsUnder(n, held) {
+			e.holders[n][v] = slices.DeleteFunc(e.holders[n][v], func(o conflict.RecordID) bool { return o == id })
+			if len(e.holders[n][v]) == 0 {
+				delete(e.holders[n], v)
+			}
 		}
 	}
 	delete(e.records, id)
@@ -216,8 +244,10 @@ func (e *index) put(id conflict.RecordID, values map[string]conflict.Value) {
 		return
 	}
 	e.records[id] = values
-	for n, v := range values {
-		e.holders[n][v] = append(e.holders[n][v], id)
+	for n, held := range values {
+		for v := range standsUnder(n, held) {
+			e.holders[n][v] = append(e.holders[n][v], id)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -129,7 +130,46 @@ func sourceName(s conflict.Source) string {
 // shown returns value v, written by the write with the given origin, as the desk
 // shows it.
 func (k *desk) shown(d *dossier, f *field, v conflict.Value, o conflict.Origin) Value {
-	return Value{Value: plain(f, v), Display: display(d.def, f, v, k.lang), By: o.Author, At: o.At, Received: o.Received, Source: sourceName(o.Source)}
+	out := Value{Value: plain(f, v), Display: display(d.def, f, v, k.lang), By: o.Author, At: o.At, Received: o.Received, Source: sourceName(o.Source)}
+	if f.def != nil && f.def.Type == register.Ref && v != "" {
+		if title := k.leads(d.row.Unit, string(v)); title != "" {
+			out.Display = title
+		}
+	}
+	return out
+}
+
+// leads returns the title of the record of the unit that a reference leads to: the
+// one that it names or, if that was given up as the same as another, the one that
+// stays. It is empty where there is none to be shown, and the reference is shown
+// as it stands.
+func (k *desk) leads(unit, reference string) string {
+	id, err := conflict.ParseDot(reference)
+	for range 8 { // verdicts may go in a circle
+		row, ok, failed := k.l.Record(id)
+		if err = cmp.Or(err, failed); err != nil || !ok || row.Unit != unit {
+			return ""
+		}
+		def, ok := k.s.cfg.Definition(row.Register)
+		head, _, failed := record.ParseState(row.State, id)
+		if !ok || failed != nil {
+			return ""
+		}
+		kept := conflict.RecordID{}
+		if head.Life() == conflict.Deleted {
+			beside, done, failed := k.s.indexes.of(unit, def).beside(k.l, id)
+			if failed != nil {
+				return ""
+			}
+			kept, err = beside.kept(head)
+			done()
+		}
+		if kept.IsZero() {
+			return register.Mask(def, def.TitleField, shownValue(def.FieldByName(def.TitleField), head), k.lang)
+		}
+		id = kept
+	}
+	return ""
 }
 
 // sibling returns one current write.

@@ -12,6 +12,7 @@ import (
 	"wardbook/server/store/sqlite"
 	"wardbook/sync/protocol"
 	"wardbook/sync/record"
+	"wardbook/sync/register"
 )
 
 // Reinstate gives decisions their place among the approvals again that a
@@ -138,6 +139,11 @@ func (r *reinstatement) reinstate(row *ledger.Row, head conflict.Record, h *hist
 	}
 	dossier := &dossier{row: *row, def: def, head: head, history: h, version: before}
 	a.Op = dossier.publication(act{decision: a.Decision, none: a.Decision == record.Withdrawn}, next, dossier.complete(next, r.s.cfg.Store.Now()))
+	if a.Op == store.OpDelete {
+		if a.Other, err = r.kept(row, def, head); err != nil {
+			return false, err
+		}
+	}
 	if a.Op != store.OpNone {
 		if a.Revision, err = r.l.NextRevision(a.Unit, a.Register); err != nil {
 			return false, err
@@ -156,6 +162,20 @@ func (r *reinstatement) reinstate(row *ledger.Row, head conflict.Record, h *hist
 	h.decisions = append(h.decisions, a)
 	return true, audit.Append(r.tx, r.s.cfg.Store.Now(), audit.Entry{Action: "review.reinstate", Unit: a.Unit, Subject: a.Record.String(),
 		Detail: map[string]string{"seq": strconv.FormatUint(a.Seq, 10), "revision": strconv.FormatUint(a.Revision, 10)}})
+}
+
+// kept returns the id of the record that stays, where the deleted one was the same.
+func (r *reinstatement) kept(row *ledger.Row, def *register.Definition, head conflict.Record) (string, error) {
+	beside, done, err := r.s.indexes.of(row.Unit, def).beside(r.l, row.ID)
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	id, err := beside.kept(head)
+	if err != nil || id.IsZero() {
+		return "", err
+	}
+	return id.String(), nil
 }
 
 // restate writes the last decision into the review field again if that names

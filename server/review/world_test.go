@@ -47,6 +47,7 @@ func people(t testing.TB) *register.Definition {
 			field(20, "age", register.Integer, register.Optional, conflict.Max),
 			field(21, "tags", register.MultiEnum, register.Optional, conflict.Union),
 			field(22, "illness", register.PlainText, register.Optional, conflict.Keep),
+			field(25, "friend", register.Ref, register.Optional, conflict.Keep),
 		},
 		CodeLists: []register.CodeList{{ID: "TAGS", Codes: []register.Code{{Code: "A", VI: "A", EN: "A"}, {Code: "B", VI: "B", EN: "B"}, {Code: "C", VI: "C", EN: "C"}}}},
 		Rules: []register.Rule{

@@ -48,7 +48,9 @@ type Approval struct {
 	Fields   []string // names of the fields that the decision is about
 	Comment  string
 	Question string // id of a return, that an answer names
-	Other    string // of MovedDecision: the unit that the record went to, or came from
+	// Other is, of MovedDecision, the unit that the record went to or came from; of
+	// OpDelete otherwise, the id of the record that stays of two that were one thing.
+	Other string
 }
 
 // Release tells where the writes of a released changeset went, in order.
