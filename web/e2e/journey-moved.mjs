@@ -12,6 +12,7 @@ await journey(async ({ demo, network, browser }) => {
   const { page } = tab;
   await tab.signIn('officer.a', demo.passwords['officer.a']);
   await tab.says(/Đã đồng bộ/);
+  const unit = (await page.locator('.top-unit').innerText()).trim();
   const old = (await page.locator('.topbar, header').first().innerText()).trim();
   await tab.create('residents', { full_name: 'Đặng Thị Ở Lại' });
   await tab.stands(/đã nhận/);
@@ -38,8 +39,8 @@ await journey(async ({ demo, network, browser }) => {
 
   const admin = await signIn(demo.url, 'admin', demo.passwords.admin);
   const { accounts } = await admin('GET', '/api/v1/admin/accounts');
-  const { id, unit } = accounts.find(({ name }) => name === 'officer.a');
-  const other = accounts.find((account) => account.unit && account.unit !== unit).unit;
+  const { id, unit: code } = accounts.find(({ name }) => name === 'officer.a');
+  const other = accounts.find((account) => account.unit && account.unit !== code).unit;
   await admin('POST', `/api/v1/admin/accounts/${id}/move`, { unit: other });
   network.mend();
   await tablet.offline(false);
@@ -78,5 +79,12 @@ await journey(async ({ demo, network, browser }) => {
   await tab.create('residents', { full_name: 'Đặng Thị Nơi Mới' });
   await tab.stands(/đã nhận/, 60_000);
   await assert.rejects(supervisor('GET', `/api/v1/records/${tab.recordID()}/history`), /40[34]/);
+
+  // Locked, the sign-in page names the unit that the officer works for.
+  const now = (await page.locator('.top-unit').innerText()).trim();
+  await page.locator('details.who summary').click();
+  await page.locator('details.who').getByRole('button', { name: 'Khóa ngay' }).click();
+  const here = await page.locator('.account-list').innerText();
+  assert.ok(here.includes(now) && !here.includes(unit), `the sign-in page says “${here}”, want ${now} and not ${unit}`);
   assert.deepEqual(tablet.complaints, []);
 });

@@ -140,6 +140,11 @@ export async function keep(name: string, note: { display: string; unitName: stri
   await change(name, (known) => ({ ...known, ...note, pending: false }))
 }
 
+/** Notes what an account is called and which unit it works for, as the server says by now. */
+export async function noteAccount(name: string, { display, unitName }: { display: string; unitName: string }): Promise<void> {
+  await change(name, (known) => (known.display !== display || known.unitName !== unitName ? { ...known, display, unitName } : null))
+}
+
 /** Notes how much unsent work a store holds, for the sign-in page and for when the store is gone. */
 export async function noteUnsent(name: string, unsent: number): Promise<void> {
   await change(name, (known) => (known.unsent !== unsent ? { ...known, unsent, unsentAt: Date.now() } : null))

@@ -314,8 +314,10 @@ async function join(opened: keys.Opened, login: object | null): Promise<Session>
   const joining = new Member(opened)
   member = joining
   const session = await joining.open(login)
-  if (login) {
-    const { account, borrowed } = session
+  const { account, borrowed } = session
+  if (!login) {
+    await keys.noteAccount(opened.name, account)
+  } else {
     await keys.keep(opened.name, { display: account.display, unitName: account.unitName, borrowed }) // before anybody can write into the store
   }
   tell({ sealed: await keys.seal(opened) })
@@ -455,6 +457,9 @@ class Member {
         this.note((data as Status).unsent)
         if ((data as Status).failure?.code === 'quota') void this.sendWithoutRoom().catch(() => {})
         if ((data as Status).failure?.code === 'corrupted') void keys.noteDamage(this.opened.name)
+        break
+      case 'session': // the account was moved, or it or its unit has another name
+        if (data) void keys.noteAccount(this.opened.name, (data as Session).account)
     }
     const pass = () => {
       this.say({ event, data })
