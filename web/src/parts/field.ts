@@ -81,7 +81,7 @@ export class FieldPart extends Part {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has('field') || changed.has('recordId')) {
+    if ((changed.has('field') && changed.get('field')?.name !== this.field.name) || changed.has('recordId')) {
       this.revealed = false
       this.shown = ''
       this.candidates = null

@@ -315,6 +315,7 @@ export const en: Texts = {
   'record.history': 'History',
   'record.moved': 'This record has just been edited elsewhere. What you are writing stays as it is; a field that both of you edited will keep both values to choose from.',
   'record.elsewhere': 'This draft is open in another tab. Go on writing there.',
+  'record.renewed': 'This register’s form has just been updated. What you are writing stays as it is.',
   'record.crossed.title': '“{field}” has just been edited elsewhere',
   'record.crossed': 'While you were typing, this was written elsewhere: {theirs}. Keep what you are typing, or take that value?',
   'record.crossed.mine': 'Keep what I type',

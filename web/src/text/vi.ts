@@ -314,6 +314,7 @@ export const vi = {
   'record.history': 'Lịch sử',
   'record.moved': 'Hồ sơ này vừa được sửa ở nơi khác. Phần bạn đang viết vẫn giữ nguyên; trường nào cả hai cùng sửa sẽ giữ cả hai giá trị để chọn.',
   'record.elsewhere': 'Bản nháp này đang mở ở một thẻ khác. Hãy viết tiếp ở đó.',
+  'record.renewed': 'Biểu mẫu của sổ này vừa được cập nhật. Phần bạn đang viết vẫn giữ nguyên.',
   'record.crossed.title': 'Ở nơi khác vừa sửa “{field}”',
   'record.crossed': 'Trong lúc bạn gõ, ở nơi khác đã ghi: {theirs}. Giữ chữ bạn đang gõ, hay lấy giá trị kia?',
   'record.crossed.mine': 'Giữ chữ đang gõ',

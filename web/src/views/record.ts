@@ -47,7 +47,7 @@ const standsAs = ({ life, fields }: RecordView): string => JSON.stringify([life,
 /** What a record says in one field; of one that is hidden, who says it and when. */
 function saysIn(record: RecordView, name: string): string {
   const field = record.fields.find((field) => field.name === name)
-  return JSON.stringify(field && [field.value, field.display, field.conflict.map(({ dot }) => dot), ...(field.masked ? [field.by, field.at] : [])])
+  return JSON.stringify(field && [field.value, field.conflict.map(({ dot }) => dot), ...(field.masked ? [field.by, field.at] : [])])
 }
 
 const DRAFT_PAUSE = 400 // ms without a change before a draft is put away
@@ -141,9 +141,10 @@ export class RecordForm extends Part {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (changed.has('recordId') || changed.has('definition') || changed.has('draftKey')) {
+      if (this.stays(changed)) return
       const kept = changed.has('draftKey') && this.draftKey && this.draftKey !== this.form?.key
       const saved = this.form && !kept && !changed.has('definition') && this.form.record.id === this.recordId && this.recordId !== ''
-      if (saved || this.typedUnder(changed)) return
+      if (saved) return
       if (this.form && (this.form.isNew || this.form.record.id !== this.recordId)) this.putBy()
       void this.open()
     }
@@ -157,10 +158,23 @@ export class RecordForm extends Part {
     forgetCard()
   }
 
-  /** Whether only the session is another one, as when the account was moved, and somebody types here: the form stays, whatever became of its record. */
-  private typedUnder(changed: PropertyValues<this>): boolean {
+  /** Whether only the session is another one, as when the account was moved or a register changed: the form stays, whatever became of its record. */
+  private stays(changed: PropertyValues<this>): boolean {
     const before = changed.get('definition')
-    return this.dirty && !changed.has('recordId') && !changed.has('draftKey') && before?.id === this.definition.id && before.version === this.definition.version
+    if (!this.form || changed.has('recordId') || changed.has('draftKey') || before?.id !== this.definition.id) return false
+    if (before.version !== this.definition.version) void this.renew()
+    else if (this.form.isNew && !this.dirty) return false
+    else this.lookAgain()
+    return true
+  }
+
+  /** The register's definition has a new version: what is being typed goes on in a form that can save its new fields. */
+  private async renew(): Promise<void> {
+    const { key, isNew, record } = this.form!
+    const form = await bridge.call('open', isNew ? { register: this.definition.id } : { id: record.id }).catch(() => null) // it saves what it could before
+    if (!form || this.form?.key !== key) return
+    if (this.dirty) say(t('record.renewed'))
+    this.goOnIn(form)
   }
 
   /** What a new record begins with is nobody's work yet. */
@@ -795,7 +809,7 @@ export class RecordForm extends Part {
       <form novalidate autocomplete="off" @submit=${(event: Event) => event.preventDefault()} @edit=${this.edited} @left=${this.left} @settle=${this.settle} @undo=${this.undo}
         @reveal=${({ detail }: CustomEvent<{ name: string; shown: string }>) => (this.revealed[detail.name] = detail.shown)}
         @reason=${({ detail }: CustomEvent<{ name: string; reason: string }>) => (this.reasons = { ...this.reasons, [detail.name]: detail.reason })}>
-        ${sections.map((section) => {
+        ${repeat(sections, ({ id }) => id, (section) => {
           const fields = section.fields.filter((field) => holds(field.applies_when, filled) || filled[field.name])
           return fields.length
             ? html`<fieldset class="section">
