@@ -70,6 +70,53 @@ func TestInsertedTogether(t *testing.T) {
 	}
 }
 
+// Rows that could not be inserted are missing for good: a closure that goes on
+// all the same, and says that it is done, is taken back.
+func TestInsertRefusedIsNotForgotten(t *testing.T) {
+	s := openTemp(t, Options{})
+	ctx := context.Background()
+	if err := s.Update(ctx, insertMany(0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{1, bulkRows, 20 * bulkRows} {
+		err := s.Update(ctx, func(tx *Tx) error {
+			insertMany(0, n)(tx)
+			for range 2 {
+				if _, err := tx.Meta("bulk-0000"); !isUnique(err) {
+					t.Errorf("%d rows: the statement after them got %v, want SQLite's refusal", n, err)
+				}
+			}
+			insertMany(n, bulkRows)(tx)
+			return nil
+		})
+		if !isUnique(err) {
+			t.Errorf("%d rows: got %v, want SQLite's refusal", n, err)
+		}
+		if got := countMeta(t, s, "bulk-%"); got != 1 {
+			t.Errorf("%d rows: %d are there, want 1", n, got)
+		}
+	}
+}
+
+// A closure that panics while rows are being inserted leaves none.
+func TestPanicAmongInserts(t *testing.T) {
+	s := openTemp(t, Options{})
+	err := s.Update(context.Background(), func(tx *Tx) error {
+		insertMany(0, 10*bulkRows)(tx)
+		panic("in the midst")
+	})
+	var p *PanicError
+	if !errors.As(err, &p) {
+		t.Fatalf("got %v, want the panic", err)
+	}
+	if got := countMeta(t, s, "bulk-%"); got != 0 {
+		t.Errorf("got %d rows, want none", got)
+	}
+	if err := s.Update(context.Background(), insertMany(0, 200)); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}
+
 // Bytes belong to the caller again when insert returns.
 func TestInsertCopiesBytes(t *testing.T) {
 	s := openTemp(t, Options{})

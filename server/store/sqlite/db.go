@@ -191,13 +191,16 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("closure panicked: %v", e.Value) }
 
-func runClosure(tx *Tx, fn func(*Tx) error) (err error) {
+func runClosure(tx *Tx, fn func(*Tx) error) error { return guard(func() error { return fn(tx) }) }
+
+// guard runs fn and returns its panic as an error.
+func guard(fn func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{v, debug.Stack()}
 		}
 	}()
-	return fn(tx)
+	return fn()
 }
 
 // dataSource returns the driver's name for the file at path, with what every

@@ -16,14 +16,16 @@ import (
 // once per connection and kept, keyed by their text, so texts must be constants
 // with parameters: never build one from a value.
 type Tx struct {
-	ctx   context.Context
-	conn  *sql.Conn
-	raw   *sqlite3.SQLiteConn // the writer's connection; nil in View
-	rows  []*sql.Rows
-	bulks []*bulk // rows that wait to be inserted together
-	after []func()
-	cause error // the engine's last refusal, to explain a lost transaction
-	done  bool
+	ctx    context.Context
+	conn   *sql.Conn
+	raw    *sqlite3.SQLiteConn // the writer's connection; nil in View
+	rows   []*sql.Rows
+	bulks  []*bulk   // rows that wait to be inserted together
+	hands  *inserter // inserts full ones meanwhile; nil if none is under way
+	after  []func()
+	cause  error // the engine's last refusal, to explain a lost transaction
+	broken error // why rows that insert took are missing: nothing more may happen
+	done   bool
 }
 
 var errTxDone = errors.New("transaction used after its closure returned")
@@ -38,11 +40,14 @@ func (tx *Tx) check() error {
 	if tx.raw != nil && tx.raw.AutoCommit() {
 		return store.ErrRolledBack
 	}
-	return nil
+	return tx.broken
 }
 
 // ready makes what was said before visible to the statement that comes.
 func (tx *Tx) ready() error {
+	if err := tx.settle(); err != nil {
+		return err
+	}
 	if err := tx.check(); err != nil {
 		return err
 	}
@@ -104,6 +109,7 @@ func (tx *Tx) QueryRow(query string, args ...any) Row {
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 
 func (tx *Tx) finish() {
+	tx.settle() // its error is in cause; the closure's own says why it ended
 	for _, r := range tx.rows {
 		r.Close()
 	}
