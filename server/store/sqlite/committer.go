@@ -26,6 +26,7 @@ type committer struct {
 	log  *slog.Logger
 
 	queue   chan *request
+	long    bool          // the log waits for a quiet moment to be copied
 	stopped chan struct{} // closed when the goroutine is gone
 
 	mu     sync.RWMutex // held for reading while sending to queue
@@ -137,7 +138,11 @@ func (c *committer) stop() {
 
 func (c *committer) run() {
 	defer close(c.stopped)
-	for r := range c.queue {
+	for {
+		r, ok := c.next()
+		if !ok {
+			return
+		}
 		if !r.claimed.CompareAndSwap(false, true) {
 			continue
 		}
@@ -147,6 +152,24 @@ func (c *committer) run() {
 		}
 		c.batch(r)
 	}
+}
+
+// next returns what comes from the queue. A log that has grown long is copied
+// when nothing has come for a moment.
+func (c *committer) next() (*request, bool) {
+	if c.long {
+		quiet := time.NewTimer(quietFor)
+		defer quiet.Stop()
+		select {
+		case r, ok := <-c.queue:
+			return r, ok
+		case <-quiet.C:
+			c.long = false
+			c.copyLog()
+		}
+	}
+	r, ok := <-c.queue
+	return r, ok
 }
 
 func (r *request) answer(err error) {
@@ -197,26 +220,44 @@ func (c *committer) batch(first *request) {
 	c.checkpoint()
 }
 
-// checkpointPages is the length of the log, in pages, from which it is copied
-// into the database; SQLite's own.
-const checkpointPages = 1000
+// When the log is copied into the database: copying makes whoever comes meanwhile
+// wait, for flushes of both files.
+const (
+	longLog    = 1000 // pages from which it is copied in a quiet moment; SQLite's own bound
+	longestLog = 4000 // pages at which it is copied whoever waits
+	quietFor   = 50 * time.Millisecond
+)
 
-// checkpoint copies a log that has grown long into the database, behind the
-// answers. SQLite would do it within a commit, but tells nobody if the disk
-// fails at it.
+// checkpoint copies a log that has grown too long into the database, behind the
+// answers, and notes that a long one is to be copied.
 func (c *committer) checkpoint() {
-	long, copied, err := c.walCheckpoint("NOOP")
-	if err == nil && long >= checkpointPages && copied < long {
-		_, _, err = c.walCheckpoint("PASSIVE")
+	pages, copied, err := c.walCheckpoint("NOOP")
+	if err != nil {
+		c.notCopied(err)
+		return
 	}
+	c.long = pages >= longLog && copied < pages
+	if c.long && pages >= longestLog {
+		c.long = false
+		c.copyLog()
+	}
+}
+
+// copyLog copies the log into the database. SQLite would do it within a commit,
+// but tells nobody if the disk fails at it.
+func (c *committer) copyLog() {
+	if _, _, err := c.walCheckpoint("PASSIVE"); err != nil {
+		c.notCopied(err)
+	}
+}
+
+func (c *committer) notCopied(err error) {
 	var e sqlite3.Error
-	switch {
-	case err == nil:
-	case errors.As(err, &e) && e.Code == sqlite3.ErrFull:
+	if errors.As(err, &e) && e.Code == sqlite3.ErrFull {
 		c.log.Error("no storage left to copy the log into the database; the log grows", "error", err)
-	default:
-		c.fail(fmt.Errorf("copy the log into the database: %w", err))
+		return
 	}
+	c.fail(fmt.Errorf("copy the log into the database: %w", err))
 }
 
 // walCheckpoint runs a checkpoint and returns the pages in the log and how many

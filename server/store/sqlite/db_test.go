@@ -282,10 +282,10 @@ func TestOpenSettlesTheLog(t *testing.T) {
 	}
 }
 
-// The log is copied once it is long, and does not grow without bound.
-func TestLogStaysShort(t *testing.T) {
-	s := openTemp(t, Options{})
-	for i := range 40 {
+// grow adds some hundred pages to the log in each of n closures.
+func grow(t *testing.T, s *Store, n int) {
+	t.Helper()
+	for i := range n {
 		if err := s.Update(context.Background(), func(tx *Tx) error {
 			_, err := tx.Exec(`INSERT OR REPLACE INTO meta (key, value) VALUES ('w', hex(randomblob(200000)) || ?)`, i)
 			return err
@@ -293,14 +293,43 @@ func TestLogStaysShort(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Update(context.Background(), func(*Tx) error { return nil }); err != nil { // behind the last copy
-		t.Fatal(err)
-	}
+}
+
+// The log is copied once it is very long, whoever waits, and does not grow
+// without bound.
+func TestLogStaysShort(t *testing.T) {
+	s := openTemp(t, Options{})
+	grow(t, s, 150)
 	info, err := os.Stat(s.Path() + "-wal")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if most := int64(3 * checkpointPages * 4096); info.Size() > most {
+	if most := int64(longestLog * 5 / 4 * 4096); info.Size() > most {
 		t.Errorf("the log has %d bytes, want at most %d", info.Size(), most)
+	}
+}
+
+// A long log is copied once nobody wants anything for a moment: the next write
+// begins it anew.
+func TestLogIsCopiedInQuiet(t *testing.T) {
+	s := openTemp(t, Options{})
+	db, err := sql.Open("sqlite3", dataSource(s.Path(), s.opts, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	grow(t, s, 2*longLog/100)
+	for deadline := time.Now().Add(time.Minute); ; {
+		var busy, pages, copied int
+		if err := db.QueryRow(`PRAGMA wal_checkpoint(NOOP)`).Scan(&busy, &pages, &copied); err != nil {
+			t.Fatal(err)
+		}
+		if pages >= longLog && copied == pages {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("of %d pages in the log %d are in the database after a minute", pages, copied)
+		}
+		time.Sleep(quietFor / 10)
 	}
 }
