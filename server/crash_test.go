@@ -104,7 +104,11 @@ func (u *pusher) push(w *wire, limit int) (refused *protocol.Error) {
 pushing:
 	for pushes := 0; pushes < limit; pushes++ {
 		var batch []record.Changeset
-		for range 1 + u.r.IntN(20) {
+		most := 20
+		if u.padding == 0 && u.r.IntN(8) == 0 {
+			most = 300 // the store inserts beside the merging
+		}
+		for range 1 + u.r.IntN(most) {
 			n++
 			if _, ok := u.kept[n]; !ok {
 				u.kept[n] = w.noteOf(n, valueOf(n, u.padding))

@@ -171,8 +171,15 @@ func TestDiskFailsUnderPushes(t *testing.T) {
 			for play := range plays {
 				w := u.open(t, p)
 				nth := 1 + play/2%7
+				if len(f.files) == 1 {
+					nth = 1 + play/2%3 // a flush of the database comes once in a thousand pushes
+				}
 				x := f.inject(t, p, data, nth, play%2 == 1)
-				refused := u.push(w, 300*nth) // some hundred pushes go to each copying of the log
+				most := 300 * nth // some hundred pushes go to each copying of the log
+				if f.fatal {
+					most *= 10 // the fault ends them; each thread counts its own calls
+				}
+				refused := u.push(w, most)
 				if f.fatal {
 					f.ended(t, p, x, u.acks)
 				} else if x.faults(t) > 0 && len(f.files) == len(all) {

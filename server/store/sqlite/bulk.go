@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-sqlite3"
@@ -50,7 +52,9 @@ func (f filled) empty() filled {
 }
 
 // inserter is a goroutine that inserts full bulks, in order, while the closure
-// computes the next. Nothing else may use the connection until it has ended.
+// computes the next. Nothing else may use the connection until it has ended: SQLite
+// keeps one last error for all of a connection's statements, so that a refusal
+// beside another statement could be read as none.
 type inserter struct {
 	work  chan bulk
 	spare chan filled // memory to be used again
@@ -67,6 +71,9 @@ const insertersQueue = 4
 func (tx *Tx) insert(of *insertion, values ...driver.Value) error {
 	if tx.done {
 		return errTxDone
+	}
+	if tx.raw == nil {
+		return errView
 	}
 	var b *bulk
 	for _, have := range tx.bulks {
@@ -92,14 +99,16 @@ func (tx *Tx) insert(of *insertion, values ...driver.Value) error {
 	return tx.hand(b)
 }
 
-// hand gives a full bulk to the inserter.
+// hand gives a full bulk to the inserter, or inserts it here while rows are read.
 func (tx *Tx) hand(b *bulk) error {
 	if tx.hands == nil {
 		if err := tx.check(); err != nil {
 			return err
 		}
-		tx.hands = &inserter{make(chan bulk, insertersQueue), make(chan filled, 2*insertersQueue), make(chan error, 1)}
-		go tx.hands.run(tx.raw)
+		if tx.reading() {
+			return tx.insertBulk(b)
+		}
+		tx.hands = startInserter(tx.raw)
 	}
 	tx.hands.work <- *b
 	select {
@@ -108,6 +117,21 @@ func (tx *Tx) hand(b *bulk) error {
 		b.filled = filled{make([]driver.NamedValue, 0, cap(b.args)), make([]byte, 0, cap(b.bytes))}
 	}
 	return nil
+}
+
+// reading reports whether rows of a query are still to be read.
+func (tx *Tx) reading() bool {
+	tx.rows = slices.DeleteFunc(tx.rows, func(r *sql.Rows) bool {
+		_, err := r.Columns()
+		return err != nil // they are closed
+	})
+	return len(tx.rows) > 0
+}
+
+func startInserter(raw *sqlite3.SQLiteConn) *inserter {
+	n := &inserter{make(chan bulk, insertersQueue), make(chan filled, 2*insertersQueue), make(chan error, 1)}
+	go n.run(raw)
+	return n
 }
 
 // run inserts what it is handed, until the first refusal, of which it tells at
@@ -143,14 +167,20 @@ func (tx *Tx) settle() error {
 // flush inserts all rows that wait.
 func (tx *Tx) flush() error {
 	for _, b := range tx.bulks {
-		err := insertAll(tx.raw, b.of, b.args)
-		b.filled = b.empty()
-		if err != nil {
-			tx.cause, tx.broken = err, err
+		if err := tx.insertBulk(b); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (tx *Tx) insertBulk(b *bulk) error {
+	err := insertAll(tx.raw, b.of, b.args)
+	b.filled = b.empty()
+	if err != nil {
+		tx.cause, tx.broken = err, err
+	}
+	return err
 }
 
 func insertAll(raw *sqlite3.SQLiteConn, of *insertion, args []driver.NamedValue) error {

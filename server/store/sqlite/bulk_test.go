@@ -1,13 +1,22 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
 
 	"wardbook/conflict"
 	"wardbook/server/ledger"
+	"wardbook/server/store"
 )
 
 var intoMeta = newInsertion(`INSERT INTO meta (key, value) VALUES `, 2, ``)
@@ -114,6 +123,215 @@ func TestPanicAmongInserts(t *testing.T) {
 	}
 	if err := s.Update(context.Background(), insertMany(0, 200)); err != nil {
 		t.Errorf("after it: %v", err)
+	}
+}
+
+// A panic in the goroutine that inserts is its closure's, and ends nothing else.
+func TestInserterPanics(t *testing.T) {
+	s := openTemp(t, Options{})
+	err := s.Update(context.Background(), func(tx *Tx) error {
+		if err := insertMany(0, 1)(tx); err != nil {
+			return err
+		}
+		tx.hands = startInserter(nil)
+		insertMany(1, 10*bulkRows)(tx)
+		return nil
+	})
+	var p *PanicError
+	if !errors.As(err, &p) {
+		t.Errorf("got %v, want the panic", err)
+	}
+	if got := countMeta(t, s, "bulk-%"); got != 0 {
+		t.Errorf("got %d rows, want none", got)
+	}
+	if err := s.Update(context.Background(), insertMany(0, 200)); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+// No closure leaves its goroutine behind, however it ends.
+func TestInserterEndsWithItsClosure(t *testing.T) {
+	s := openTemp(t, Options{})
+	for i, end := range []func(*Tx) error{
+		func(*Tx) error { return nil },
+		func(*Tx) error { return errors.New("taken back") },
+		func(*Tx) error { panic("in the midst") },
+		func(tx *Tx) error { return insertMany(0, bulkRows)(tx) }, // are there since the first
+		func(tx *Tx) error { _, err := tx.Exec(`ROLLBACK`); return err },
+	} {
+		s.Update(context.Background(), func(tx *Tx) error {
+			if err := insertMany(1000*i, 10*bulkRows)(tx); err != nil {
+				return err
+			}
+			if tx.hands == nil {
+				t.Error("no goroutine inserts: the test proves nothing")
+			}
+			return end(tx)
+		})
+		all := make([]byte, 1<<20)
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			n := runtime.Stack(all, true)
+			if !bytes.Contains(all[:n], []byte("(*inserter).run")) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("end %d: the goroutine is there a minute later:\n%s", i, all[:n])
+			}
+		}
+	}
+}
+
+// While rows are read, nothing is inserted beside them: the engine's last error is
+// the connection's, and a refusal could be taken for the reader's success.
+func TestInsertWhileReading(t *testing.T) {
+	s := openTemp(t, Options{})
+	ctx := context.Background()
+	if err := s.Update(ctx, insertMany(0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	read := func(tx *Tx) *sql.Rows {
+		rows, err := tx.Query(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT i FROM n`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	err := s.Update(ctx, func(tx *Tx) error {
+		rows, n := read(tx), 0
+		for rows.Next() {
+			if err := insertMany(10+n, 1)(tx); err != nil {
+				return err
+			}
+			if n++; tx.hands != nil {
+				return fmt.Errorf("at row %d a goroutine inserts beside the reader", n)
+			}
+		}
+		if n != 1000 || rows.Err() != nil {
+			return fmt.Errorf("read %d rows: %w", n, rows.Err())
+		}
+		if err := insertMany(2000, 100)(tx); err != nil { // the rows have been read to their end
+			return err
+		}
+		if tx.hands == nil {
+			return errors.New("with the rows read no goroutine inserts")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := countMeta(t, s, "bulk-%"); got != 1101 {
+		t.Errorf("got %d rows, want 1101", got)
+	}
+	err = s.Update(ctx, func(tx *Tx) error {
+		rows := read(tx)
+		rows.Next()
+		insertMany(9000, 2*bulkRows-1)(tx)
+		insertMany(0, bulkRows)(tx) // the first is there already
+		for rows.Next() {
+		}
+		return rows.Err()
+	})
+	if !isUnique(err) {
+		t.Errorf("a key that is taken: got %v, want SQLite's refusal", err)
+	}
+	if got := countMeta(t, s, "bulk-%"); got != 1101 {
+		t.Errorf("after the refusal: %d rows, want 1101", got)
+	}
+}
+
+// What is inserted in a view goes nowhere, so it is refused.
+func TestInsertInView(t *testing.T) {
+	s := openTemp(t, Options{})
+	for _, n := range []int{1, 2 * bulkRows} {
+		if err := s.View(context.Background(), insertMany(0, n)); !errors.Is(err, errView) {
+			t.Errorf("%d rows: got %v, want %v", n, err, errView)
+		}
+	}
+}
+
+// A full disk that the goroutine meets is the answer, though the closure ended for
+// another reason, or for none; there is work again once there is room.
+func TestFullDiskAmongInserts(t *testing.T) {
+	s := openTemp(t, Options{})
+	ctx := context.Background()
+	limit := func(pages string) func(*Tx) error {
+		return func(tx *Tx) error {
+			var n int
+			return tx.QueryRow(`PRAGMA max_page_count = ` + pages).Scan(&n)
+		}
+	}
+	for _, own := range []error{nil, errors.New("of the closure's own")} {
+		if err := s.Update(ctx, limit("1")); err != nil { // SQLite rounds up to the present size
+			t.Fatal(err)
+		}
+		err := s.Update(ctx, func(tx *Tx) error {
+			insertMany(0, 100*bulkRows)(tx)
+			return own
+		})
+		var full sqlite3.Error
+		if lost := errors.As(err, &full) && full.Code == sqlite3.ErrFull; !lost && (own == nil || !errors.Is(err, own)) {
+			t.Errorf("the closure ended with %v: got %v, want disk full", own, err)
+		}
+		if got := countMeta(t, s, "bulk-%"); got != 0 {
+			t.Errorf("got %d rows, want none", got)
+		}
+		if err := s.Failure(); err != nil {
+			t.Fatalf("store failed for a full disk: %v", err)
+		}
+		if err := s.Update(ctx, limit("100000")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Update(ctx, insertMany(0, 100*bulkRows)); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+}
+
+// A disk that cannot be trusted is not forgotten because the closure, which was not
+// told yet, ended for a reason of its own.
+func TestBadDiskAmongInserts(t *testing.T) {
+	for name, end := range map[string]func() error{
+		"done": func() error { return nil }, "its own error": func() error { return errors.New("of its own") }, "panic": func() error { panic("of its own") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "wardbook.db")
+			s, err := Open(context.Background(), path, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var root int64
+			if err := s.View(context.Background(), func(tx *Tx) error {
+				return tx.QueryRow(`SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'meta'`).Scan(&root)
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.OpenFile(path, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.WriteAt(bytes.Repeat([]byte{0xff}, 4096), (root-1)*4096); err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			if s, err = Open(context.Background(), path, Options{}); err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			err = s.Update(context.Background(), func(tx *Tx) error {
+				insertMany(0, bulkRows)(tx)
+				return end()
+			})
+			if !errors.Is(err, store.ErrFailed) {
+				t.Errorf("got %v, want %v", err, store.ErrFailed)
+			}
+			if s.Failure() == nil {
+				t.Error("the store goes on")
+			}
+		})
 	}
 }
 

@@ -155,9 +155,10 @@ func (c *committer) run() {
 }
 
 // next returns what comes from the queue. A log that has grown long is copied
-// when nothing has come for a moment.
+// when nothing has come for a moment, but never after a failure: what a flush
+// says after one that failed is worth nothing.
 func (c *committer) next() (*request, bool) {
-	if c.long {
+	if c.long && c.Failure() == nil {
 		quiet := time.NewTimer(quietFor)
 		defer quiet.Stop()
 		select {
@@ -299,6 +300,10 @@ func (c *committer) one(r *request) (lost bool, err error) {
 		return tx.ready()
 	})
 	tx.finish()
+	if diskError(tx.broken) && !errors.Is(err, tx.broken) {
+		// The closure ended for a reason of its own before it was told.
+		err = errors.Join(tx.broken, err)
+	}
 	if c.raw.AutoCommit() {
 		if err == nil {
 			err = store.ErrRolledBack

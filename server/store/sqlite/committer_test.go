@@ -318,6 +318,9 @@ func TestLostTransactionAcknowledgesNobody(t *testing.T) {
 			if err := insertMeta("y/stray")(tx); !errors.Is(err, store.ErrRolledBack) {
 				t.Errorf("statement after the rollback: got %v, want %v", err, store.ErrRolledBack)
 			}
+			if err := insertMany(0, bulkRows)(tx); !errors.Is(err, store.ErrRolledBack) {
+				t.Errorf("rows after the rollback: got %v, want %v", err, store.ErrRolledBack)
+			}
 			return nil
 		})
 	}()
@@ -330,7 +333,7 @@ func TestLostTransactionAcknowledgesNobody(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, err, store.ErrFailed)
 		}
 	}
-	if got := countMeta(t, s, "y/%"); got != 0 {
+	if got := countMeta(t, s, "y/%") + countMeta(t, s, "bulk-%"); got != 0 {
 		t.Errorf("rows: got %d, want 0", got)
 	}
 }

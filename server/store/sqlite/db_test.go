@@ -12,6 +12,9 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/mattn/go-sqlite3"
+
+	"wardbook/server/store"
 	"wardbook/sync/protocol"
 )
 
@@ -282,24 +285,52 @@ func TestOpenSettlesTheLog(t *testing.T) {
 	}
 }
 
-// grow adds some hundred pages to the log in each of n closures.
-func grow(t *testing.T, s *Store, n int) {
-	t.Helper()
-	for i := range n {
-		if err := s.Update(context.Background(), func(tx *Tx) error {
-			_, err := tx.Exec(`INSERT OR REPLACE INTO meta (key, value) VALUES ('w', hex(randomblob(200000)) || ?)`, i)
-			return err
-		}); err != nil {
-			t.Fatal(err)
+// grow returns a closure that adds somewhat more than n pages to the log.
+func grow(n int) func(*Tx) error {
+	return func(tx *Tx) error {
+		for range n/100 + 2 {
+			if _, err := tx.Exec(`INSERT INTO meta (key, value) VALUES ('grow/' || hex(randomblob(8)), hex(randomblob(200000)))`); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
+}
+
+// inDatabase returns how many pages the log has and how many of them stand in the
+// database.
+func inDatabase(t *testing.T, s *Store) (pages, copied int) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", dataSource(s.Path(), s.opts, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var busy int
+	if err := db.QueryRow(`PRAGMA wal_checkpoint(NOOP)`).Scan(&busy, &pages, &copied); err != nil {
+		t.Fatal(err)
+	}
+	return pages, copied
 }
 
 // The log is copied once it is very long, whoever waits, and does not grow
 // without bound.
 func TestLogStaysShort(t *testing.T) {
-	s := openTemp(t, Options{})
-	grow(t, s, 150)
+	s := openTemp(t, Options{MaxBatch: 1})
+	release := hold(t, s)
+	answers := make(chan error, 60)
+	for range cap(answers) {
+		go func() { answers <- s.Update(context.Background(), grow(100)) }()
+	}
+	for len(s.queue) < cap(answers) {
+		time.Sleep(time.Millisecond)
+	}
+	release() // one behind the other, without a quiet moment
+	for range cap(answers) {
+		if err := <-answers; err != nil {
+			t.Fatal(err)
+		}
+	}
 	info, err := os.Stat(s.Path() + "-wal")
 	if err != nil {
 		t.Fatal(err)
@@ -313,23 +344,46 @@ func TestLogStaysShort(t *testing.T) {
 // begins it anew.
 func TestLogIsCopiedInQuiet(t *testing.T) {
 	s := openTemp(t, Options{})
-	db, err := sql.Open("sqlite3", dataSource(s.Path(), s.opts, nil))
-	if err != nil {
+	if err := s.Update(context.Background(), grow(longLog)); err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	grow(t, s, 2*longLog/100)
-	for deadline := time.Now().Add(time.Minute); ; {
-		var busy, pages, copied int
-		if err := db.QueryRow(`PRAGMA wal_checkpoint(NOOP)`).Scan(&busy, &pages, &copied); err != nil {
-			t.Fatal(err)
-		}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(quietFor / 10) {
+		pages, copied := inDatabase(t, s)
 		if pages >= longLog && copied == pages {
-			return
+			break
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("of %d pages in the log %d are in the database after a minute", pages, copied)
 		}
-		time.Sleep(quietFor / 10)
+	}
+	if err := s.Update(context.Background(), insertMeta("anew")); err != nil {
+		t.Fatal(err)
+	}
+	if pages, _ := inDatabase(t, s); pages >= longLog {
+		t.Errorf("the next write has left %d pages in the log", pages)
+	}
+}
+
+// After a failure nothing is flushed any more, and so the log is not copied.
+func TestLogIsNotCopiedAfterAFailure(t *testing.T) {
+	s := openTemp(t, Options{MaxBatch: 1})
+	release := hold(t, s)
+	answers := [2]chan error{make(chan error, 1), make(chan error, 1)}
+	for i, fn := range []func(*Tx) error{grow(longLog), func(*Tx) error { return sqlite3.Error{Code: sqlite3.ErrIoErr} }} {
+		go func() { answers[i] <- s.Update(context.Background(), fn) }()
+		for len(s.queue) <= i {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	release()
+	if err := <-answers[0]; err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answers[1]; !errors.Is(err, store.ErrFailed) {
+		t.Fatalf("got %v, want %v", err, store.ErrFailed)
+	}
+	time.Sleep(3 * quietFor)
+	if pages, copied := inDatabase(t, s); pages < longLog || copied != 0 {
+		t.Errorf("of %d pages in the log %d were copied by a store that had failed", pages, copied)
 	}
 }

@@ -28,7 +28,10 @@ type Tx struct {
 	done   bool
 }
 
-var errTxDone = errors.New("transaction used after its closure returned")
+var (
+	errTxDone = errors.New("transaction used after its closure returned")
+	errView   = errors.New("a view cannot insert: use Update")
+)
 
 // check refuses work outside the closure's transaction. When SQLite itself took
 // back the whole transaction (disk full, I/O error), a further statement would
@@ -94,7 +97,8 @@ func (r Row) Scan(dest ...any) error {
 	return r.row.Scan(dest...)
 }
 
-// QueryRow runs a statement that returns at most one row. Scan must be called.
+// QueryRow runs a statement that returns at most one row. Scan must be called, at
+// once.
 func (tx *Tx) QueryRow(query string, args ...any) Row {
 	if err := tx.ready(); err != nil {
 		return Row{err: err}
@@ -109,7 +113,7 @@ func (tx *Tx) QueryRow(query string, args ...any) Row {
 func (tx *Tx) AfterCommit(fn func()) { tx.after = append(tx.after, fn) }
 
 func (tx *Tx) finish() {
-	tx.settle() // its error is in cause; the closure's own says why it ended
+	tx.settle() // its error is in broken; the closure's own says why it ended
 	for _, r := range tx.rows {
 		r.Close()
 	}
