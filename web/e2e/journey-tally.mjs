@@ -3,6 +3,7 @@
 // without a network and received late. Without a network the screen shows what was told last, with its time,
 // and names what is on the device alone apart from it. A supervisor sees the same numbers.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { signIn, until } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
 import { look } from './harness/look.mjs';
@@ -172,6 +173,17 @@ await journey(async ({ demo, browser }) => {
   assert.ok(same(await screen(theirs), await told()), 'a supervisor sees the same');
   assert.equal(await deskTab.page.locator('wb-tally .tally').count(), 2, 'the officers of the unit, and nobody else');
   await look(deskTab.page, 'tally-unit');
+  const [file] = await Promise.all([deskTab.page.waitForEvent('download'), deskTab.page.getByRole('button', { name: 'Tải bảng tính (CSV)' }).click()]);
+  assert.match(file.suggestedFilename(), /^wardbook-27169-\d{4}-\d\d-\d\d\.csv$/);
+  const lines = (await readFile(await file.path(), 'utf8')).split('\r\n');
+  const columns = lines[0].split(';');
+  assert.equal(columns[0], '\uFEFFCán bộ');
+  assert.equal(lines.length, 1 + 2 * 3 + 1, 'a row for each of two officers and three periods');
+  const inFile = lines.map((line) => line.split(';')).filter((cells) => cells[1] === 'officer.a');
+  (await told()).forEach((period, i) => {
+    assert.match(inFile[i][3], /^\d{4}-\d\d-\d\d$/);
+    for (const [key, label] of Object.entries(rows)) assert.equal(Number(inFile[i][columns.indexOf(label)]), period[key], `${label} of ${period.name} in the file`);
+  });
   assert.deepEqual([phone, desk].flatMap((one) => one.complaints), []);
 });
 

@@ -2,6 +2,7 @@ import { html, nothing } from 'lit'
 import { customElement, state } from 'lit/decorators.js'
 import type { HandedIn } from '../bridge'
 import { bridge, failureOf } from '../link'
+import { save } from '../save'
 import { t, tFailure } from '../text'
 import { number } from '../text/format'
 import { icon } from './icon'
@@ -16,11 +17,7 @@ export async function saveRescue(): Promise<boolean> {
     const bytes = Uint8Array.from(atob(file), (letter) => letter.charCodeAt(0))
     const at = new Date()
     const two = (n: number) => String(n).padStart(2, '0')
-    const link = document.createElement('a')
-    link.href = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }))
-    link.download = `wardbook-${account}-${at.getFullYear()}${two(at.getMonth() + 1)}${two(at.getDate())}-${two(at.getHours())}${two(at.getMinutes())}.wbrescue`
-    link.click()
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000) // the browser has taken it by then
+    save(new Blob([bytes], { type: 'application/octet-stream' }), `wardbook-${account}-${at.getFullYear()}${two(at.getMonth() + 1)}${two(at.getDate())}-${two(at.getHours())}${two(at.getMinutes())}.wbrescue`)
     say(t('rescue.saved', { n: number(count) }))
     return true
   } catch (cause) {

@@ -625,6 +625,11 @@ export const en: Texts = {
   'tally.never': 'The server has not told this device any numbers yet. It takes a network once.',
   'tally.nobody': 'The unit has no officers yet.',
   'tally.how': 'How it is counted',
+  'tally.file': 'Download as a table (CSV)',
+  'tally.officer': 'Officer',
+  'tally.period': 'Period',
+  'tally.first_day': 'First day',
+  'tally.last_day': 'Last day',
 
   'batch.open': 'Approve {n} clean records of {households} households',
   'batch.open.plain': 'Approve {n} clean records',

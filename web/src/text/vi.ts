@@ -624,6 +624,11 @@ export const vi = {
   'tally.never': 'Máy này chưa nhận được số nào từ máy chủ. Cần mạng một lần để xem.',
   'tally.nobody': 'Đơn vị chưa có cán bộ nào.',
   'tally.how': 'Cách tính',
+  'tally.file': 'Tải bảng tính (CSV)',
+  'tally.officer': 'Cán bộ',
+  'tally.period': 'Kỳ',
+  'tally.first_day': 'Từ ngày',
+  'tally.last_day': 'Đến ngày',
 
   'batch.open': 'Duyệt {n} hồ sơ sạch của {households} hộ',
   'batch.open.plain': 'Duyệt {n} hồ sơ sạch',

@@ -1,12 +1,14 @@
 import { html, nothing, type TemplateResult } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import type { Failure, Session, Status } from '../bridge'
+import { csv } from '../csv'
 import { failureOf } from '../link'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { nameOf } from '../people'
 import * as review from '../review'
 import { hrefOf } from '../route'
+import { save } from '../save'
 import { t, tCode, tFailure } from '../text'
 import { ago, number, when } from '../text/format'
 
@@ -108,6 +110,16 @@ export class Tally extends Part {
     </div>`
   }
 
+  /** A file of what is on the screen, a row for each officer and period. */
+  private file({ at, tallies }: review.Tallies): void {
+    const day = inCity(at)
+    const counted = ['entered', 'received', 'on_time', 'overdue', 'approved_first', 'returned', ...ends] as const
+    const labels = [t('tally.entered'), t('tally.received'), t('tally.on_time'), t('tally.overdue'), t('tally.first'), t('tally.returned'), ...ends.map((end) => tCode('tally.end', end))]
+    const rows = tallies.flatMap(({ officer, periods }) =>
+      periods.map((period) => [nameOf(officer), officer, t(`tally.${period.name}.then`), period.from, day, ...counted.map((name) => period[name] ?? 0)]))
+    save(csv([[t('tally.officer'), t('accounts.title'), t('tally.period'), t('tally.first_day'), t('tally.last_day'), ...labels], ...rows]), `wardbook-${this.session.account.unit}-${day}.csv`)
+  }
+
   /** When the numbers were counted, and what is not in them. */
   private notes(status: Status | null) {
     const { told, failure } = this
@@ -124,6 +136,7 @@ export class Tally extends Part {
     return html`<div class="page">
       <header class="day-head"><a class="button plain back" href=${own ? '#/' : hrefOf('desk')}>${icon('back')}<span>${own ? t('nav.registers') : t('nav.desk')}</span></a><h1>${own ? t('tally.title') : t('tally.unit')}</h1></header>
       ${this.notes(this.status)}
+      ${!own && told?.reply.tallies.length ? html`<p class="tally-file"><button type="button" @click=${() => this.file(told.reply)}>${t('tally.file')}</button></p>` : nothing}
       ${told?.reply.tallies.map(({ officer, periods }) => html`${own ? nothing : html`<h2>${nameOf(officer)}</h2>`}${this.table(own ? t('tally.title') : nameOf(officer), periods, told.reply.on_time_hours)}`)}
       ${told && !told.reply.tallies.length ? html`<p class="empty sub">${t('tally.nobody')}</p>` : nothing}
       <p><a href=${hrefOf('help', 'tally')}>${t('tally.how')}</a></p>
