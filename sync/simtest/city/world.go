@@ -33,6 +33,7 @@ const (
 
 // world is one run of a schedule.
 type world struct {
+	seed      uint64
 	bug       Bug
 	only      string
 	log       *strings.Builder
@@ -220,7 +221,7 @@ func principal(p *person, label string) auth.Principal {
 
 // newWorld makes the city of a case in a folder that is empty.
 func newWorld(c *Case, dir string, log *strings.Builder) (*world, error) {
-	w := &world{bug: c.Bug, only: c.only, log: log, dir: dir, clock: start, rnd: rand.NewChaCha8(seeded32(c.Seed, 0)),
+	w := &world{seed: c.Seed, bug: c.Bug, only: c.only, log: log, dir: dir, clock: start, rnd: rand.NewChaCha8(seeded32(c.Seed, 0)),
 		moved: map[conflict.RecordID]bool{}, book: newBook()}
 	body, err := template()
 	if err != nil {
@@ -324,6 +325,8 @@ func (w *world) play(s Step) {
 		d.wipe()
 	case opCopy:
 		d.setAside()
+	case opClock:
+		d.setClock(s.B)
 	case opOld:
 		d.comeBack()
 	case opCrash:
