@@ -243,6 +243,17 @@ func (d *device) comeBack() {
 	d.on()
 }
 
+// clone lets the device's profile go on in a second one as well, with the same store and
+// the same sign-in.
+func (d *device) clone() {
+	if len(d.w.devices) > len(owners) {
+		return // two are trouble enough
+	}
+	c := &device{w: d.w, no: len(d.w.devices), owner: d.owner, p: d.p, mem: d.mem.Clone(), remembered: *d.remembered.clone(), closed: d.closed, skew: d.skew}
+	d.w.devices, d.w.cameBack = append(d.w.devices, c), true
+	c.on()
+}
+
 // perform performs what the host has queued.
 func (d *device) perform() {
 	for n := 0; d.rep != nil && d.host.Pending() > 0; n++ {

@@ -21,7 +21,8 @@
 // request lost before or after, an answer cut, the program killed between any two
 // requests; an old acknowledgement again; a lost folder), and what goes wrong:
 // connections are cut, devices lose their power or their store or come back with an
-// older copy of it, the server dies at any reading of its clock, which lies in the
+// older copy of it, profiles go on in two devices, clocks are set right or wrong by
+// hours or years, the server dies at any reading of its clock, which lies in the
 // middle of a transaction or between two, and comes back from a backup.
 //
 // There is no other source of chance in a run than its seed. The committer of the
@@ -52,15 +53,14 @@
 //   - The doctor's checks, and the chain of the audit log, at rest.
 //
 // After a restore an approved version may be any that once stood, until the desk
-// decides again. What was received under a replica id that its store has given up
-// since is not handed in again to a server that lost it. What a restored server
-// cannot know (see the README of the desk) is not asked for.
+// decides again. What a restored server cannot know (see the README of the desk) is
+// not asked for.
 //
 // A violation is minimised to the steps that are needed and printed as a transcript;
 // in testdata it is a test for ever. Bugs in bug.go are made where the world meets the
 // production code: in requests, in answers, in what a transaction leaves. Each must be
 // caught within 1,000 schedules.
 //
-// Not simulated here: definitions that change and cloned stores (simtest has both),
-// give-back by a stranger's device with forged pages, clocks that are wrong.
+// Not simulated here: definitions that change (simtest has them), give-back by a
+// stranger's device with forged pages.
 package city

@@ -55,8 +55,10 @@ func (w *world) office(op Op, a, bits uint32) {
 		d := w.devices[int(a)%len(w.devices)]
 		err := s.do(func() error { return s.accounts.RevokeDevice(ctx, auth.Console(), d.p.Device, "lost", bits&1 == 0) })
 		if err == nil {
-			d.closed = true
-			s.dismiss(protocol.Revoked, func(o *device) bool { return o == d })
+			for _, c := range w.devices {
+				c.closed = c.closed || c.p.Device == d.p.Device // a clone is the same device to everybody
+			}
+			s.dismiss(protocol.Revoked, func(o *device) bool { return o.p.Device == d.p.Device })
 		}
 		w.refused("revoke a device", err)
 	case opUnits:

@@ -63,6 +63,7 @@ const (
 	opWipe    // a device loses its store
 	opCopy    // keep a copy of a store
 	opOld     // the copy comes back in the store's place
+	opClone   // a device's profile goes on in a second device as well
 	opClock   // a device's clock is set, right or wrong
 	opCrash   // the server's process ends
 	opDie     // the server's process ends in the midst of what it does next
@@ -75,7 +76,7 @@ var opNames = [ops]string{"new", "edit", "open", "save", "delete", "revive", "se
 	"sync", "connect", "leave", "flow", "cut",
 	"look", "approve", "approve-some", "batch", "return", "refuse", "refuse-some", "choose", "withdraw", "quarantine", "arrivals", "assign",
 	"post", "close", "revoke", "units", "retire", "time", "pull", "stale-ack", "forget",
-	"power", "wipe", "copy", "old-store", "clock", "crash", "die", "backup", "restore"}
+	"power", "wipe", "copy", "old-store", "clone", "clock", "crash", "die", "backup", "restore"}
 
 // String returns the op's name in transcripts.
 func (o Op) String() string { return opNames[o] }
@@ -85,7 +86,7 @@ var weights = [ops]int{opNew: 6, opEdit: 30, opOpen: 4, opSave: 4, opDelete: 4, 
 	opSync: 36, opConnect: 7, opLeave: 2, opFlow: 8, opCut: 3,
 	opLook: 10, opApprove: 18, opSome: 5, opBatch: 7, opReturn: 2, opRefuse: 4, opRefuse1: 3, opChoose: 5, opWithdraw: 3, opAside: 5, opArrived: 4, opAssign: 3,
 	opPost: 2, opClose: 1, opRevoke: 1, opUnits: 3, opRetire: 1, opTime: 3, opPull: 6, opStale: 2, opForget: 1,
-	opPower: 2, opWipe: 1, opCopy: 1, opOld: 1, opClock: 2, opCrash: 2, opDie: 4, opBackup: 2, opRestore: 1}
+	opPower: 2, opWipe: 1, opCopy: 1, opOld: 1, opClone: 1, opClock: 2, opCrash: 2, opDie: 4, opBackup: 2, opRestore: 1}
 
 // Step is one step of a schedule.
 type Step struct {

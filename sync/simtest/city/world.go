@@ -325,6 +325,8 @@ func (w *world) play(s Step) {
 		d.wipe()
 	case opCopy:
 		d.setAside()
+	case opClone:
+		d.clone()
 	case opClock:
 		d.setClock(s.B)
 	case opOld:
