@@ -1,7 +1,7 @@
 // Somebody else's value that comes in the moment of a save, into a field that is being typed into again: it is shown,
 // and written over only by who has seen it.
 import assert from 'node:assert/strict';
-import { signIn } from './harness/api.mjs';
+import { signIn, until } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
 import { hold, isHeld, letGo, mayHold } from './harness/hold.mjs';
 
@@ -55,5 +55,41 @@ await journey(async ({ demo, browser }) => {
   const supervisor = await signIn(demo.url, 'supervisor', demo.passwords.supervisor);
   const { steps } = await supervisor('GET', `/api/v1/records/${id}/history`);
   assert.deepEqual(steps.filter(({ field }) => field === 'other_name').map(({ value }) => value).reverse(), ['Một', 'Hai', 'Bốn', 'Năm', 'Sáu']);
+
+  // What both wrote unseen stands in one order on each device, at the desk and in the inbox: what was received last, first.
+  const apart = async (field, early, late) => {
+    for (const tab of [a, other]) await tab.page.context().setOffline(true);
+    await other.type(field, early);
+    await other.save();
+    await a.type(field, late);
+    await a.save();
+  };
+  const arrive = async (tab) => {
+    await tab.page.context().setOffline(false);
+    await tab.says(/Đã đồng bộ/, 60_000);
+  };
+  await apart('other_name', 'Đến Trước', 'Đến Sau');
+  await arrive(other);
+  await arrive(a);
+  await apart('hometown', 'Gửi Sau', 'Gửi Trước');
+  await arrive(a);
+  await arrive(other);
+  const [names, towns] = [['Đến Sau', 'Đến Trước'], ['Gửi Sau', 'Gửi Trước']];
+  const shows = async (page, list, field, values) => {
+    const items = page.locator(list, { hasText: field }).locator('.conflict ul li, .siblings li');
+    await until(() => items.locator('.data').allInnerTexts(), (texts) => texts.join() === values.join(), `${field} at ${page.url().split('#')[1]}`);
+  };
+  for (const { page } of [a, other]) {
+    await shows(page, 'wb-field', 'Tên gọi khác', names);
+    await shows(page, 'wb-field', 'Quê quán', towns);
+  }
+  await a.page.goto(`${a.page.url().split('#')[0]}#/inbox/conflicts`);
+  await shows(a.page, 'wb-field', 'Tên gọi khác', names);
+  await shows(a.page, 'wb-field', 'Quê quán', towns);
+  const desk = await (await browser()).tab();
+  await desk.signIn('supervisor', demo.passwords.supervisor);
+  await desk.page.goto(`${desk.page.url().split('#')[0]}#/desk/${encodeURIComponent(id)}`);
+  await shows(desk.page, 'li.compare-torn', 'Tên gọi khác', names);
+  await shows(desk.page, 'li.compare-torn', 'Quê quán', towns);
   assert.deepEqual(one.complaints, []);
 });

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { bundle } from '../build.mjs';
 
 const { outputFiles } = await bundle({ entryPoints: [fileURLToPath(new URL('../src/value.ts', import.meta.url))] });
-const { toStored, toTyped, toParts, fromParts, toCodes, fromCodes } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
+const { newestFirst, toStored, toTyped, toParts, fromParts, toCodes, fromCodes } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
 
 const stored = [
   ['date_partial', '05/08/1980', '1980-08-05'],
@@ -67,3 +67,7 @@ const order = ['a', 'à', 'ả', 'ã', 'á', 'ạ', 'ă', 'ằ', 'ẳ', 'ẵ', '
 assert.deepEqual([...order].reverse().sort(collator.compare), order);
 for (const [date, said] of [['2026-02-05', 'ngày 05 tháng 02 năm 2026'], ['2026-03-15', 'ngày 15 tháng 3 năm 2026'], ['2026-11-28', 'ngày 28 tháng 11 năm 2026']]) assert.equal(dateOf(new Date(`${date}T10:00`)), said);
 for (const [unit, place] of [['Phường Sài Gòn', 'Sài Gòn'], ['Xã Bình Chánh', 'Bình Chánh'], ['Đặc khu Côn Đảo', 'Côn Đảo'], ['Phường 12', 'Phường 12']]) assert.equal(placeOf(unit), place);
+
+// Values beside each other: what was not received yet, then what was received last; of one moment by their dots.
+const beside = [{ dot: 'b-1', received: 5 }, { dot: 'a-2', received: 9 }, { dot: 'c-1' }, { dot: 'a-1', received: 5 }, { dot: 'b-2', received: 0 }];
+for (const values of [beside, [...beside].reverse()]) assert.deepEqual(newestFirst(values).map(({ dot }) => dot), ['b-2', 'c-1', 'a-2', 'a-1', 'b-1']);

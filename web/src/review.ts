@@ -1,6 +1,7 @@
 import type { Told } from './bridge'
 import { bridge } from './link'
 import { lang } from './text'
+import { newestFirst } from './value'
 
 // What the desk's part of the server answers. But for an officer's own tally nothing here works without a network.
 
@@ -68,7 +69,8 @@ export const queue = (filter: Filter, from: { through?: string; cursor?: string 
   return request('GET', `/api/v1/review/queue?${query}`)
 }
 /** One record; with the digest of what was on the screen before, what changed since comes first. */
-export const record = (id: string, seen = '') => request<ReviewRecord>('GET', `/api/v1/review/records/${at(id)}${seen && `?seen=${at(seen)}`}`)
+export const record = (id: string, seen = '') => request<ReviewRecord>('GET', `/api/v1/review/records/${at(id)}${seen && `?seen=${at(seen)}`}`).then(inOrder)
+const inOrder = (record: ReviewRecord): ReviewRecord => ({ ...record, fields: record.fields.map((field) => ({ ...field, siblings: newestFirst(field.siblings) })) })
 export interface Step {
   dot: string; field: string; value: string; display: string; by: string; at: number; received: number; state: string
   device?: string // label of the device that wrote it
@@ -79,7 +81,7 @@ export interface Trail { steps: Step[]; ancestors: Step[]; decisions: { decision
 export const history = (id: string) => request<Trail>('GET', `/api/v1/records/${at(id)}/history`)
 export const approve = (id: string, digest: string, fields: string[] | undefined, accept_warnings: boolean) =>
   request<{ id: string; stage: string; approved: string[] }>('POST', '/api/v1/review/approve', { id, digest, ...(fields && { fields }), ...(accept_warnings && { accept_warnings }) })
-export const settle = (id: string, digest: string, field: string, choice: { dot?: string; value?: string }) => request<ReviewRecord>('POST', '/api/v1/review/settle', { id, digest, field, ...choice })
+export const settle = (id: string, digest: string, field: string, choice: { dot?: string; value?: string }) => request<ReviewRecord>('POST', '/api/v1/review/settle', { id, digest, field, ...choice }).then(inOrder)
 export const giveBack = (id: string, digest: string, fields: string[], comment: string) => request<unknown>('POST', '/api/v1/review/return', { id, digest, fields, comment })
 export const refuse = (id: string, digest: string, fields: string[] | undefined, reason: string) => request<unknown>('POST', '/api/v1/review/refuse', { id, digest, ...(fields && { fields }), reason })
 export const withdraw = (id: string, reason: string) => request<unknown>('POST', '/api/v1/review/withdraw', { id, reason })

@@ -1,6 +1,12 @@
 // How a stored value looks while it is edited, and what is stored of what was
-// typed. Only spelling is handled here; whether a value makes sense is judged
+// typed; and in which order values stand. Only spelling is handled here; whether a value makes sense is judged
 // by sync/register, which gets anything that is not understood as it was typed.
+
+/** Values that stand beside each other, the last that the server received first and before it what it has not received: on every device and at the desk alike. */
+export function newestFirst<V extends { dot?: string; received?: number }>(values: readonly V[]): V[] {
+  const received = (value: V) => value.received || Infinity
+  return [...values].sort((a, b) => (received(a) === received(b) ? ((a.dot ?? '') < (b.dot ?? '') ? -1 : 1) : received(a) < received(b) ? 1 : -1))
+}
 
 /** The text that an input shows for a stored value. */
 export function toTyped(type: string, value: string): string {

@@ -8,7 +8,7 @@ import { history, type Trail } from '../review'
 import { hrefOf } from '../route'
 import { lang, t } from '../text'
 import { when } from '../text/format'
-import { fromCodes, fromParts, toCodes, toParts, toStored, toTyped } from '../value'
+import { fromCodes, fromParts, newestFirst, toCodes, toParts, toStored, toTyped } from '../value'
 import './combobox'
 import { find, type Option } from './combobox'
 import { deviceName } from './device'
@@ -441,7 +441,7 @@ export class FieldPart extends Part {
       <p class="conflict-head">${icon('split')}${t(view.conflict.length > 2 ? 'conflict.choose.many' : 'conflict.choose')}</p>
       ${before ? html`<p class="sub">${t('conflict.before', { value: before.display || t('value.empty') })}</p>` : this.told ? html`<p class="sub">${t('conflict.before.none')}</p>` : nothing}
       <ul>
-        ${view.conflict.map((sibling) => {
+        ${newestFirst(view.conflict).map((sibling) => {
           const advised = view.advice?.dot === sibling.dot ? view.advice : null
           return html`<li class=${advised ? 'advised' : ''}>
             <div>${this.one(sibling)}${this.origin(sibling)}${advised ? html`<span class="advice">${t('conflict.advice', { why: t(`advice.${advised.why}`) })}</span>` : nothing}</div>

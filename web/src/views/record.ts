@@ -17,6 +17,7 @@ import { nameOf } from '../people'
 import { go, hrefOf, noteForm, route, setGuard } from '../route'
 import { lang, t } from '../text'
 import { number, when, within } from '../text/format'
+import { newestFirst } from '../value'
 import '../parts/elsewhere'
 import '../parts/pair'
 import '../parts/move'
@@ -523,7 +524,7 @@ export class RecordForm extends Part {
     for (const name of new Set(names)) {
       const view = this.viewOf(name)
       if (!view || !(name in this.edits)) continue
-      const theirs = (view.conflict.length > 1 ? view.conflict : [view]).map(({ display }) => display || t('value.empty')).join('; ')
+      const theirs = (view.conflict.length > 1 ? newestFirst(view.conflict) : [view]).map(({ display }) => display || t('value.empty')).join('; ')
       const reply = await ask({
         title: t('record.crossed.title', { field: labelOf(this.definition, name) }),
         body: t('record.crossed', { theirs }),
