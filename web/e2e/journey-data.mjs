@@ -66,9 +66,16 @@ await journey(async ({ demo, network, browser }) => {
   await tab.says(/Đang tạm dừng nhận/);
 
   // More, for today.
+  await page.evaluate(() => {
+    const said = document.querySelector('wb-here p[role=status]');
+    globalThis.words = [];
+    new MutationObserver(() => globalThis.words.push(said.innerText)).observe(said, { subtree: true, childList: true, characterData: true });
+  });
   await page.getByRole('button', { name: 'Hôm nay nhận tiếp' }).click();
   const resumed = Date.now();
   const done = await says(/Đã đủ những gì bạn chọn/);
+  const words = await page.evaluate(() => globalThis.words);
+  assert.ok(words.length > 1 && !words.some((text) => /Chưa có kết nối/.test(text)), `while it goes on it says ${[...new Set(words)].join(' | ')}`);
   assert.equal(await here(), RESIDENTS + 1); // with the one that was made here
   assert.ok((await used()) > LIMIT, 'what came after is counted, too');
   await tab.says(/Đã đồng bộ/);

@@ -135,8 +135,10 @@ export class Here extends Part {
         ? t('here.paused')
         : complete
           ? t('here.all')
-          : status.link !== 'online'
+          : status.link === 'offline'
             ? t('here.offline')
+            : status.link === 'connecting'
+            ? t('link.connecting')
             : left === null
               ? t('here.receiving')
               : t('here.left', { left: span(left) })
