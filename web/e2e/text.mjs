@@ -73,8 +73,17 @@ assert.ok(read > 100, `only ${read} templates were read`);
 assert.deepEqual(literals('<p title="Xin chào">Tên:</p>'), ['Tên:', 'Xin chào'], 'the reader sees what it should');
 assert.deepEqual(strays, [], 'texts outside the catalogues');
 
-const { outputFiles } = await bundle({ stdin: { contents: "export { vi } from './text/vi'; export { en } from './text/en'", resolveDir: src } });
-const { vi, en } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
+const { outputFiles } = await bundle({ stdin: { contents: "export { vi } from './text/vi'; export { en } from './text/en'; export { tFailure } from './text'", resolveDir: src } });
+const { vi, en, tFailure } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
 const places = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 for (const key of Object.keys(vi)) assert.deepEqual(places(en[key]), places(vi[key]), `places of ${key}`);
 for (const [key, text] of Object.entries(vi)) assert.equal(text, text.normalize('NFC'), `${key} is not in NFC`);
+
+// What the module and the server say is shown as a sentence, by one function, however they wrote it.
+for (const [vi, shown] of [['đơn vị này không còn', 'Đơn vị này không còn.'], ['Không có mạng.', 'Không có mạng.'], ['', 'No such record.']]) assert.equal(tFailure({ code: 'no_record', vi, en: 'no such record' }), shown);
+assert.equal(tFailure({ code: 'busy', vi: '', en: '' }), 'Busy.');
+for (const file of await readdir(src, { recursive: true })) {
+  if (!file.endsWith('.ts') || /^(text|worker)\//.test(file)) continue;
+  const past = /(failure|finding|entry)\w*(\(\w+\))?(\[lang\(\)\]|\.(vi|en)\b)/i.exec(await readFile(join(src, file), 'utf8'));
+  assert.equal(past?.[0], undefined, `${file} shows a text past tFailure`);
+}

@@ -20,7 +20,7 @@ import './parts/status'
 import { readPeople } from './people'
 import { idleChoices, idleMinutes, lockNow, setIdleMinutes, watchIdle } from './lock'
 import { hrefOf, onRoute, type Route, route } from './route'
-import { lang, t } from './text'
+import { t, tFailure } from './text'
 import { number, when } from './text/format'
 import { onUpdate, seekUpdate } from './update'
 import './views/card'
@@ -77,7 +77,7 @@ export class App extends Part {
       if (session) await this.signed(session)
       else if (this.boot?.unlocked) this.boot = await bridge.call('boot') // signed out in another tab meanwhile
     } catch (cause) {
-      this.failure = failureOf(cause)[lang()]
+      this.failure = tFailure(failureOf(cause))
     }
   }
 

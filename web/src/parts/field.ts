@@ -6,7 +6,7 @@ import { bridge } from '../link'
 import { nameOf } from '../people'
 import { history, type Trail } from '../review'
 import { hrefOf } from '../route'
-import { lang, t } from '../text'
+import { lang, t, tFailure } from '../text'
 import { when } from '../text/format'
 import { fromCodes, fromParts, newestFirst, toCodes, toParts, toStored, toTyped } from '../value'
 import './combobox'
@@ -484,7 +484,7 @@ export class FieldPart extends Part {
         <div class="findings" id="${this.domId}-said">
           ${field.help ? html`<p class="sub">${inLang(field.help)}</p>` : nothing}
           ${this.leads ? this.reference() : nothing}
-          ${this.findings.map((finding) => html`<p class="finding finding-${finding.level}">${finding.level === 'I' ? nothing : icon('warning')}${lang() === 'en' ? finding.en : finding.vi}</p>`)}
+          ${this.findings.map((finding) => html`<p class="finding finding-${finding.level}">${finding.level === 'I' ? nothing : icon('warning')}${tFailure(finding)}</p>`)}
         </div>
         ${warned && !this.readonly
           ? html`<label class="why"><span class="sub">${t('field.reason')}</span><input type="text" maxlength="300" autocomplete="off" .value=${this.reason} @change=${(event: Event) =>

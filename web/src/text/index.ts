@@ -44,4 +44,7 @@ export function tCode(family: string, code: string): string {
   return catalogues[current][key] ?? code
 }
 
-export const tFailure = (failure: Failure): string => failure[current] || failure.en || failure.code
+/** What the device's module or the server says of something, as a sentence: whoever wrote it may have written it to stand behind a colon. */
+export const tFailure = ({ code, ...texts }: Pick<Failure, 'code' | Lang>): string => sentence(texts[current] || texts.en || code)
+
+export const sentence = (text: string): string => text && text[0]!.toLocaleUpperCase(current) + text.slice(1) + (/[.!?…]$/.test(text) ? '' : '.')

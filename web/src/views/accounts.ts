@@ -11,7 +11,7 @@ import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
 import { tag } from '../parts/state'
-import { lang, t } from '../text'
+import { t, tFailure } from '../text'
 import { when } from '../text/format'
 
 const roles: Role[] = ['officer', 'supervisor', 'hub', 'admin']
@@ -47,7 +47,7 @@ export class Accounts extends Part {
       this.units = new Map(await Promise.all([...new Set(accounts.map((account) => account.unit))].filter(Boolean).map(async (unit) => [unit, await unitName(unit)] as const)))
       this.failure = ''
     } catch (cause) {
-      this.failure = failureOf(cause)[lang()]
+      this.failure = tFailure(failureOf(cause))
     }
   }
 

@@ -5,7 +5,7 @@ import { failureOf } from '../link'
 import { deviceName } from '../parts/device'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
-import { lang, t } from '../text'
+import { t, tFailure } from '../text'
 import { number, when } from '../text/format'
 
 /** The newest lines of the audit log. */
@@ -34,7 +34,7 @@ export class Audit extends Part {
       this.entries = entries
       this.failure = ''
     } catch (cause) {
-      this.failure = failureOf(cause)[lang()]
+      this.failure = tFailure(failureOf(cause))
     }
   }
 

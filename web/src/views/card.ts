@@ -8,7 +8,7 @@ import { Part } from '../parts/part'
 import { qrReader } from '../parts/reader'
 import { sayFailure } from '../parts/say'
 import { go, hrefOf } from '../route'
-import { lang, t } from '../text'
+import { t, tFailure } from '../text'
 
 const EACH = 120 // ms between two looks through the camera
 const GLANCE = 60 // ms that one look may take
@@ -95,7 +95,7 @@ export class Card extends Part {
     try {
       reply = await bridge.call('card', { register: this.definition.id, text })
     } catch (cause) {
-      this.why = failureOf(cause)[lang()]
+      this.why = tFailure(failureOf(cause))
       return false
     }
     this.found = true

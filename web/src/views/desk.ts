@@ -12,7 +12,7 @@ import { nameOf } from '../people'
 import * as review from '../review'
 import type { Group, Item, Queue, Reason } from '../review'
 import { go, hrefOf } from '../route'
-import { lang, t, tCode } from '../text'
+import { t, tCode, tFailure } from '../text'
 import { ago, number, within } from '../text/format'
 import { keptLong, silentLong } from './day'
 import './review'
@@ -93,7 +93,7 @@ export class Desk extends Part {
       await this.updateComplete
       if (what === 'another') this.querySelector('.queue [aria-current]')?.scrollIntoView({ block: 'center' })
     } catch (cause) {
-      if (loading === this.loading) this.failure = failureOf(cause)[lang()]
+      if (loading === this.loading) this.failure = tFailure(failureOf(cause))
     }
   }
 

@@ -11,7 +11,7 @@ import { Part } from '../parts/part'
 import '../parts/rescue'
 import { say, sayFailure } from '../parts/say'
 import { tag } from '../parts/state'
-import { lang, t } from '../text'
+import { t, tFailure } from '../text'
 import { ago, day, number, when } from '../text/format'
 
 /**
@@ -43,7 +43,7 @@ export class Devices extends Part {
       this.devices = devices.sort((a, b) => oldest(a) - oldest(b) || Date.parse(b.last_seen_at) - Date.parse(a.last_seen_at))
       this.failure = ''
     } catch (cause) {
-      this.failure = failureOf(cause)[lang()]
+      this.failure = tFailure(failureOf(cause))
     }
   }
 

@@ -9,7 +9,7 @@ import { ask } from '../parts/ask'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { sayFailure } from '../parts/say'
-import { t } from '../text'
+import { sentence, t } from '../text'
 import { number, span } from '../text/format'
 
 interface Near { name: string; records: number }
@@ -138,7 +138,7 @@ export class Here extends Part {
           : status.link === 'offline'
             ? t('here.offline')
             : status.link === 'connecting'
-            ? t('link.connecting')
+            ? sentence(t('link.connecting'))
             : left === null
               ? t('here.receiving')
               : t('here.left', { left: span(left) })

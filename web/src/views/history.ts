@@ -9,7 +9,7 @@ import { Part } from '../parts/part'
 import { sayFailure } from '../parts/say'
 import { nameOf } from '../people'
 import * as review from '../review'
-import { lang, t, tCode } from '../text'
+import { t, tCode, tFailure } from '../text'
 import { soon, when, within } from '../text/format'
 
 type Step = ReturnType<Calls['history']>['steps'][number] & { state?: string; device?: string; clock?: number }
@@ -61,7 +61,7 @@ export class History extends Part {
       this.complete = !whole.truncated
       this.fromServer = true
     } catch (cause) {
-      this.failure = failureOf(cause)[lang()]
+      this.failure = tFailure(failureOf(cause))
     }
   }
 

@@ -9,7 +9,7 @@ import { sayFailure } from '../parts/say'
 import '../parts/move'
 import { stage, tag, way } from '../parts/state'
 import { go, hrefOf } from '../route'
-import { lang, t } from '../text'
+import { t, tFailure } from '../text'
 import { number } from '../text/format'
 
 /** What members of a household have in common, and a new one begins with. */
@@ -65,7 +65,7 @@ export class Household extends Part {
       this.complete = reply.complete
       this.failure = ''
     } catch (cause) {
-      if (asked === this.asked && failureOf(cause).code !== 'superseded') this.failure = failureOf(cause)[lang()]
+      if (asked === this.asked && failureOf(cause).code !== 'superseded') this.failure = tFailure(failureOf(cause))
     }
   }
 

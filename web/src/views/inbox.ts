@@ -13,7 +13,7 @@ import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
 import { rowTags, way } from '../parts/state'
 import { hrefOf } from '../route'
-import { lang, t } from '../text'
+import { t, tFailure } from '../text'
 
 export type Tray = 'conflicts' | 'pairs' | 'returned' | 'quarantined'
 const trays: Tray[] = ['conflicts', 'pairs', 'returned', 'quarantined']
@@ -90,7 +90,7 @@ export class Inbox extends Part {
       this.failure = ''
       if (tray === 'conflicts') for (const row of [...rows.slice(0, 50), ...gone]) void this.fetch(row.id)
     } catch (cause) {
-      this.failure = failureOf(cause)[lang()]
+      this.failure = tFailure(failureOf(cause))
     }
   }
 

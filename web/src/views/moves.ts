@@ -11,7 +11,7 @@ import { say, sayFailure } from '../parts/say'
 import { nameOf } from '../people'
 import * as review from '../review'
 import { hrefOf } from '../route'
-import { lang, t } from '../text'
+import { t, tFailure } from '../text'
 import { number, when } from '../text/format'
 
 /** Records that came together: of one sender, moment and reason. */
@@ -45,7 +45,7 @@ export class Moves extends Part {
       this.more = more
       this.failure = ''
     } catch (cause) {
-      this.failure = failureOf(cause)[lang()]
+      this.failure = tFailure(failureOf(cause))
     }
   }
 

@@ -15,7 +15,7 @@ import { say, sayFailure } from '../parts/say'
 import { stage, tag, way, waySteps } from '../parts/state'
 import { nameOf } from '../people'
 import { go, hrefOf, noteForm, route, setGuard } from '../route'
-import { lang, t } from '../text'
+import { t, tFailure } from '../text'
 import { number, when, within } from '../text/format'
 import { newestFirst } from '../value'
 import '../parts/elsewhere'
@@ -225,7 +225,7 @@ export class RecordForm extends Part {
     } catch (cause) {
       if (opening !== this.opening) return
       this.form = null
-      this.failure = failureOf(cause)[lang()]
+      this.failure = tFailure(failureOf(cause))
     }
   }
 
@@ -496,7 +496,7 @@ export class RecordForm extends Part {
       return true
     } catch (cause) {
       const failure = failureOf(cause)
-      this.failure = t('record.not_saved', { why: failure[lang()] })
+      this.failure = t('record.not_saved', { why: tFailure(failure) })
       this.failed = failure.code
       this.pause ||= window.setTimeout(() => void this.putAway(), 10_000)
       return false
@@ -697,7 +697,7 @@ export class RecordForm extends Part {
       ${record.quarantine.map(
         (entry) => html`<div class="note ${entry.settled === 'released' ? 'note-blue' : 'note-red'}">
           ${icon('lock')}<span
-            >${entry.settled ? nothing : html`<strong>${t('quarantine.title')}</strong> `}${lang() === 'en' ? entry.en : entry.vi}
+            >${entry.settled ? nothing : html`<strong>${t('quarantine.title')}</strong> `}${tFailure(entry)}
             <span class="sub">${t('time.device', { at: when(entry.at) })}</span>
             <dl class="pairs">${entry.fields.map((field) => html`<dt>${labelOf(this.definition, field.name)}</dt><dd class="data">${field.display || t('value.empty')}</dd>`)}</dl></span
           >
@@ -787,7 +787,7 @@ export class RecordForm extends Part {
         <strong>${errors.length ? t('record.blocked', { n: errors.length }) : t('record.reasons', { n: unreasoned.length })}</strong>
         <ul>
           ${[...errors, ...(errors.length ? [] : unreasoned)].map(
-            (finding) => html`<li><button type="button" class="link" @click=${() => this.querySelector<HTMLElement>(`#f-${CSS.escape(finding.field)}`)?.focus()}>${labelOf(this.definition, finding.field)}</button>: ${lang() === 'en' ? finding.en : finding.vi}</li>`,
+            (finding) => html`<li><button type="button" class="link" @click=${() => this.querySelector<HTMLElement>(`#f-${CSS.escape(finding.field)}`)?.focus()}>${labelOf(this.definition, finding.field)}</button>: ${tFailure(finding)}</li>`,
           )}
         </ul>
       </div>

@@ -14,7 +14,7 @@ import { nameOf } from '../people'
 import * as review from '../review'
 import type { Reason, ReviewField, ReviewRecord, Side } from '../review'
 import { hrefOf } from '../route'
-import { lang, t, tCode } from '../text'
+import { t, tCode, tFailure } from '../text'
 import { number, when, within } from '../text/format'
 
 /** One record before its supervisor: per field what was approved and what stands now, and where that came from. */
@@ -50,7 +50,7 @@ export class Review extends Part {
     } catch (cause) {
       if (loading !== this.loading) return
       this.record = null
-      this.failure = failureOf(cause)[lang()]
+      this.failure = tFailure(failureOf(cause))
     }
   }
 
@@ -288,7 +288,7 @@ export class Review extends Part {
               </ul>
               <button class="small plain" @click=${() => void this.third(field)}>${t('conflict.third')}</button>`
           : this.side(field.merged, field.name, true)}
-        ${field.findings.map((finding) => html`<p class="finding finding-${finding.level}">${icon('warning')}<span>${lang() === 'en' ? finding.en : finding.vi}${finding.reason ? html` <span class="sub">${t('review.their_reason', { reason: finding.reason })}</span>` : nothing}</span></p>`)}
+        ${field.findings.map((finding) => html`<p class="finding finding-${finding.level}">${icon('warning')}<span>${tFailure(finding)}${finding.reason ? html` <span class="sub">${t('review.their_reason', { reason: finding.reason })}</span>` : nothing}</span></p>`)}
       </div>
     </li>`
   }
