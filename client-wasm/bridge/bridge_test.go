@@ -726,6 +726,8 @@ func TestSavedIsNotSynced(t *testing.T) {
 		time.Sleep(time.Second)
 		a := p.b.current()
 		for i := range 3 {
+			time.Sleep(time.Second)
+			synctest.Wait() // nothing is about to be told, which would take back what follows
 			a.news.mu.Lock()
 			a.news.synced = max(a.r.Meta().Last, 1) // as if the server had everything, and the page had just been told
 			a.news.mu.Unlock()
