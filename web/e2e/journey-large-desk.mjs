@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { signIn } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
 
 const out = fileURLToPath(new URL('./out/', import.meta.url));
@@ -43,9 +44,42 @@ const faults = () => {
   return found;
 };
 
+/** Something to accept, and something held back: a record of another ward sent here, and what an officer saves who was moved away. */
+async function fill(demo, browser) {
+  const [away, moved] = [await browser(), await browser()];
+  const there = await away.tab();
+  await there.signIn('officer.c', demo.passwords['officer.c']);
+  await there.says(/Đã đồng bộ/);
+  await there.create('residents', { full_name: 'Đặng Thị Chuyển Đến Nơi Ở Mới' });
+  await there.stands(/đã nhận/);
+  await there.page.getByRole('button', { name: /^Chuyển/ }).first().click();
+  await there.page.locator('#move-to').fill('Diên Hồng');
+  await there.page.getByRole('option', { name: /Diên Hồng/ }).first().click();
+  await there.page.locator('.move input[required]').last().fill('Chuyển nhà theo gia đình về nơi ở mới');
+  await there.page.getByRole('button', { name: 'Chuyển', exact: true }).click();
+  await there.says(/Đã đồng bộ/, 60_000);
+  await away.stop();
+
+  const tab = await moved.tab();
+  await tab.signIn('officer.b', demo.passwords['officer.b']);
+  await tab.says(/Đã đồng bộ/);
+  await tab.create('residents', { full_name: 'Đặng Thị Bị Giữ Lại' });
+  await tab.stands(/đã nhận/);
+  await tab.type('other_name', 'Viết sau khi người viết đã được chuyển đi');
+  const admin = await signIn(demo.url, 'admin', demo.passwords.admin);
+  const { accounts } = await admin('GET', '/api/v1/admin/accounts');
+  const { id, unit } = accounts.find(({ name }) => name === 'officer.b');
+  await admin('POST', `/api/v1/admin/accounts/${id}/move`, { unit: accounts.find((account) => account.unit && account.unit !== unit).unit });
+  await tab.page.locator('wb-asker dialog[open]').getByRole('button', { name: 'Đóng' }).click({ timeout: 60_000 });
+  await tab.save();
+  await tab.says(/Đã đồng bộ/, 60_000);
+  await moved.stop();
+}
+
 await journey(async ({ demo, browser }) => {
+  await fill(demo, browser);
   const screens = {
-    supervisor: [['desk', '.queue-row', 'desk'], ['desk/day', '.figures-row', 'day'], ['moves', 'wb-moves .card, wb-moves .empty', 'moves'], ['held', 'wb-held .card, wb-held .empty', 'held'], ['devices', 'wb-devices tbody tr', 'devices'], ['inbox', 'wb-inbox .card', 'inbox'], ['desk/', '.compares', 'review']],
+    supervisor: [['desk', '.queue-row', 'desk'], ['desk/day', '.figures-row', 'day'], ['moves', 'wb-moves .sheet, wb-moves li, wb-moves .card', 'moves'], ['held', 'wb-held .sheet, wb-held li, wb-held .card', 'held'], ['devices', 'wb-devices tbody tr', 'devices'], ['inbox', 'wb-inbox .card', 'inbox'], ['desk/', '.compares', 'review']],
     admin: [['accounts', 'wb-accounts tbody tr', 'accounts'], ['devices', 'wb-devices tbody tr', 'admin-devices'], ['audit', 'wb-audit tbody tr', 'audit']],
   };
   const complaints = [];

@@ -1,5 +1,5 @@
 // Text at twice its size on a narrow phone, the phone turned, and touch alone: nothing is wider than the window, and a
-// record can be made and saved with the button in sight.
+// record can be made and saved with the button in sight; the frame leaves the screen to it.
 import assert from 'node:assert/strict';
 import { journey } from './harness/app.mjs';
 
@@ -25,6 +25,10 @@ await journey(async ({ demo, browser }) => {
     await page.locator(settled).first().waitFor();
     await fits(hash || 'home');
   }
+  // The line at the foot and the places to go leave the height to the work, and still say what they are.
+  const low = await page.evaluate(() => document.querySelector('.foot').offsetHeight + document.querySelector('.nav').offsetHeight);
+  assert.ok(low < 740 / 5, `foot and navigation take ${low} px of 740`);
+  for (const name of ['Sổ', 'Cần xử lý']) await page.getByRole('navigation').first().getByRole('link', { name }).waitFor();
 
   // A record by touch, large and then turned; the button is where a thumb can reach it.
   for (const [how, viewport, name] of [['upright', { width: 360, height: 740 }, 'Đặng Thị Chữ Lớn'], ['turned', { width: 740, height: 360 }, 'Đặng Thị Xoay Ngang']]) {

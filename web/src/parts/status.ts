@@ -121,7 +121,7 @@ export class StatusBar extends Part {
     const line = status ? statusLine(status, this.holds) : { tone: 'blue' as const, words: t('loading') }
     const progress = status && status.sending > 0 && status.link === 'online' && this.most > 0
     return html`<button class="status status-${line.tone}" @click=${this.show} aria-haspopup="dialog">
-        <span class="status-dot" aria-hidden="true"></span><span class="status-words">${line.words}</span>
+        <span class="status-dot" aria-hidden="true"></span><span class="status-words" title=${line.words}>${line.words}</span>
         ${progress ? html`<progress max=${this.most} .value=${this.most - status.unsent} aria-label=${t('status.sending.label')}></progress>` : nothing}
         <span class="status-link">${!this.holds ? '' : status && status.link !== 'online' ? t(`link.${status.link}`) : status?.synced && status.lastReceipt ? '' : status?.lastReceipt && status.unsent ? t('status.received', { at: clock(status.lastReceipt) }) : ''}</span>
       </button>
