@@ -9,7 +9,7 @@ import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
 import { nameOf } from '../people'
 import * as review from '../review'
-import { sentence, t, tCode, tFailure } from '../text'
+import { t, tCode, tFailure } from '../text'
 import { when, within } from '../text/format'
 
 /** Changes that the server keeps apart: the supervisor lets them in or rejects them, each with a reason. */
@@ -60,7 +60,7 @@ export class HeldView extends Part {
           const definition = this.session.registers.find((register) => register.id === item.register)
           return html`<li class="card">
             <div class="card-head"><span><strong>${nameOf(item.author)}</strong> <span class="sub">${definition ? inLang(definition.label) : item.register} ${item.at ? ` · ${t('time.device', { at: when(item.at) })}` : ''} · ${t('time.server', { at: when(item.received) })}</span></span></div>
-            <p>${icon('lock')} ${tCode('held.code', item.code)} ${item.detail ? html`<span class="sub">${sentence(item.detail)}</span>` : nothing}</p>
+            <p>${icon('lock')} ${tCode('held.code', item.code)}</p>
             <p class="sub">${t('held.touches', { n: item.records, fields: item.fields.map((name) => (name === 'life' ? t('review.life') : definition ? within(labelOf(definition, name)) : name)).join(', ') })}</p>
             <div class="actions"><button ?disabled=${!item.releasable} @click=${() => void this.decide(item, 'release')}>${t('held.release')}</button><button class="danger" @click=${() => void this.decide(item, 'reject')}>${t('held.reject')}</button></div>
           </li>`
