@@ -41,6 +41,8 @@ func TestServeRefuses(t *testing.T) {
 		{"RestoreWithoutFrom", []string{"restore", "-data", t.TempDir()}, 2, "-from is required"},
 		{"RestoreOfNothing", []string{"restore", "-from", t.TempDir(), "-data", t.TempDir()}, 1, "holds no manifest.json"},
 		{"DoctorOfNothing", []string{"doctor", "-data", filepath.Join(t.TempDir(), "none")}, 1, ""},
+		{"HelpBehindACommand", []string{"units", "change", "-h"}, 0, "usage: wardbook units"},
+		{"HelpWithoutData", []string{"admin", "create", "-help"}, 0, "usage: wardbook admin"},
 		{"BadOrigin", []string{"serve", "-data", t.TempDir(), "-origins", "wardbook.example"}, 2, "-origins"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -223,7 +223,10 @@ func TestUnitsCommand(t *testing.T) {
 	if got := run(0, "-data", dir+"/data", "change", file); !strings.Contains(got, "0 records") {
 		t.Errorf("got %q", got)
 	}
-	run(1, "-data", dir+"/data", "change", file) // the same list again
+	var errs bytes.Buffer // the same list again
+	if code := unitsCommand(t.Context(), []string{"-data", dir + "/data", "change", file}, nil, nil, &errs); code != 1 || !strings.HasPrefix(errs.String(), "wardbook units: version: ") {
+		t.Errorf("got exit %d, %q, want 1 and the field", code, errs.String())
+	}
 	if got := run(0, "-data", dir+"/data", "list"); !strings.HasPrefix(got, "list "+today+"\n") || !strings.Contains(got, "27169 Phường Tên Mới\n") || strings.Count(got, "\n") != 169 {
 		t.Errorf("got %.80q", got)
 	}

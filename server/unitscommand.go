@@ -23,6 +23,7 @@ const unitsUsage = `usage: wardbook units -data DIR COMMAND
                  {"version": "2027-01-01",
                   "units": [{"code": "30001", "name_vi": "Phường Mới", "name_en": "Moi Ward", "kind": "ward"}],
                   "changes": [{"old": "26734", "new": ["30001"]}]}
+                 version is the day from which it is in force, today or before
 `
 
 // unitsCommand is wardbook units. It may run beside a server on the same data.
@@ -45,7 +46,9 @@ func unitsCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 	}
 	fail := func(err error) int {
 		var refused *rpc.Error
-		if errors.As(err, &refused) {
+		if errors.As(err, &refused) && refused.Field != "" {
+			fmt.Fprintf(errs, "wardbook units: %s: %s\n", refused.Field, refused.En)
+		} else if refused != nil {
 			fmt.Fprintln(errs, "wardbook units:", refused.En)
 		} else {
 			fmt.Fprintln(errs, "wardbook units:", err)
