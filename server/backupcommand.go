@@ -81,7 +81,7 @@ func restoreCommand(ctx context.Context, args []string, _ io.Reader, out, errs i
 		fmt.Fprintf(out, "what was there before cannot be read (%v): close again what was closed since the backup, before serving\n", done.Unread)
 	}
 	fmt.Fprintln(out, "accounts, roles and passwords are as they were then")
-	fmt.Fprintln(out, "people sign in again; their devices then give back what they hold. Afterwards make a new backup")
+	fmt.Fprintln(out, "people sign in again where they are asked to; devices then give back what they hold. Afterwards make a new backup")
 	return 0
 }
 
