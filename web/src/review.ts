@@ -1,4 +1,4 @@
-import type { Told } from './bridge'
+import type { Stage, Told } from './bridge'
 import { bridge } from './link'
 import { lang } from './text'
 import { newestFirst } from './value'
@@ -32,7 +32,7 @@ export interface ReviewField {
 }
 export interface ReviewRecord {
   id: string; register: string; definition: number; unit: string; title: string; digest: string; kind: Kind | 'none'
-  life: { state: 'alive' | 'deleted' | 'edited_and_deleted'; approved_state: string; by?: string; at?: number; waiting: boolean }; stage: string; revision: number; fields: ReviewField[]
+  life: { state: 'alive' | 'deleted' | 'edited_and_deleted'; approved_state: string; by?: string; at?: number; waiting: boolean }; stage: Stage; revision: number; fields: ReviewField[]
   questions: { id: string; fields: string[]; comment: string; by: string; at: number; answers: { text: string; by: string; at: number }[] }[]
   decisions: { decision: string; by: string; at: number; comment: string; fields: string[] }[]
   may_approve: boolean; reasons: Reason[]

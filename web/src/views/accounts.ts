@@ -147,7 +147,7 @@ export class Accounts extends Part {
   private line(account: AdminAccount) {
     return html`<tr class=${account.disabled ? 'off' : ''}>
       <th scope="row"><strong>${account.display_name}</strong><span class="sub">${account.name}</span></th>
-      <td>${t(`role.${account.role}`)}${account.disabled ? tag('grey', t('accounts.disabled')) : nothing}</td>
+      <td>${t(`role.${account.role}`)} ${account.disabled ? tag('grey', t('accounts.disabled')) : nothing}</td>
       <td>${this.units.get(account.unit) ?? account.unit}</td>
       <td class="table-actions">
         <details class="menu" name="account-actions">

@@ -5,7 +5,8 @@ import { failureOf } from '../link'
 import { deviceName } from '../parts/device'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
-import { t, tFailure } from '../text'
+import { lang, t, tFailure } from '../text'
+import { actionIn } from '../text/audit'
 import { number, when } from '../text/format'
 
 /** The newest lines of the audit log. */
@@ -56,7 +57,7 @@ export class Audit extends Part {
         <table class="log stack">
           <thead><tr><th scope="col" class="figures">${t('audit.seq')}</th><th scope="col">${t('audit.at')}</th><th scope="col">${t('audit.actor')}</th><th scope="col">${t('audit.action')}</th><th scope="col">${t('audit.subject')}</th></tr></thead>
           <tbody>
-            ${(this.entries ?? []).map((entry) => html`<tr><td class="figures" data-label=${t('audit.seq')}>${number(entry.seq)}</td><td class="figures" data-label=${t('audit.at')}>${when(Date.parse(entry.at))}</td><td data-label=${t('audit.actor')}>${entry.actor ? this.called(entry.actor) : t('audit.server')}</td><td data-label=${t('audit.action')}><code>${entry.action}</code></td><td class="data" data-label=${t('audit.subject')}>${this.called(entry.subject)}${entry.unit ? html`<span class="sub">${entry.unit}</span>` : nothing}</td></tr>`)}
+            ${(this.entries ?? []).map((entry) => html`<tr><td class="figures" data-label=${t('audit.seq')}>${number(entry.seq)}</td><td class="figures" data-label=${t('audit.at')}>${when(Date.parse(entry.at))}</td><td data-label=${t('audit.actor')}>${entry.actor ? this.called(entry.actor) : t('audit.server')}</td><td data-label=${t('audit.action')}>${actionIn(lang(), entry.action)}<span class="sub"><code>${entry.action}</code></span></td><td class="data" data-label=${t('audit.subject')}>${this.called(entry.subject)}${entry.unit ? html`<span class="sub">${entry.unit}</span>` : nothing}</td></tr>`)}
           </tbody>
         </table>
       </div>

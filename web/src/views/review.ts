@@ -9,7 +9,7 @@ import type { FieldPart } from '../parts/field'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
-import { tag } from '../parts/state'
+import { stage, tag } from '../parts/state'
 import { nameOf } from '../people'
 import * as review from '../review'
 import type { Reason, ReviewField, ReviewRecord, Side } from '../review'
@@ -318,7 +318,7 @@ export class Review extends Part {
       <header class="record-head">
         <a class="button plain back" href=${hrefOf('desk')}>${icon('back')}<span>${t('desk.title')}</span></a>
         <h1 class="data" tabindex="-1">${record.title || t('record.untitled')}</h1>
-        <div class="record-state"><span class="sub">${this.definition ? inLang(this.definition.label) : record.register}</span>${tag('blue', tCode('stage', record.stage))}</div>
+        <div class="record-state"><span class="sub">${this.definition ? inLang(this.definition.label) : record.register}</span>${stage(record.stage)}</div>
       </header>
       <div class="review-body">
         ${this.changed ? html`<p class="note note-blue" role="alert">${icon('sync')}<span>${t('review.changed')}</span></p>` : nothing} ${this.life(record)}
