@@ -131,6 +131,9 @@ await journey(async ({ demo, network, browser }) => {
   await tab.page.locator('wb-sign-in').waitFor({ timeout: 60_000 });
   await until(() => supervisor('GET', '/api/v1/quarantine'), ({ items }) => items.filter(({ author, code }) => author === 'officer.a' && code === 'revoked').length === 1, 'what the lost device had is not in quarantine');
   assert.equal(await tab.page.getByRole('button', { name: 'Nguyễn Thị An' }).count(), 0);
+  const why = tab.page.locator('wb-sign-in .note-red');
+  await why.waitFor();
+  assert.match(await why.innerText(), /officer\.a[\s\S]*báo mất/, 'a page without the account does not say why');
   const elsewhere = await browser();
   const next = await elsewhere.tab();
   await next.signIn('officer.a', password);
@@ -141,6 +144,11 @@ await journey(async ({ demo, network, browser }) => {
     assert.equal((await next.titles()).length, 1, `${name} was received and is not on the other device`);
   }
   await elsewhere.stop();
+
+  // Found again: signed in at once, as a device of its own; then nothing is said of it any more.
+  await tab.signIn('officer.a', password);
+  await lockByHand(tab);
+  assert.equal(await why.count(), 0);
   assert.deepEqual([...phone.complaints, ...office.complaints].filter((text) => !/Quota|quota/.test(text)), []);
 
   // Every file that the browsers wrote, in the encodings that browsers write.

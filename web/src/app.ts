@@ -3,7 +3,7 @@ import { customElement, state } from 'lit/decorators.js'
 import { keyed } from 'lit/directives/keyed.js'
 import type { Boot, Session, Status, Vanished } from './bridge'
 import { inLang } from './definition'
-import { rememberDevice } from './enrolled'
+import { noteClosed, rememberDevice, reopened } from './enrolled'
 import { bridge, failureOf, officeScript } from './link'
 import { watchLine } from './metered'
 import { CallError } from './worker/client'
@@ -60,6 +60,7 @@ export class App extends Part {
       if (status.failure?.code === 'update' && this.status?.failure?.code !== 'update') seekUpdate()
       this.status = status
     })
+    this.hear('closed', noteClosed)
     this.hear('vanished', (vanished) => void this.tellVanished(vanished))
     this.hear('failure', (failure) => sayFailure(new CallError(failure)))
     this.hear('session', (session) => void this.signed(session))
@@ -98,6 +99,7 @@ export class App extends Part {
       if (first) this.until(watchIdle())
       return
     }
+    reopened(session.account.name)
     if (!session.borrowed) rememberDevice(session.account.name, session.device)
     if (first && session.lost) say(t('store.lost'))
     if (first) this.until(watchIdle())

@@ -266,6 +266,7 @@ export interface Events {
   loading: { have: number; of: number } // from the worker: bytes of the program that have come, on a first visit; of nothing, when the network failed
   lease: { device: string; sealed: string; seconds: number; late?: object } // for the worker: the server was heard; late: what its call of that name takes
   ended: { code: string; file: string | null; count: number; sealed: boolean } // for the worker: the server has closed device or account
+  closed: { account: string; code: string } // from the worker: the same, once the unsent work is kept sealed
 }
 
 /** The page's end of the bridge; see worker/client.ts. */

@@ -12,3 +12,20 @@ export const deviceOf = (account: string): string | undefined => localStorage.ge
 
 /** A revoked device enrols anew, under another id. */
 export const forgetDevice = (account: string): void => localStorage.removeItem(key(account))
+
+/** That the server has closed an account's device, or the account, while it was open here: whoever comes back to a page without it must not have to guess why. */
+export interface Closed { account: string; code: string; at: number }
+
+const CLOSED = 'closed'
+
+export function noteClosed(closed: Omit<Closed, 'at'>): void {
+  localStorage.setItem(CLOSED, JSON.stringify({ ...closed, at: Date.now() } satisfies Closed))
+  if (closed.code === 'device_revoked') forgetDevice(closed.account)
+}
+
+export const lastClosed = (): Closed | null => JSON.parse(localStorage.getItem(CLOSED) ?? 'null') as Closed | null
+
+/** A sign-in has ended it. */
+export function reopened(account: string): void {
+  if (lastClosed()?.account === account) localStorage.removeItem(CLOSED)
+}

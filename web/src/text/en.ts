@@ -163,6 +163,7 @@ export const en: Texts = {
   'signin.by.pin': 'Use the PIN',
   'signin.by.passkey': 'Use a passkey',
   'signin.leased_out': 'locked, needs the network',
+  'signin.closed': 'At {at} the server closed {account} on this device: it was reported lost, revoked, or the account was closed. If you have the device still, sign in again.',
   'signin.leased_out.why': 'This device has not heard from the server for long, so its data is locked. Sign in over the network to read on; unsent work is still here.',
 
   'home.title': '{unit}',

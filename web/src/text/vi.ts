@@ -162,6 +162,7 @@ export const vi = {
   'signin.by.pin': 'Dùng mã PIN',
   'signin.by.passkey': 'Dùng khóa truy cập',
   'signin.leased_out': 'đã khóa, cần mạng',
+  'signin.closed': 'Lúc {at} máy chủ đã chặn tài khoản {account} trên máy này: máy bị báo mất, bị thu hồi, hoặc tài khoản bị khóa. Nếu máy vẫn ở trong tay bạn, hãy đăng nhập lại.',
   'signin.leased_out.why': 'Máy này lâu chưa liên lạc với máy chủ nên dữ liệu đã khóa lại. Hãy đăng nhập qua mạng để đọc tiếp; việc chưa gửi vẫn còn.',
 
   'home.title': '{unit}',

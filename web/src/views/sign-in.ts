@@ -1,7 +1,7 @@
 import { html, nothing } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import type { Boot, Opener } from '../bridge'
-import { deviceOf, forgetDevice } from '../enrolled'
+import { deviceOf, forgetDevice, lastClosed } from '../enrolled'
 import { bridge, failureOf } from '../link'
 import { loading, onLoading } from '../loading'
 import { NoPasskey, passkeysWork, usePasskey } from '../passkey'
@@ -10,7 +10,7 @@ import { langSwitch } from '../parts/lang'
 import '../parts/rescue'
 import { Part } from '../parts/part'
 import { hrefOf } from '../route'
-import { collator, number, span } from '../text/format'
+import { collator, number, span, when } from '../text/format'
 import { t, tFailure } from '../text'
 
 /** Safari's engine, which is that of every browser on an iPhone: no journey runs in it. */
@@ -196,6 +196,13 @@ export class SignIn extends Part {
     return html`<p class="note note-amber">${icon('clock')}<span>${t('rescue.waits', { n: number(rescues.length) })} ${refused ? tFailure(refused) : ''}</span></p>`
   }
 
+  /** The server has closed the device or the account while it was open here. */
+  private shutOut() {
+    const closed = lastClosed()
+    if (!closed) return nothing
+    return html`<p class="note note-red">${icon('warning')}<span>${t('signin.closed', { account: closed.account, at: when(closed.at) })}</span></p>`
+  }
+
   override render() {
     const { why } = this.boot
     return html`<main class="sign-in" id="main">
@@ -205,6 +212,7 @@ export class SignIn extends Part {
       </div>
       <div class="sheet">
         ${why ? html`<p class="note note-amber">${icon('warning')}<span><strong>${t('signin.no_store')}</strong> ${tFailure(why)} ${t('signin.no_store.how')}</span></p>` : nothing}
+        ${this.shutOut()}
         ${untested ? html`<p class="note note-amber">${icon('warning')}<span>${t('signin.safari')}</span></p>` : nothing}
         ${this.name === null ? this.accounts() : this.form()}
       </div>

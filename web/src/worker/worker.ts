@@ -482,6 +482,9 @@ class Member {
     if (code === 'device_revoked' && sealed) await removeStore(this.opened)
     else await keys.endLease(this.opened.name)
     await keys.forgetReload()
+    const closed: Events['closed'] = { account: this.opened.name, code }
+    this.say({ event: 'closed', data: closed })
+    this.deliver('closed', closed)
     await handInWaiting(undefined, async (account) => account === this.opened.name, (account) => keys.noteUnsent(account, 0)).catch(() => {}) // it waits here
   }
 
