@@ -5,6 +5,9 @@ export const DIRTY_LOCK = 'wardbook-dirty'
 
 let release: (() => void) | null = null
 
+/** Says `change` when this tab's form gets its first unsaved word, or has none any more. */
+export const typing = new EventTarget()
+
 /** Says whether this tab's form has unsaved words. */
 export function setDirty(dirty: boolean): void {
   if (dirty === (release !== null)) return
@@ -12,10 +15,12 @@ export function setDirty(dirty: boolean): void {
     release?.()
     release = null
     announce()
+    typing.dispatchEvent(new Event('change'))
     return
   }
   const ended = new Promise<void>((resolve) => (release = resolve))
   void navigator.locks?.request(DIRTY_LOCK, { mode: 'shared' }, () => ended)
+  typing.dispatchEvent(new Event('change'))
 }
 
 const ALONE_WITHIN = 2000 // ms; a page that was loaded again may still hold what it held before

@@ -2,6 +2,7 @@ import { html, nothing, type TemplateResult } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import type { Session, Status } from '../bridge'
 import { inLang } from '../definition'
+import { isDirty, typing } from '../dirty'
 import { bridge } from '../link'
 import { hrefOf } from '../route'
 import { t, tFailure } from '../text'
@@ -44,6 +45,18 @@ export class StatusBar extends Part {
   protected override willUpdate(): void {
     const unsent = this.status?.unsent ?? 0
     this.most = unsent === 0 || !this.status?.sending ? unsent : Math.max(this.most, unsent)
+  }
+
+  protected override connected(): void {
+    this.listen(typing, 'change', () => this.requestUpdate())
+  }
+
+  /** What the words leave out: no link, when the last receipt came, or that what is typed into the open form is no part of them. */
+  private aside(status: Status): string {
+    if (!this.holds) return ''
+    if (status.link !== 'online') return t(`link.${status.link}`)
+    if (status.unsent) return status.lastReceipt ? t('status.received', { at: clock(status.lastReceipt) }) : ''
+    return status.synced && isDirty() ? t('status.typing') : ''
   }
 
   private async show(): Promise<void> {
@@ -123,7 +136,7 @@ export class StatusBar extends Part {
     return html`<button class="status status-${line.tone}" @click=${this.show} aria-haspopup="dialog">
         <span class="status-dot" aria-hidden="true"></span><span class="status-words" title=${line.words}>${line.words}</span>
         ${progress ? html`<progress max=${this.most} .value=${this.most - status.unsent} aria-label=${t('status.sending.label')}></progress>` : nothing}
-        <span class="status-link">${!this.holds ? '' : status && status.link !== 'online' ? t(`link.${status.link}`) : status?.synced && status.lastReceipt ? '' : status?.lastReceipt && status.unsent ? t('status.received', { at: clock(status.lastReceipt) }) : ''}</span>
+        <span class="status-link">${status ? this.aside(status) : ''}</span>
       </button>
       <span class="away" role="status" aria-live="polite">${line.words}</span>
       <dialog class="drawer" aria-labelledby="status-title">${status ? this.sheet(status) : nothing}</dialog>`

@@ -299,6 +299,7 @@ export const en: Texts = {
 
   'record.new': 'New record',
   'record.new.state': 'not saved',
+  'record.torn': 'in conflict: {n}',
   'record.untitled': '(no name)',
   'record.saved': 'Saved on this device.',
   'record.submit': 'Save and submit',
@@ -499,6 +500,7 @@ export const en: Texts = {
   'status.unsent.term': 'On this device, not sent',
   'status.synced': 'Synced',
   'status.synced.at': 'Synced {at}',
+  'status.typing': 'form not saved',
   'status.received': 'received {at}',
   'status.receiving': 'Receiving records',
   'status.nothing': 'No exchange with the server yet',

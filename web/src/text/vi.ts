@@ -298,6 +298,7 @@ export const vi = {
 
   'record.new': 'Hồ sơ mới',
   'record.new.state': 'chưa lưu',
+  'record.torn': 'xung đột: {n}',
   'record.untitled': '(chưa có tên)',
   'record.saved': 'Đã lưu trên máy này.',
   'record.submit': 'Lưu và trình duyệt',
@@ -499,6 +500,7 @@ export const vi = {
   'status.synced': 'Đã đồng bộ',
   'status.synced.at': 'Đã đồng bộ {at}',
   'status.received': 'đã nhận {at}',
+  'status.typing': 'biểu mẫu chưa lưu',
   'status.receiving': 'Đang nhận hồ sơ về máy',
   'status.nothing': 'Chưa trao đổi với máy chủ',
   'status.link': 'Kết nối',

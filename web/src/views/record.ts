@@ -669,12 +669,14 @@ export class RecordForm extends Part {
   }
 
   private head(record: RecordView) {
+    const torn = record.fields.filter(({ conflict }) => conflict.length).length
     return html`<header class="record-head">
       <a class="button plain back" href=${hrefOf('register', this.definition.id)}>${icon('back')}<span>${inLang(this.definition.label)}</span></a>
       <h1 class="data" tabindex="-1">${this.title_}</h1>
       <div class="record-state">
         ${this.form!.isNew ? tag('grey', t('record.new.state')) : html`${way(record.place, record.receivedAt)}${record.backedUp ? tag('grey', t('state.backed_up')) : nothing}${record.stage === 'approved' ? nothing : stage(record.stage)}`}
         ${record.life === 'deleted' ? tag('grey', t('state.deleted'), 'bin') : nothing}
+        ${torn ? html`<button class="small plain torn" @click=${() => this.querySelector<HTMLElement>('wb-field .conflict button')?.focus()}>${tag('amber', t('record.torn', { n: number(torn) }), 'split')}</button>` : nothing}
         ${this.form!.isNew ? nothing : html`<button class="small plain" aria-expanded=${this.history} @click=${() => (this.history = !this.history)}>${icon('clock')}${t('record.history')}</button><button class="small plain" @click=${() => print()}>${icon('print')}${t('record.print')}</button>`}
         ${!this.form!.isNew && hasHouseholds(this.definition) && this.values['household_no'] ? html`<a class="button small plain" href=${hrefOf('household', this.definition.id, this.values['household_no'])}>${icon('people')}${t('household.title', { no: this.values['household_no'] })}</a>` : nothing}
       </div>

@@ -171,6 +171,7 @@ export class Register extends Part {
     const { reply } = this
     if (!reply) return nothing
     const total = { n: number(reply.total) }
+    if (!reply.complete && reply.of && !this.search && this.filter === 'all') return html`<strong>${t('home.part', { have: number(reply.have), of: number(reply.of) })}</strong>`
     const found = !reply.counted ? t('register.counting', total) : this.search || this.filter !== 'all' ? t('register.found', total) : t('register.total', total)
     return html`${found}${reply.complete ? nothing : html` · <strong>${reply.of ? t('register.partial', { have: number(reply.have), of: number(reply.of) }) : t('here.off')}</strong>`}`
   }
