@@ -21,7 +21,7 @@ const load = async (code) => {
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
 };
 const guides = await load("export { vi, en } from './guide/guide'");
-const catalogues = await load("export { vi } from './text/vi'; export { en } from './text/en'");
+const catalogues = await load("import './text/office'; export { vi } from './text/vi'; export { en } from './text/en'");
 
 // The same chapters in both languages, and names of buttons as the screens have them.
 const chapters = (guide) => [...guide.everybody, ...guide.supervisors];

@@ -73,7 +73,7 @@ assert.ok(read > 100, `only ${read} templates were read`);
 assert.deepEqual(literals('<p title="Xin chào">Tên:</p>'), ['Tên:', 'Xin chào'], 'the reader sees what it should');
 assert.deepEqual(strays, [], 'texts outside the catalogues');
 
-const { outputFiles } = await bundle({ stdin: { contents: "export { vi } from './text/vi'; export { en } from './text/en'; export { tFailure } from './text'", resolveDir: src } });
+const { outputFiles } = await bundle({ stdin: { contents: "import './text/office'; export { vi } from './text/vi'; export { en } from './text/en'; export { tFailure } from './text'", resolveDir: src } });
 const { vi, en, tFailure } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
 const places = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 for (const key of Object.keys(vi)) assert.deepEqual(places(en[key]), places(vi[key]), `places of ${key}`);

@@ -1,5 +1,6 @@
 // The screens of supervisors, administrators and the hub, and those that an officer
 // seldom opens: a script of its own, so that officers get to work with less.
+import './text/office'
 import './views/accounts'
 import './views/audit'
 import './views/desk'

@@ -2,10 +2,18 @@ import type { Failure, Lang } from '../bridge'
 import { en } from './en'
 import { vi } from './vi'
 
-export type Key = keyof typeof vi
-export type Texts = Record<Key, string>
+export type Texts = Record<keyof typeof vi, string>
+type OfficeTexts = Record<keyof typeof import('./office').vi, string>
+export type Key = keyof Texts | keyof OfficeTexts
 
-const catalogues: Record<Lang, Texts> = { vi, en }
+// Those of the office come with its script: nothing else shows them.
+const catalogues = { vi, en } as unknown as Record<Lang, Texts & OfficeTexts>
+
+/** Adds the texts of the office. */
+export function add(vi: OfficeTexts, en: OfficeTexts): void {
+  Object.assign(catalogues.vi, vi)
+  Object.assign(catalogues.en, en)
+}
 const changed = new EventTarget()
 let current: Lang = 'vi'
 
