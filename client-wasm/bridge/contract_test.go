@@ -95,9 +95,9 @@ func members(body string) []member {
 
 // elsewhere are calls and events of the contract that are not the module's:
 // the worker answers boot before the module runs, password, openers and handIn beside
-// it, and tells of a store that has vanished and of what it loads; the page itself learns of updates
-// from its service worker.
-var elsewhere = []string{"boot", "password", "openers", "addOpener", "removeOpener", "handIn", "update", "vanished", "loading"}
+// it, and tells of a store that has vanished, of a device that was shut out, and of what
+// it loads; the page itself learns of updates from its service worker.
+var elsewhere = []string{"boot", "password", "openers", "addOpener", "removeOpener", "handIn", "update", "vanished", "closed", "loading"}
 
 func TestEveryCallIsAnswered(t *testing.T) {
 	c := readContract(t)
