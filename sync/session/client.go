@@ -200,9 +200,12 @@ func (c *Client) Step(e Event) []Effect {
 		c.dial(&out)
 	case Online:
 		c.at(e.Now)
-		if c.link == Offline {
+		switch c.link {
+		case Offline:
 			c.attempts = 0
 			c.dial(&out)
+		case Connecting:
+			c.attempts = 0 // this dial may have begun without a network, and fail; the next one is not to wait for that
 		}
 	case Opened:
 		c.at(e.Now)

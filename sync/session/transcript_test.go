@@ -131,6 +131,7 @@ func (s *stage) play(line string) ([]Effect, error) {
 	case "client":
 		local := Local{Replica: self, Epoch: token(a["epoch"]), Current: token(a["current"]), Next: token(a["next"]), Acked: a.number("acked"), Last: a.number("last"),
 			Scopes: []protocol.Scope{{Stream: stream, Cursor: a.number("cursor")}}}
+		s.rand = a.number("rand") // counted on from there
 		if a["key"] != "" {
 			local.Key = testKey.Public().(ed25519.PublicKey)
 		}
