@@ -103,11 +103,14 @@ func (a *account) line(ctx context.Context, q lineRequest) (any, error) {
 	return nil, nil
 }
 
-func (a *account) device(context.Context, none) (DeviceView, error) {
+func (a *account) device(ctx context.Context, _ none) (DeviceView, error) {
 	a.mu.Lock()
 	u, metered := a.used.on(a.day()), a.metered
 	a.mu.Unlock()
-	c := a.r.Scopes()
+	c, err := a.r.Scopes(ctx)
+	if err != nil {
+		return DeviceView{}, err
+	}
 	return DeviceView{Paused: c.Paused, Spent: metered && u.spent(), Budget: u.Budget, Used: u.Bytes, Metered: metered, Scopes: c.Scopes}, nil
 }
 

@@ -202,9 +202,13 @@ type ChoiceView struct {
 }
 
 // Scopes returns what is offered, chosen and held, register by register.
-func (r *Replica) Scopes() ChoiceView {
+func (r *Replica) Scopes(ctx context.Context) (ChoiceView, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	made, err := r.store.Made(ctx)
+	if err != nil {
+		return ChoiceView{}, wrap("scopes", err)
+	}
 	v := ChoiceView{Paused: r.meta.Choice.Paused, Scopes: []ScopeView{}}
 	for _, offered := range r.meta.Offered {
 		if offered.Class != protocol.Basic || r.definition(offered.Register) == nil {
@@ -213,25 +217,26 @@ func (r *Replica) Scopes() ChoiceView {
 		c := r.meta.Choice.of(offered.Register)
 		s := ScopeView{Register: offered.Register, Off: c.Off, Neighbourhoods: append([]string{}, c.Neighbourhoods...)}
 		if t := r.stream(offered.Stream); t != nil {
-			s.Have, s.Of = t.part()
+			s.Have, s.Of = t.part(made[t.Stream])
 			s.Complete, s.Leaving = t.complete() && !c.Off, t.Withdrawn
 		}
 		v.Scopes = append(v.Scopes, s)
 	}
 	slices.SortFunc(v.Scopes, func(a, b ScopeView) int { return cmp.Compare(a.Register, b.Register) })
-	return v
+	return v, nil
 }
 
-// part returns how many records of the stream are here, and how many are to
-// be. The server counts whole registers only: of a part it is what has come in
-// relation to how far the feed has been read.
-func (s Stream) part() (have, of int) {
-	have, of = int(s.Have), int(max(s.Count, s.Have))
+// part returns how many records of the stream are here, with those that were
+// made here and have not come with it, and how many are to be. The server
+// counts whole registers only: of a part it is what has come in relation to how
+// far the feed has been read.
+func (s Stream) part(made int) (have, of int) {
+	have, of = int(s.Have)+made, int(s.Count)
 	if len(s.Neighbourhoods) > 0 {
-		of = have
+		of = 0
 		if !s.complete() && s.Cursor > 0 && s.Head > s.Cursor {
 			of = int(float64(s.Have) * float64(s.Head) / float64(s.Cursor))
 		}
 	}
-	return have, of
+	return have, max(of, have)
 }

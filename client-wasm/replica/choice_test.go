@@ -55,7 +55,7 @@ func TestChoosing(t *testing.T) {
 	}
 	// A pause outlives the process.
 	b.open()
-	if v := b.r.Scopes(); !v.Paused || len(v.Scopes) != 1 || v.Scopes[0].Neighbourhoods == nil {
+	if v, err := b.r.Scopes(ctx); err != nil || !v.Paused || len(v.Scopes) != 1 || v.Scopes[0].Neighbourhoods == nil {
 		t.Errorf("got %+v, want it paused, and a list for the page where there is none", v)
 	}
 	choose(func(c *replica.Choice) { c.Paused = false })
@@ -75,8 +75,23 @@ func TestChoosing(t *testing.T) {
 	if w.server.Record(mustDot(t, gone)).Len() == 0 {
 		t.Error("held back for want of data, what was saved did not arrive")
 	}
+	counted := func(when string) {
+		t.Helper()
+		v, err := b.r.Scopes(ctx)
+		if err != nil || len(v.Scopes) != 1 || v.Scopes[0].Have != 4 || v.Scopes[0].Of != 4 {
+			t.Errorf("%s: got %+v (%v), want 4 of 4 with the one that was made here", when, v.Scopes, err)
+		}
+		if s, err := b.r.Status(ctx); err != nil || s.Streams[0].Have != 4 || s.Streams[0].Of != 4 {
+			t.Errorf("%s: status got %+v (%v), want 4 of 4", when, s.Streams, err)
+		}
+		if l, err := b.r.List(ctx, replica.ListRequest{Register: "people"}); err != nil || l.Have != 4 || l.Of != 4 || l.Total != 4 {
+			t.Errorf("%s: list got %d of %d, %d in all (%v), want 4", when, l.Have, l.Of, l.Total, err)
+		}
+	}
+	counted("received while held back")
 	b.r.Hold(false)
 	b.mustSync()
+	counted("shown by the server")
 
 	// A part of the register is asked for from its beginning.
 	choose(func(c *replica.Choice) {
@@ -87,7 +102,7 @@ func TestChoosing(t *testing.T) {
 			t.Errorf("narrowed: got %+v", s)
 		}
 	}
-	if v := b.r.Scopes(); len(v.Scopes) != 1 || v.Scopes[0].Complete {
+	if v, err := b.r.Scopes(ctx); err != nil || len(v.Scopes) != 1 || v.Scopes[0].Complete {
 		t.Errorf("narrowed: got %+v, want it not complete before the server was heard", v)
 	}
 
@@ -97,7 +112,7 @@ func TestChoosing(t *testing.T) {
 	fourth := b.put("", map[string]string{"name": "Cúc"})
 	choose(func(c *replica.Choice) { c.Set(replica.ChosenRegister{Register: "people", Off: true}) })
 	held(first, second, third, gone, fourth)
-	if v := b.r.Scopes(); len(v.Scopes) != 1 || !v.Scopes[0].Leaving || v.Scopes[0].Complete {
+	if v, err := b.r.Scopes(ctx); err != nil || len(v.Scopes) != 1 || !v.Scopes[0].Leaving || v.Scopes[0].Complete {
 		t.Errorf("leaving: got %+v", v)
 	}
 	b.sync()

@@ -24,12 +24,18 @@ func (r *Replica) List(ctx context.Context, q ListRequest) (ListReply, error) {
 		r.mu.Unlock()
 		return ListReply{}, noRegister(q.Register)
 	}
+	made, err := r.store.Made(ctx)
+	if err != nil {
+		r.mu.Unlock()
+		return ListReply{}, wrap("list", err)
+	}
 	reply := ListReply{Rows: []Row{}, Complete: true}
 	for _, s := range r.streams {
 		if s.Register == q.Register && s.Class == protocol.Basic && !s.Withdrawn {
 			// A search through chosen neighbourhoods is one through a part.
-			reply.Have += int(s.Have)
-			reply.Of += int(max(s.Count, s.Have))
+			have := int(s.Have) + made[s.Stream]
+			reply.Have += have
+			reply.Of += max(int(s.Count), have)
 			reply.Complete = reply.Complete && s.complete() && len(s.Neighbourhoods) == 0
 		}
 	}

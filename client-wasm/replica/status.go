@@ -37,6 +37,10 @@ func (r *Replica) Status(ctx context.Context) (Status, error) {
 		s.Failure = &Failure{Code: "damaged", VI: fmt.Sprintf("%d thay đổi đã lưu trên thiết bị này bị hỏng và không gửi được; những thay đổi khác vẫn gửi. Hãy xem và nhập lại chúng.", n),
 			EN: fmt.Sprintf("%d changes saved on this device are damaged and cannot be sent; the others are. Look at them and enter them again", n)}
 	}
+	made, err := r.store.Made(ctx)
+	if err != nil {
+		return Status{}, wrap("status", err)
+	}
 	complete := true
 	for _, t := range r.streams {
 		if t.Withdrawn {
@@ -45,7 +49,7 @@ func (r *Replica) Status(ctx context.Context) (Status, error) {
 		// A stream that the server refuses is no part of what can be received.
 		complete = complete && (t.complete() || t.Code != protocol.OK)
 		if t.Class == protocol.Basic {
-			have, of := t.part()
+			have, of := t.part(made[t.Stream])
 			s.Streams = append(s.Streams, StreamStatus{Register: t.Register, Unit: t.Unit, Have: have, Of: of, Complete: t.complete()})
 		}
 	}

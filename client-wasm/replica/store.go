@@ -43,6 +43,10 @@ type Store interface {
 	// Unsent returns how many entries of a replica begin above acked, and the
 	// device clock of the oldest of them.
 	Unsent(ctx context.Context, replica conflict.ReplicaID, acked uint64) (count int, oldest int64, err error)
+	// Made returns how many records of each unit and register are in the outbox
+	// and have nothing in their base: the server has told nothing of them yet.
+	// Those that only lie in quarantine (FlagGhost) or left are not counted.
+	Made(ctx context.Context) (map[protocol.Stream]int, error)
 	// Damaged returns the entries that are not what was saved, by No. No other
 	// call returns them: nothing of them may be sent.
 	Damaged(ctx context.Context) ([]Damage, error)

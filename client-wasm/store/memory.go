@@ -350,6 +350,24 @@ func (m *Memory) Unsent(_ context.Context, of conflict.ReplicaID, acked uint64) 
 	return count, oldest, nil
 }
 
+// Made implements replica.Store.
+func (m *Memory) Made(context.Context) (map[protocol.Stream]int, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var made map[protocol.Stream]int
+	for id := range m.touches {
+		h, ok := m.records[id]
+		if !ok || h.Base.Len() > 0 || h.Left || h.Index.Flags&replica.FlagGhost != 0 {
+			continue
+		}
+		if made == nil {
+			made = map[protocol.Stream]int{}
+		}
+		made[protocol.Stream{Unit: h.Unit, Register: h.Register}]++
+	}
+	return made, nil
+}
+
 // Drafts implements replica.Store.
 func (m *Memory) Drafts(context.Context) ([]replica.Draft, error) {
 	m.mu.RLock()

@@ -13,6 +13,7 @@ import (
 
 	"wardbook/client-wasm/replica"
 	"wardbook/conflict"
+	"wardbook/sync/protocol"
 	"wardbook/sync/record"
 )
 
@@ -246,6 +247,29 @@ func (s *Store) Unsent(ctx context.Context, of conflict.ReplicaID, acked uint64)
 		return 0, 0, fmt.Errorf("count outbox: %w", err)
 	}
 	return count, oldest, nil
+}
+
+// noBase is a base that holds nothing, as it is kept.
+var noBase = record.AppendState(nil, conflict.Record{}, conflict.RecordID{}, nil)
+
+// Made implements replica.Store.
+func (s *Store) Made(ctx context.Context) (map[protocol.Stream]int, error) {
+	if !s.hasEntries() {
+		return nil, nil
+	}
+	made := map[protocol.Stream]int{}
+	err := s.query(ctx, `SELECT r.unit, r.register, count(*) FROM (SELECT DISTINCT id FROM touches) t CROSS JOIN records r ON r.id = t.id
+		WHERE r.base = ? AND r.leaving = 0 AND r.flags & ? = 0 GROUP BY r.unit, r.register`, func(rows *sql.Rows) error {
+		var of protocol.Stream
+		var n int
+		err := rows.Scan(&of.Unit, &of.Register, &n)
+		made[of] = n
+		return err
+	}, noBase, int64(replica.FlagGhost))
+	if err != nil {
+		return nil, fmt.Errorf("count what was made here: %w", err)
+	}
+	return made, nil
 }
 
 var intoTouches = newInsertion(`INSERT INTO touches (id, no) VALUES `, 2, ``)

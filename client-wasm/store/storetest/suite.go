@@ -48,6 +48,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"what left is found", leaving},
 		{"counts follow flags", counts},
 		{"outbox gives parts", outbox},
+		{"what only this device knows is counted", made},
 		{"entries are marked and removed", mark},
 		{"forms survive", forms},
 		{"saved forms are forgotten after 30 days", savedForms},
@@ -462,6 +463,32 @@ func outbox(t *testing.T, p Place) {
 	equal(t, "unsent", []any{n, oldest, err}, []any{8, int64(91), error(nil)})
 	n, oldest, err = s.Unsent(ctx, replicaID(1), 20)
 	equal(t, "unsent of none", []any{n, oldest, err}, []any{0, int64(0), error(nil)})
+}
+
+func made(t *testing.T, p Place) {
+	s := p.Open(t)
+	equal(t, "made, nothing here", len(must(s.Made(ctx))), 0)
+	bare := func(counter uint64, register string, flags replica.Flags) replica.Holding {
+		h := holding(1, counter, register, "A", "", flags)
+		h.Base = conflict.Record{}
+		return h
+	}
+	left := bare(7, "residents", 0)
+	left.Left = true
+	edited := holding(1, 3, "residents", "B", "", 0) // the server told of it
+	puts := []replica.Holding{bare(1, "residents", 0), edited, bare(5, "residents", replica.FlagGhost), left, bare(9, "households", 0), bare(11, "residents", 0)}
+	var entries []replica.Entry
+	for i, h := range puts {
+		entries = append(entries, entry(uint64(2*i+1), dot(1, uint64(4*i+1)), 10, h.ID), entry(uint64(2*i+2), dot(1, uint64(4*i+3)), 11, h.ID))
+	}
+	commit(t, s, &replica.Batch{Append: entries, Put: puts})
+	s = again(t, p, s)
+	of := func(register string) protocol.Stream { return protocol.Stream{Unit: "27169", Register: register} }
+	equal(t, "made", must(s.Made(ctx)), map[protocol.Stream]int{of("residents"): 2, of("households"): 1})
+	first := puts[0]
+	first.Base = base(first.ID, "")
+	commit(t, s, &replica.Batch{Rebase: []replica.Holding{first}})
+	equal(t, "made, after the server told of one", must(s.Made(ctx)), map[protocol.Stream]int{of("residents"): 1, of("households"): 1})
 }
 
 func mark(t *testing.T, p Place) {
