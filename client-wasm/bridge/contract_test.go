@@ -149,7 +149,7 @@ func TestEveryEventIsSent(t *testing.T) {
 func TestShapes(t *testing.T) {
 	c := readContract(t)
 	for name, v := range map[string]any{
-		"Failure": Failure{}, "Account": replica.Account{}, "Session": Session{}, "ScopeView": replica.ScopeView{}, "DeviceView": DeviceView{}, "CardReply": replica.CardReply{}, "ChooseRequest": chooseRequest{}, "Person": Person{}, "Row": replica.Row{}, "ListRequest": replica.ListRequest{},
+		"Failure": Failure{}, "Account": replica.Account{}, "Session": Session{}, "ScopeView": replica.ScopeView{}, "DeviceView": DeviceView{}, "CardReply": replica.CardReply{}, "ChooseRequest": chooseRequest{}, "Person": Person{}, "Row": replica.Row{}, "Hit": register.Hit{}, "ListRequest": replica.ListRequest{},
 		"ListReply": replica.ListReply{}, "Sibling": replica.Sibling{}, "FieldView": replica.FieldView{}, "Finding": register.Finding{},
 		"RecordView": replica.RecordView{}, "Form": replica.Form{}, "SaveRequest": replica.SaveRequest{}, "SaveReply": replica.SaveReply{},
 		"StreamStatus": replica.StreamStatus{}, "Damaged": replica.Damaged{}, "Status": replica.Status{}, "Told": toldReply{},

@@ -73,7 +73,7 @@ func (r *Replica) List(ctx context.Context, q ListRequest) (ListReply, error) {
 	} else {
 		reply.Total = query.Offset + len(ids)
 	}
-	reply.Rows, err = r.rows(ctx, ids)
+	reply.Rows, err = r.rows(ctx, ids, query.Words)
 	return reply, err
 }
 
@@ -85,7 +85,8 @@ func (s Stream) complete() bool { return s.Granted && s.Cursor >= s.Head }
 // holds all parts of a record that it shows.
 func (s Stream) whole() bool { return s.Floor > 0 || s.complete() }
 
-func (r *Replica) rows(ctx context.Context, ids []conflict.RecordID) ([]Row, error) {
+// rows reads what lists show of records that were found by words.
+func (r *Replica) rows(ctx context.Context, ids []conflict.RecordID, words []string) ([]Row, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	holdings, err := r.store.Holdings(ctx, ids)
@@ -94,7 +95,11 @@ func (r *Replica) rows(ctx context.Context, ids []conflict.RecordID) ([]Row, err
 	}
 	rows := make([]Row, len(holdings))
 	for i := range holdings {
-		rows[i] = r.row(r.read(&holdings[i]))
+		n := r.read(&holdings[i])
+		rows[i] = r.row(n)
+		if n.def != nil {
+			rows[i].Why = register.Found(n.def, n.values, words, r.lang)
+		}
 	}
 	return rows, nil
 }
@@ -136,7 +141,7 @@ func (r *Replica) Conflicts(ctx context.Context) ([]Row, error) {
 			if err != nil {
 				return nil, err
 			}
-			more, err := r.rows(ctx, ids)
+			more, err := r.rows(ctx, ids, nil)
 			if err != nil {
 				return nil, err
 			}

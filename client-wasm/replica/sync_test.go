@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -13,6 +14,7 @@ import (
 	"wardbook/conflict"
 	"wardbook/sync/protocol"
 	"wardbook/sync/record"
+	"wardbook/sync/register"
 	"wardbook/sync/session"
 )
 
@@ -781,6 +783,8 @@ func TestNewDefinitionArrives(t *testing.T) {
 	reply, err := a.r.List(ctx, replica.ListRequest{Register: "people", Search: "tim duoc"})
 	if err != nil || reply.Total != 1 {
 		t.Errorf("search in a field that is new: got %d, %v", reply.Total, err)
+	} else if want := []register.Hit{{Field: "more", Text: "tìm được"}}; !slices.Equal(reply.Rows[0].Why, want) {
+		t.Errorf("why it was found: got %+v, want %+v", reply.Rows[0].Why, want)
 	}
 }
 

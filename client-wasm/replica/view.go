@@ -41,6 +41,8 @@ type Row struct {
 	Deleted          bool     `json:"deleted"`
 	ReceivedAt       int64    `json:"receivedAt,omitempty"` // server clock, Unix milliseconds
 	ChangedAt        int64    `json:"changedAt,omitempty"`  // device clock of the last change's author
+	// Why is where else than in its title a search found it.
+	Why []register.Hit `json:"why,omitempty"`
 }
 
 // Filter narrows a list.

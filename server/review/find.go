@@ -129,6 +129,8 @@ type Found struct {
 	ID    string   `json:"id"`
 	Title string   `json:"title"`
 	Cells []string `json:"cells" doc:"texts of the register's list columns"`
+	// Why is where else than in its title the words stand.
+	Why []register.Hit `json:"why,omitempty"`
 }
 
 // FindResponse is the first hits and how many there are.
@@ -182,6 +184,7 @@ func (s *Service) Find(ctx context.Context, req FindRequest) (FindResponse, erro
 			for _, name := range f.def.ListColumns {
 				found.Cells = append(found.Cells, register.Mask(f.def, name, values[name], req.Lang))
 			}
+			found.Why = register.Found(f.def, values, words, req.Lang)
 			out.Rows = append(out.Rows, found)
 		}
 		entry.Detail["hits"] = fmt.Sprint(out.Total)

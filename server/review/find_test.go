@@ -7,6 +7,7 @@ import (
 
 	"wardbook/conflict"
 	"wardbook/server/store"
+	"wardbook/sync/register"
 )
 
 func TestFind(t *testing.T) {
@@ -52,6 +53,9 @@ func TestFind(t *testing.T) {
 	out, err := find(a.who, "0903123456")
 	if err != nil || len(out.Rows) != 1 || out.Rows[0].Title != "Đặng Thị Lan" || out.Searched != 3 {
 		t.Fatalf("got %+v, %v", out, err)
+	}
+	if want := []register.Hit{{Field: "phone", Text: "•••••••••456"}}; !slices.Equal(out.Rows[0].Why, want) {
+		t.Errorf("why it was found: got %+v, want %+v", out.Rows[0].Why, want)
 	}
 	if _, err := find(a.who, " d "); code(err) != "invalid" {
 		t.Errorf("one letter: got %v, want invalid", err)

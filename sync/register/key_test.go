@@ -110,6 +110,37 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+func TestFound(t *testing.T) {
+	def := defs(t)["residents"]
+	values := resident()
+	values["other_name"] = "Nguyễn Thị Cũ"
+	values["phone"] = "+84903123456"
+	for query, want := range map[string][]register.Hit{
+		"":             nil,
+		"dang thi":     nil, // the title says it
+		"thi cu":       {{Field: "other_name", Before: "Nguyễn Thị ", Text: "Cũ"}},
+		"nguyen cu":    {{Field: "other_name", Text: "Nguyễn", After: " Thị Cũ"}}, // what lies between stands in the title
+		"nguyen thi":   {{Field: "other_name", Text: "Nguyễn", After: " Thị Cũ"}},
+		"Nguyễn":       {{Field: "other_name", Text: "Nguyễn", After: " Thị Cũ"}}, // NFD
+		"duong 3":      {{Field: "current_address", Text: "606/39 Đường 3", After: " Tháng 2, Phường Diên Hồng"}},
+		"duong tha":    {{Field: "current_address", Before: "606/39 ", Text: "Đường", After: " 3 Tháng 2, Phường Diên Hồng"}},
+		"hong":         nil, // not what a record is found by
+		"0903 123 456": {{Field: "phone", Text: "•••••••••456"}},
+		"079090":       {{Field: "personal_id", Text: "•••••••••001"}},
+		"cu hs-0001":   {{Field: "other_name", Before: "Nguyễn Thị ", Text: "Cũ"}, {Field: "household_no", Text: "HS-0001"}},
+	} {
+		got := register.Found(def, values, register.SearchWords(query), "vi")
+		if !slices.Equal(got, want) {
+			t.Errorf("%q:\ngot  %+v\nwant %+v", query, got, want)
+		}
+	}
+	values["other_name"] = "Công Tằng Tôn Nữ Hoàng Thị Lan Hương"
+	want := []register.Hit{{Field: "other_name", Before: "… Hoàng Thị Lan ", Text: "Hương"}}
+	if got := register.Found(def, values, []string{"huong"}, "vi"); !slices.Equal(got, want) {
+		t.Errorf("a long one: got %+v, want %+v", got, want)
+	}
+}
+
 func TestParseDateWords(t *testing.T) {
 	for s, want := range map[string]string{
 		"Ngày mùng năm, tháng tám, năm một nghìn chín trăm tám mươi":       "1980-08-05",

@@ -90,6 +90,9 @@ await journey(async ({ demo, browser }) => {
   // A household, and one more in it.
   await search.fill('HS16900003');
   await page.locator('wb-rows[aria-busy=false]').waitFor();
+  const why = page.locator('wb-rows .row').first().locator('.row-cells', { has: page.locator('mark') });
+  await why.waitFor(); // why it was found stands in no column
+  assert.equal(await why.innerText(), 'Số hồ sơ cư trú / mã hộ: HS16900003');
   await tab.openRow(0);
   const no = await tab.field('household_no').inputValue();
   await page.getByRole('link', { name: `Hộ ${no}` }).click();

@@ -64,7 +64,10 @@ export interface Row {
   id: string; register: string; title: string; cells: string[] // display texts of list_columns, masked where the field is
   place: Place; stage: Stage; conflict: boolean; editedAndDeleted: boolean; deleted: boolean
   receivedAt?: number; changedAt?: number
+  why?: Hit[] // where else than in its title a search found it
 }
+/** Where in a field's display text what was searched for stands; all of it where the field is masked. */
+export interface Hit { field: string; before?: string; text: string; after?: string }
 export interface ListRequest { register: string; search?: string; filter?: 'all' | 'mine' | 'conflicts' | 'drafts' | 'returned' | 'deleted' | 'unchecked'; offset?: number; limit?: number
   first?: boolean // answer once the rows are found, without counting on
   turn?: string // who asks: another search under the same name ends this one, with code "superseded"

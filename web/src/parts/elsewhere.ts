@@ -1,6 +1,6 @@
 import { html, nothing, type PropertyValues } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
-import type { Definition } from '../bridge'
+import type { Definition, Hit } from '../bridge'
 import { bridge } from '../link'
 import { hrefOf } from '../route'
 import { lang, t } from '../text'
@@ -8,8 +8,9 @@ import { number } from '../text/format'
 import { icon } from './icon'
 import { Part } from './part'
 import { sayFailure } from './say'
+import { rowWords } from './state'
 
-interface Found { id: string; title: string; cells: string[] }
+interface Found { id: string; title: string; cells: string[]; why?: Hit[] }
 interface Reply { rows: Found[]; total: number; searched: number }
 
 /** The server's search of a register, for as long as not all of it is on this device. Shown only when it was asked for. */
@@ -45,8 +46,9 @@ export class Elsewhere extends Part {
     }
   }
 
-  private row({ id, title, cells }: Found) {
-    const words = html`<strong class="data">${title || t('record.untitled')}</strong><span class="sub">${cells.filter((cell) => cell && cell !== title).join(' · ')}</span>`
+  private row(row: Found) {
+    const { id, title } = row
+    const words = html`<strong class="data">${title || t('record.untitled')}</strong><span class="sub">${rowWords(this.definition, row)}</span>`
     return this.reply!.here.has(id)
       ? html`<li><a class="line" href=${hrefOf('register', this.definition.id, id)}><span>${words}</span>${icon('next')}</a></li>`
       : html`<li class="line"><span>${words}</span><span class="sub">${t('elsewhere.not_here')}</span></li>`

@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit'
-import type { Place, RecordView, Row, Stage } from '../bridge'
+import type { Definition, Hit, Place, RecordView, Row, Stage } from '../bridge'
+import { labelOf } from '../definition'
 import { t, tCode } from '../text'
 import { soon, when } from '../text/format'
 import { icon, type Icon } from './icon'
@@ -56,3 +57,18 @@ export function rowTags(row: Pick<Row, 'stage' | 'conflict' | 'editedAndDeleted'
     ? tag('amber', t('state.conflict'), 'split')
     : nothing}${row.stage === 'approved' ? nothing : stage(row.stage)}` // "approved" is already said by the way
 }
+
+/** Where else than in its title a search found a record: the field, and what was searched for in it. */
+export function foundIn(definition: Definition, why: Hit[]): TemplateResult[] {
+  return why.map(({ field, before = '', text, after = '' }, i) => html`${i ? ' · ' : ''}${labelOf(definition, field)}: ${before}<mark>${short(text)}</mark>${after}`)
+}
+
+/** What stands under a row's title: why it was found, then the columns of its register that do not say so already. */
+export function rowWords(definition: Definition, { title, cells, why = [] }: Pick<Row, 'title' | 'cells' | 'why'>): TemplateResult {
+  const said = why.map(({ field }) => definition.list_columns?.indexOf(field) ?? -1)
+  const rest = cells.filter((cell, at) => cell && cell !== title && !said.includes(at)).map(short)
+  return html`${foundIn(definition, why)}${why.length && rest.length ? ' · ' : ''}${rest.join(' · ')}`
+}
+
+/** How many signs are masked says nothing, and what follows needs the room. */
+const short = (text: string): string => text.replace(/•+/, '••')

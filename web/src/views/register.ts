@@ -9,7 +9,7 @@ import '../parts/elsewhere'
 import '../parts/rows'
 import type { RowList, Rows } from '../parts/rows'
 import { sayFailure } from '../parts/say'
-import { rowTags, way } from '../parts/state'
+import { foundIn, rowTags, rowWords, way } from '../parts/state'
 import { hrefOf } from '../route'
 import { t, tCode } from '../text'
 import { number } from '../text/format'
@@ -154,16 +154,16 @@ export class Register extends Part {
 
   private draw = (row: Row) => {
     if (this.wide && !this.open) {
+      const away = (row.why ?? []).filter(({ field }) => !this.definition.list_columns?.includes(field)) // not in a column
       return html`<a class="row row-wide ${row.deleted ? 'row-deleted' : ''}" href=${hrefOf('register', this.definition.id, row.id)}>
-        <span class="row-title data">${row.title || t('record.untitled')}</span>
+        <span class="row-found"><span class="row-title data">${row.title || t('record.untitled')}</span>${away.length ? html`<span class="row-cells">${foundIn(this.definition, away)}</span>` : nothing}</span>
         ${this.columns.map(({ at }) => html`<span class="row-cell">${row.cells[at]}</span>`)}
         <span class="row-tags">${rowTags(row)}</span>${way(row.place, row.receivedAt)}
       </a>`
     }
-    const cells = row.cells.filter((cell) => cell && cell !== row.title).map((cell) => cell.replace(/•+/, '••')) // how many are masked says nothing, and what follows needs the room
     return html`<a class="row ${row.id === this.recordId ? 'row-open' : ''} ${row.deleted ? 'row-deleted' : ''}" href=${hrefOf('register', this.definition.id, row.id)} aria-current=${row.id === this.recordId ? 'true' : nothing}>
       <span class="row-line"><span class="row-title data">${row.title || t('record.untitled')}</span><span class="row-tags">${rowTags(row)}</span></span>
-      <span class="row-line"><span class="row-cells">${cells.join(' · ')}</span>${way(row.place, row.receivedAt)}</span>
+      <span class="row-line"><span class="row-cells">${rowWords(this.definition, row)}</span>${way(row.place, row.receivedAt)}</span>
     </a>`
   }
 
