@@ -34,7 +34,7 @@ await journey(async ({ demo, browser }) => {
   // A value is brought back, and another record opened before that is done.
   const bringBack = async (held = 'bringBack') => {
     await page.locator('button[aria-expanded=false]', { hasText: 'Lịch sử' }).click();
-    const old = page.locator('wb-history li', { hasText: 'Tên gọi khác' }).getByRole('button', { name: /^Dùng lại/ }).first();
+    const old = page.locator('wb-history .history-field', { hasText: 'Tên gọi khác' }).getByRole('button', { name: /^Dùng lại/ }).first();
     await old.waitFor();
     await hold(page, held);
     await old.click();

@@ -16,7 +16,7 @@ type Step = ReturnType<Calls['history']>['steps'][number] & { state?: string; de
 type Decision = review.Trail['decisions'][number]
 
 /**
- * Every step of a record, newest first, by field, with both clocks: what the device knows at once, and all of the
+ * Every step of a record, newest first, save by save, with both clocks: what the device knows at once, and all of the
  * server's as soon as it answers. Emits `back` with a value that is to stand again.
  */
 @customElement('wb-history')
@@ -107,24 +107,27 @@ export class History extends Part {
     return step.display || t('value.empty')
   }
 
-  private one(step: Step) {
+  /** The fields of one save, under who saved it and when. */
+  private save(steps: Step[]) {
+    const step = steps[0]!
     const minutes = Math.round((step.clock ?? 0) / 60_000)
-    const facts = [
-      nameOf(step.by),
-      ...(step.device ? [deviceName(step.device)] : []),
-      t('time.device', { at: when(step.at) }),
-      step.received ? t('time.server', { at: when(step.received) }) : t('place.local'),
-      ...(step.current ? (step.field === 'submission' ? [] : [t('history.current')]) : step.state ? [tCode('history', step.state)] : []),
-    ]
-    return html`<li class=${step.current ? 'now' : ''}>
+    const facts = [...(step.device ? [deviceName(step.device)] : []), t('time.device', { at: when(step.at) }), step.received ? t('time.server', { at: when(step.received) }) : t('place.local')]
+    return html`<li>
       <span class="history-when figures">${soon(step.at)}</span>
-      <span><strong>${this.name(step)}</strong> <span class="data">${this.wrote(step)}</span>
-        <span class="sub">${facts.join(' · ')}</span>
-        ${minutes ? html`<span class="sub clock-off">${icon('warning')}${t(minutes > 0 ? 'conflict.clock.ahead' : 'conflict.clock.behind', { n: Math.abs(minutes) })}</span>` : nothing}
-        <span class="history-acts">
-          ${this.isMasked(step) && this.unmasked[step.dot] === undefined ? html`<button type="button" class="small plain" @click=${() => void this.unmask(step)}>${icon('eye')}${t('field.reveal')}<span class="away">: ${labelOf(this.definition, step.field)}</span></button>` : nothing}
-          ${this.mayComeBack(step) ? html`<button type="button" class="small plain" @click=${() => void this.back(step)}>${icon('undo')}${t('history.back')}<span class="away">: ${step.display || t('value.empty')}</span></button>` : nothing}
-        </span></span>
+      <div><p><strong>${nameOf(step.by)}</strong> <span class="sub">${facts.join(' · ')}</span>
+        ${minutes ? html`<span class="sub clock-off">${icon('warning')}${t(minutes > 0 ? 'conflict.clock.ahead' : 'conflict.clock.behind', { n: Math.abs(minutes) })}</span>` : nothing}</p>
+        <ul>${steps.map((step) => this.one(step))}</ul></div>
+    </li>`
+  }
+
+  private one(step: Step) {
+    const state = step.current ? (step.field === 'submission' ? '' : t('history.current')) : step.state ? tCode('history', step.state) : ''
+    return html`<li class="history-field ${step.current ? 'now' : ''}">
+      <span><span class="history-name">${this.name(step)}</span> <span class="data">${this.wrote(step)}</span>${state ? html` <span class="sub-inline">${state}</span>` : nothing}</span>
+      <span class="history-acts">
+        ${this.isMasked(step) && this.unmasked[step.dot] === undefined ? html`<button type="button" class="small plain" @click=${() => void this.unmask(step)}>${icon('eye')}${t('field.reveal')}<span class="away">: ${labelOf(this.definition, step.field)}</span></button>` : nothing}
+        ${this.mayComeBack(step) ? html`<button type="button" class="small plain" @click=${() => void this.back(step)}>${icon('undo')}${t('history.back')}<span class="away">: ${step.display || t('value.empty')}</span></button>` : nothing}
+      </span>
     </li>`
   }
 
@@ -139,9 +142,9 @@ export class History extends Part {
   override render() {
     if (this.failure) return html`<p class="note note-amber" role="alert">${this.failure}</p>`
     if (!this.steps) return html`<p class="sub">${t('loading')}</p>`
-    // Steps by when they came to the server, those that did not on top, with the decisions in between.
+    // Saves by when they came to the server, those that did not on top, with the decisions in between.
     const lines = [
-      ...this.steps.filter((step) => step.field !== 'review').map((step) => ({ at: step.received || Infinity, what: this.one(step) })),
+      ...saves(this.steps.filter((step) => step.field !== 'review')).map((steps) => ({ at: steps[0]!.received || Infinity, what: this.save(steps) })),
       ...this.decisions.map((made) => ({ at: made.at, what: this.decision(made) })),
     ].sort((a, b) => (a.at === b.at ? 0 : b.at - a.at))
     return html`<section class="history" aria-label=${t('record.history')}>
@@ -149,4 +152,16 @@ export class History extends Part {
       <ol>${lines.map((line) => line.what)}</ol>
     </section>`
   }
+}
+
+/** The steps of each save, in the order in which the first of them stand: what one person wrote in one moment. */
+function saves(steps: Step[]): Step[][] {
+  const of = new Map<string, Step[]>()
+  for (const step of steps) {
+    const key = [step.by, step.at, step.received, step.device].join()
+    const save = of.get(key)
+    if (save) save.push(step)
+    else of.set(key, [step])
+  }
+  return [...of.values()]
 }
