@@ -72,6 +72,15 @@ await journey(async ({ demo, network, browser }) => {
   await first.says(/Đã đồng bộ/, 60_000);
   await newcomer.stop();
 
+  // No register is the administrator's, and no other role's screen: the way back is to the first of their own.
+  for (const hash of ['#/register/residents', '#/new/residents', '#/inbox', '#/here', '#/desk', '#/held']) {
+    await admin.page.goto(`${admin.b.url}/${hash}`);
+    await admin.page.getByText('Màn hình này không dành cho vai trò Quản trị.').waitFor();
+    assert.equal(await admin.page.locator('main').getByRole('link').count(), 1, `${hash} leads elsewhere`);
+    await admin.page.getByRole('link', { name: 'Về trang đầu', exact: true }).click();
+    await row('officer.b').waitFor();
+  }
+
   // Locked while at work: the session ends, and there is no way back in.
   const officer = await enter('officer.b', demo.passwords['officer.b']);
   await officer.tab.says(/Đã đồng bộ/);
@@ -91,7 +100,7 @@ await journey(async ({ demo, network, browser }) => {
   network.cut();
   await borrower.b.offline(true);
   await borrower.tab.create('residents', { full_name: 'Đặng Thị Máy Mượn' });
-  await borrower.tab.says(/Trên máy này: 1$/);
+  await borrower.tab.says(/Chưa gửi: 1 thay đổi$/);
   await borrower.tab.signOut();
   const known = borrower.page.getByRole('button', { name: 'Nguyễn Thị An' });
   await known.waitFor();

@@ -194,6 +194,8 @@ export class App extends Part {
     const known = screen !== '' || places.includes('') ? screen : home
     const wanted = known === '' && session.account.role === 'supervisor' && !location.hash ? 'desk' : known
     const definition = session.registers.find((register) => register.id === parts[0])
+    const role = session.account.role
+    if (!(roles[wanted] ?? role).includes(role)) return html`<div class="empty"><p>${t('nowhere.role', { role: t(`role.${role}`) })}</p><a class="button" href=${hrefOf(home)}>${t('nav.home.go')}</a></div>`
     switch (wanted) {
       case 'register':
       case 'new': {
@@ -215,8 +217,7 @@ export class App extends Part {
       case 'here':
         return html`<wb-here .session=${session} .status=${this.status}></wb-here>`
       case 'tally':
-        if (holdsRecords(session)) return this.ofOffice(html`<wb-tally .session=${session} .status=${this.status}></wb-tally>`)
-        break
+        return this.ofOffice(html`<wb-tally .session=${session} .status=${this.status}></wb-tally>`)
       case 'moves':
         return this.ofOffice(html`<wb-moves .session=${session}></wb-moves>`)
       case 'held':
@@ -236,7 +237,7 @@ export class App extends Part {
       case '':
         return html`<wb-home .session=${session} .status=${this.status}></wb-home>`
     }
-    return html`<div class="empty"><p>${t('nowhere')}</p><a class="button" href="#/">${t('nav.home')}</a></div>`
+    return html`<div class="empty"><p>${t('nowhere')}</p><a class="button" href="#/">${t('nav.home.go')}</a></div>`
   }
 
   private nav() {
@@ -310,6 +311,12 @@ export class App extends Part {
             : html`<main class="starting" id="main">${mark()}<p role="status">${t('starting')}</p></main>`}
       <wb-said></wb-said><wb-asker></wb-asker>`
   }
+}
+
+/** Whose a screen is, by its name, where it is not everybody's. */
+const roles: Record<string, string> = {
+  ...Object.fromEntries(['register', 'new', 'household', 'card', 'inbox', 'here', 'tally'].map((screen) => [screen, 'officer supervisor'])),
+  desk: 'supervisor', moves: 'supervisor', held: 'supervisor', accounts: 'admin', audit: 'admin', hub: 'hub', devices: 'officer supervisor admin',
 }
 
 const holdsRecords = ({ account }: Session): boolean => account.role === 'officer' || account.role === 'supervisor'

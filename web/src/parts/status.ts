@@ -97,6 +97,21 @@ export class StatusBar extends Part {
     return html`<dt>${term}</dt><dd>${value}</dd>`
   }
 
+  /** How much of each register is here. */
+  private held(status: Status) {
+    return html`<h3>${t('status.streams')}</h3>
+      <table class="streams">
+        <thead><tr><th scope="col">${t('status.stream')}</th><th scope="col" class="figures">${t('status.stream.have')}</th><th scope="col" class="figures">${t('status.stream.of')}</th><td></td></tr></thead>
+        <tbody>
+          ${status.streams.map((stream) => {
+            const definition = this.session.registers.find((register) => register.id === stream.register)
+            return html`<tr><th scope="row">${definition ? inLang(definition.label) : stream.register}</th><td class="figures">${number(stream.have)}</td><td class="figures">${number(stream.of)}</td><td>${stream.complete ? t('status.stream.complete') : t('status.stream.coming')}</td></tr>`
+          })}
+        </tbody>
+      </table>
+      <p><a href=${hrefOf('here')} @click=${() => this.querySelector('dialog')!.close()}>${t('here.scopes')}</a></p>`
+  }
+
   private sheet(status: Status) {
     const free = this.room?.quota && this.room.usage !== undefined ? this.room.quota - this.room.usage : null
     return html`<div class="sheet-head"><h2 id="status-title">${t('status.title')}</h2><form method="dialog"><button class="plain" aria-label=${t('close')}>${icon('close')}</button></form></div>
@@ -114,17 +129,7 @@ export class StatusBar extends Part {
         )}
         ${free !== null ? this.pair(t('status.room'), t('status.room.free', { gb: number(Math.round((free / 1e9) * 10) / 10) })) : nothing}
       </dl>
-      <h3>${t('status.streams')}</h3>
-      <table class="streams">
-        <thead><tr><th scope="col">${t('status.stream')}</th><th scope="col" class="figures">${t('status.stream.have')}</th><th scope="col" class="figures">${t('status.stream.of')}</th><td></td></tr></thead>
-        <tbody>
-          ${status.streams.map((stream) => {
-            const definition = this.session.registers.find((register) => register.id === stream.register)
-            return html`<tr><th scope="row">${definition ? inLang(definition.label) : stream.register}</th><td class="figures">${number(stream.have)}</td><td class="figures">${number(stream.of)}</td><td>${stream.complete ? t('status.stream.complete') : t('status.stream.coming')}</td></tr>`
-          })}
-        </tbody>
-      </table>
-      <p><a href=${hrefOf('here')} @click=${() => this.querySelector('dialog')!.close()}>${t('here.scopes')}</a></p>
+      ${this.holds ? this.held(status) : nothing}
       ${status.unsent && this.holds ? html`<p class="sub">${t('rescue.why')}</p>` : nothing}
       <div class="actions">${status.failure?.code === 'damaged' ? html`<button class="main" @click=${() => void this.repair()}>${t('damaged.look')}</button>` : nothing}<button class="main" @click=${this.send} ?disabled=${status.link === 'connecting'}>${icon('sync')}${t('status.now')}</button>${status.unsent && this.holds ? html`<button @click=${() => void saveRescue()}>${t('rescue.save')}</button>` : nothing}</div>`
   }

@@ -12,6 +12,7 @@ export const en: Texts = {
   loading: 'Opening…',
   starting: 'Opening Wardbook…',
   nowhere: 'There is no such screen.',
+  'nowhere.role': 'This screen is not for the role {role}.',
   help: 'Guide',
   'help.supervisors': 'For supervisors',
   'help.troubles': 'When something goes wrong',
@@ -21,6 +22,7 @@ export const en: Texts = {
 
   nav: 'Main',
   'nav.home': 'first page',
+  'nav.home.go': 'To the first page',
   'nav.account': 'Account {who}',
   'nav.registers': 'Registers',
   'nav.inbox': 'To settle',

@@ -11,6 +11,7 @@ export const vi = {
   loading: 'Đang mở…',
   starting: 'Đang mở Wardbook…',
   nowhere: 'Không có màn hình này.',
+  'nowhere.role': 'Màn hình này không dành cho vai trò {role}.',
   help: 'Hướng dẫn',
   'help.supervisors': 'Dành cho người duyệt',
   'help.troubles': 'Khi có trục trặc',
@@ -20,6 +21,7 @@ export const vi = {
 
   nav: 'Mục chính',
   'nav.home': 'trang đầu',
+  'nav.home.go': 'Về trang đầu',
   'nav.account': 'Tài khoản {who}',
   'nav.registers': 'Sổ',
   'nav.inbox': 'Cần xử lý',
