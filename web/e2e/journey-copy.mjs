@@ -25,7 +25,7 @@ await journey(async ({ demo, network, browser }) => {
   await tab.type('hometown', 'Bến Tre');
   await tab.save();
   for (const name of ['Đặng Thị Chépxq Một', 'Đặng Thị Chépxq Hai']) await tab.create('residents', { full_name: name });
-  await tab.says(/Trên máy này: 3$/);
+  await tab.says(/Chưa gửi: 3 thay đổi$/);
   await first.stop();
 
   const profile = await mkdtemp(join(tmpdir(), 'wardbook-profile-'));
@@ -42,7 +42,7 @@ await journey(async ({ demo, network, browser }) => {
       await page.type('other_name', value);
       await page.save();
       await page.create('residents', { full_name: `Đặng Thị Riengxq ${value}` });
-      await page.says(/Trên máy này: 5$/);
+      await page.says(/Chưa gửi: 5 thay đổi$/);
       one.page = page;
     }
     network.mend();

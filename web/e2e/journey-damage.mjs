@@ -16,7 +16,7 @@ await journey(async ({ demo, network, browser }) => {
   network.cut();
   await officer.offline(true);
   await tab.create('residents', { full_name: 'Đặng Thị Hỏngxq Sau' });
-  await tab.says(/Trên máy này: 1$/);
+  await tab.says(/Chưa gửi: 1 thay đổi$/);
   await tab.signOut();
 
   assert.equal(await tab.page.evaluate(damage), 1, 'the database was not found');
@@ -52,7 +52,7 @@ await journey(async ({ demo, network, browser }) => {
   await officer.offline(true);
   await tab.create('residents', { full_name: 'Đặng Thị Hỏngxq Đầy' });
   const id = tab.recordID();
-  await tab.says(/Trên máy này: 1$/);
+  await tab.says(/Chưa gửi: 1 thay đổi$/);
   const [worker] = tab.page.workers();
   await worker.evaluate(() => {
     const files = FileSystemSyncAccessHandle.prototype;

@@ -100,7 +100,7 @@ await journey(async ({ demo, browser }) => {
   for (const one of [a, b]) await one.b.offline(true);
   await a.tab.type('other_name', 'Cô Ba');
   await a.tab.save();
-  await a.tab.says(/Trên máy này: 1$/);
+  await a.tab.says(/Chưa gửi: 1 thay đổi$/);
   await a.page.locator('.record-head').evaluate((head) => head.scrollIntoView());
   await a.page.locator('.said p').waitFor({ state: 'detached' });
   await take('edit', a.page);

@@ -77,7 +77,7 @@ await journey(async ({ demo, network, browser }) => {
   // After the lease: nothing opens without the server, with the clock set back as well.
   await offline();
   await tab.create('residents', { full_name: `${canaries[3]} Thị Hạn` });
-  await tab.says(/Trên máy này: 1$/);
+  await tab.says(/Chưa gửi: 1 thay đổi$/);
   await lockByHand(tab);
   const lease = (change) =>
     tab.page.evaluate(async (change) => {
@@ -113,7 +113,7 @@ await journey(async ({ demo, network, browser }) => {
   // Lost: two taps on the supervisor's list, with what is known of the device.
   await offline();
   await tab.create('residents', { full_name: `${canaries[4]} Thị Mất` });
-  await tab.says(/Trên máy này: 1$/);
+  await tab.says(/Chưa gửi: 1 thay đổi$/);
   network.mend();
   const office = await browser();
   const desk = await office.tab();

@@ -35,7 +35,7 @@ await journey(async ({ demo, network, browser }) => {
   const made = tab.recordID();
   await open(typed, 'Đặng Thị Đang Gõ');
   await tab.type('other_name', 'Gõ trước khi chuyển');
-  await tab.says(/Trên máy này: 2$/);
+  await tab.says(/Chưa gửi: 2 thay đổi$/);
 
   const admin = await signIn(demo.url, 'admin', demo.passwords.admin);
   const { accounts } = await admin('GET', '/api/v1/admin/accounts');

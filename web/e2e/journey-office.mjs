@@ -50,7 +50,7 @@ await journey(async ({ demo, network, browser }) => {
   await page.getByRole('button', { name: 'Thử lại' }).click();
   await missing.waitFor();
   await tab.create('residents', { full_name: 'Đặng Thị Không Mạng' }); // everything else goes on
-  await tab.says(/Trên máy này: 1$/);
+  await tab.says(/Chưa gửi: 1 thay đổi$/);
   await page.goto(`${officer.url}/#/unlock`);
   await missing.waitFor();
   network.mend();

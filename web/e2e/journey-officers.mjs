@@ -29,7 +29,7 @@ await journey(async ({ demo, browser }) => {
   await a.tab.save();
   await c.tab.type('hometown', 'Bến Tre');
   await c.tab.save();
-  for (const one of [a, c]) await one.tab.says(/Trên máy này: 1$/);
+  for (const one of [a, c]) await one.tab.says(/Chưa gửi: 1 thay đổi$/);
   await offline(false);
   for (const one of [a, c]) {
     await one.page.locator('#f-other_name').and(one.page.locator('input')).first().waitFor();
@@ -60,7 +60,7 @@ await journey(async ({ demo, browser }) => {
   await a.page.locator('wb-field').filter({ hasText: 'Tên gọi khác' }).locator('li', { hasText: 'Tên của B' }).getByText('Trần Văn Bình').waitFor();
   await a.page.locator('wb-field').filter({ hasText: 'Tên gọi khác' }).locator('li', { hasText: 'Tên của B' }).getByRole('button').first().click();
   await waitFor(async () => (await a.tab.field('other_name').inputValue().catch(() => '')) === 'Tên của B', 'settled at once');
-  await a.tab.says(/Trên máy này: 1$/);
+  await a.tab.says(/Chưa gửi: 1 thay đổi$/);
   await offline(false);
   await waitFor(async () => (await c.tab.field('other_name').inputValue().catch(() => '')) === 'Tên của B', 'the other hears of it');
 

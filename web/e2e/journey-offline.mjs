@@ -54,7 +54,7 @@ await journey(async ({ demo, network, browser }) => {
   await tab.type('other_name', 'Cô Ba Bến Nghé');
   await tab.save();
   await tab.stands(/trên máy này/);
-  await tab.says(/Trên máy này: 1$/);
+  await tab.says(/Chưa gửi: 1 thay đổi$/);
 
   // The browser ends and begins again with no network.
   await officer.stop();
@@ -62,7 +62,7 @@ await journey(async ({ demo, network, browser }) => {
   await officer.offline(true);
   tab = await officer.tab();
   await tab.unlock('Nguyễn Thị An', demo.passwords['officer.a']);
-  await tab.says(/Trên máy này: 1$/);
+  await tab.says(/Chưa gửi: 1 thay đổi$/);
   await tab.register('residents');
   await tab.search('dang thi');
   assert.deepEqual(await tab.titles(), found, 'the same people offline');
@@ -70,12 +70,12 @@ await journey(async ({ demo, network, browser }) => {
   assert.equal(await tab.field('other_name').inputValue(), 'Cô Ba Bến Nghé');
   await tab.type('other_name', 'Cô Ba Sài Gòn');
   await tab.save();
-  await tab.says(/Trên máy này: 2$/);
+  await tab.says(/Chưa gửi: 2 thay đổi$/);
   assert.match(await tab.reveal('personal_id'), /^\d{12}$/);
   await tab.type('other_name', 'Cô Ba Sài Gòn'); // drawing the form again hides nothing that was shown
   assert.match(await tab.field('personal_id').inputValue(), /^\d{3} ?\d{3} ?\d{3} ?\d{3}$/);
   await tab.create('residents', { full_name: 'Đặng Thị Ngoại Tuyến', dob: '01/02/1990' });
-  await tab.says(/Trên máy này: 3$/);
+  await tab.says(/Chưa gửi: 3 thay đổi$/);
 
   // The network returns.
   const before = demo.said;

@@ -29,7 +29,7 @@ await journey(async ({ demo, network, browser }) => {
     await tab.create('residents', { full_name: name });
     made.push(tab.recordID());
   }
-  await tab.says(/Trên máy này: 3$/);
+  await tab.says(/Chưa gửi: 3 thay đổi$/);
   await tab.page.locator('wb-status button.status').click();
   const [download] = await Promise.all([
     tab.page.waitForEvent('download'),
@@ -94,7 +94,7 @@ await journey(async ({ demo, network, browser }) => {
   // A password that was reset elsewhere opens the same store: nothing of it depends on the former one.
   await offline(tablet);
   await tab.create('residents', { full_name: 'Tăng Thị Khóa Cũ' });
-  await tab.says(/Trên máy này: 1$/);
+  await tab.says(/Chưa gửi: 1 thay đổi$/);
   await tab.signOut();
   await online(tablet);
   const admin = await signIn(demo.url, 'admin', demo.passwords.admin);
@@ -118,7 +118,7 @@ await journey(async ({ demo, network, browser }) => {
   // Lost: what was unsent arrives in quarantine, and nothing of the account is left on the device.
   await offline(tablet);
   for (const name of ['Tăng Thị Mất Một', 'Tăng Thị Mất Hai']) await tab.create('residents', { full_name: name });
-  await tab.says(/Trên máy này: 2$/);
+  await tab.says(/Chưa gửi: 2 thay đổi$/);
   const { devices } = await admin('GET', `/api/v1/admin/devices?account=${an.id}&limit=200`);
   for (const { id, revoked_at } of devices) if (!revoked_at) await admin('POST', `/api/v1/admin/devices/${id}/revoke`, { reason: 'lost', lost: true });
   await online(tablet);
@@ -135,7 +135,7 @@ await journey(async ({ demo, network, browser }) => {
   const cleared = async (name, also) => {
     await offline(tablet);
     await tab.create('residents', { full_name: name });
-    await tab.says(/Trên máy này: 1$/);
+    await tab.says(/Chưa gửi: 1 thay đổi$/);
     await tab.signOut();
     await tab.page.evaluate(async (also) => {
       const root = await navigator.storage.getDirectory();

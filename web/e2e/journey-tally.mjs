@@ -147,7 +147,7 @@ await journey(async ({ demo, browser }) => {
   await page.evaluate(() => (location.hash = '#/tally'));
   await page.getByText(/Trên máy này còn 1 thay đổi máy chủ chưa nhận/).waitFor();
   await page.getByText(/Không hỏi được máy chủ: bảng này là số lúc \d\d:\d\d/).waitFor();
-  await tab.says(/Trên máy này: 1$/, 60_000);
+  await tab.says(/Chưa gửi: 1 thay đổi$/, 60_000);
   assert.deepEqual(await screen(), last, 'without a network the numbers stay as they were told');
   await look(page, 'tally-offline');
   await page.reload();

@@ -108,7 +108,7 @@ await journey(async ({ demo, network, browser }) => {
   await page.getByRole('button', { name: 'Mở khóa' }).click();
   await tab.entered();
   await tab.create('residents', { full_name: 'Lê Thị Vân' });
-  await tab.says(/Trên máy này: 1$/);
+  await tab.says(/Chưa gửi: 1 thay đổi$/);
   await lock(tab);
 
   // The lease ends: password and passkey open nothing, and nothing that would is left. The server's answer to the PIN

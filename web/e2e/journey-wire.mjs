@@ -24,7 +24,7 @@ await journey(async ({ demo, network, browser }) => {
   await officer.offline(true);
   await tab.type('other_name', 'Chưa gửi');
   await tab.save();
-  await tab.says(/Trên máy này: 1$/);
+  await tab.says(/Chưa gửi: 1 thay đổi$/);
   await tab.type('hometown', 'Đang gõ dở');
   await demo.stop();
   demo.program = another.program;

@@ -41,7 +41,7 @@ export const en: Guide = {
       text: ['This line always tells the truth about your work on this device. Touch it for more.'],
       steps: [
         'Green “Synced 14:32”: the server has received all your work, and the device has all records.',
-        'Amber “On this device: 3”: three changes are not sent yet. They go by themselves when there is a network; you need do nothing.',
+        'Amber “Changes not sent: 3”: the server has not received three changes. They go by themselves when there is a network; you need do nothing.',
         'Blue: sending or receiving.',
         'Red: something that you have to do; the words say what.',
       ],

@@ -41,7 +41,7 @@ export const vi: Guide = {
       text: ['Dòng này luôn nói thật về việc của bạn trên máy này. Chạm vào để xem chi tiết.'],
       steps: [
         'Xanh lá “Đã đồng bộ 14:32”: máy chủ đã nhận mọi việc của bạn và máy đã có đủ hồ sơ.',
-        'Vàng “Trên máy này: 3”: còn 3 thay đổi chưa gửi. Chúng tự gửi khi có mạng; bạn không phải làm gì.',
+        'Vàng “Chưa gửi: 3 thay đổi”: máy chủ chưa nhận 3 thay đổi. Chúng tự gửi khi có mạng; bạn không phải làm gì.',
         'Xanh dương: đang gửi hoặc đang nhận.',
         'Đỏ: có việc bạn phải làm; dòng chữ nói việc gì.',
       ],

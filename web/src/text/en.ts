@@ -488,7 +488,7 @@ export const en: Texts = {
   'status.title': 'State of the data',
   'status.sending': 'Sending {n} of {of}',
   'status.sending.label': 'Progress of sending',
-  'status.unsent': 'On this device: {n}',
+  'status.unsent': 'Changes not sent: {n}',
   'status.unsent.term': 'On this device, not sent',
   'status.synced': 'Synced',
   'status.synced.at': 'Synced {at}',

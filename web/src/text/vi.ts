@@ -487,7 +487,7 @@ export const vi = {
   'status.title': 'Tình trạng dữ liệu',
   'status.sending': 'Đang gửi {n} trong {of}',
   'status.sending.label': 'Tiến độ gửi',
-  'status.unsent': 'Trên máy này: {n}',
+  'status.unsent': 'Chưa gửi: {n} thay đổi',
   'status.unsent.term': 'Trên máy này, chưa gửi',
   'status.synced': 'Đã đồng bộ',
   'status.synced.at': 'Đã đồng bộ {at}',
