@@ -10,6 +10,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { build } from 'esbuild';
+import { trimFunctionTable } from './functable.mjs';
 import { png, svg } from './icons.mjs';
 import { joinSegments } from './segments.mjs';
 
@@ -112,15 +113,21 @@ const budgets = { module: 1100, SQLite: 420, shell: 80, office: 20, reader: 40, 
 const lean = ['all=-l', ...['wardbook/conflict', 'wardbook/sync/record', 'wardbook/sync/protocol', 'compress/flate', 'wardbook/client-wasm/store/driver'].map((hot) => `${hot}=`)]
   .map((flags) => `-gcflags=${flags}`);
 
+/** How Go compiles and links what runs in the browser. */
+export const goFlags = ['-trimpath', '-ldflags=-s -w', ...lean];
+
+/** A module of the linker as it is shipped: less on the line, and the same to run. */
+export const finished = (module) => joinSegments(trimFunctionTable(module));
+
 /** Builds the client of the sources in `from` as a browser module. */
 export function goModule(from = root) {
   const folder = mkdtempSync(join(tmpdir(), 'wardbook-build-'));
   try {
     const to = join(folder, 'client.wasm');
-    execFileSync('go', ['build', '-trimpath', '-ldflags=-s -w', ...lean, '-o', to, './client-wasm'], {
+    execFileSync('go', ['build', ...goFlags, '-o', to, './client-wasm'], {
       cwd: from, stdio: 'inherit', env: { ...process.env, GOOS: 'js', GOARCH: 'wasm' },
     });
-    return joinSegments(readFileSync(to));
+    return finished(readFileSync(to));
   } finally {
     rmSync(folder, { recursive: true });
   }

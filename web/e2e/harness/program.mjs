@@ -1,10 +1,10 @@
 // Builds a Go test binary for the browser with everything that it runs in, and serves it.
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { bundle, sqliteWasm } from '../../build.mjs';
+import { bundle, finished, goFlags, sqliteWasm } from '../../build.mjs';
 import { serve } from './server.mjs';
 
 const run = promisify(execFile);
@@ -13,10 +13,11 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 /** The root of the repository, where Go packages are named from. */
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Compiles the tests of a package for the browser into the file `to`. */
+/** Compiles the tests of a package for the browser into the file `to`, as the module itself is built. */
 export async function compileTest(pkg, to) {
   const env = { ...process.env, GOOS: 'js', GOARCH: 'wasm' };
-  await run('go', ['test', '-c', '-o', to, pkg], { cwd: root, env, maxBuffer: 1 << 26 });
+  await run('go', ['test', '-c', ...goFlags, '-o', to, pkg], { cwd: root, env, maxBuffer: 1 << 26 });
+  await writeFile(to, finished(await readFile(to)));
 }
 
 /** Serves a compiled test; see server.mjs for what it returns. `plugins` are esbuild's, for what it runs in. */
