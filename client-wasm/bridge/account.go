@@ -145,15 +145,20 @@ func (a *account) enter() error {
 
 func (a *account) leave() { a.inside.Done() }
 
-// close stops everything, waits for it, and closes the store. Calls that are
-// being answered are answered first.
-func (a *account) close() error {
+// stop stops everything and waits for it. Calls that are being answered are
+// answered first. The store is still open, and nothing changes in it any more.
+func (a *account) stop() {
 	a.door.Lock()
 	a.closed = true
 	a.door.Unlock()
 	a.cancel()
 	a.inside.Wait()
 	a.tasks.Wait()
+}
+
+// close stops everything and closes the store.
+func (a *account) close() error {
+	a.stop()
 	return a.opened.Close()
 }
 

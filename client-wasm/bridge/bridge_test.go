@@ -488,6 +488,10 @@ func TestRevoked(t *testing.T) {
 				p := page{t, s.bridge()}
 				p.must("login", signing(nil), nil)
 				id := p.create("Đặng Thị Hoa")
+				var form replica.Form
+				p.must("open", object{"id": id}, nil) // nothing was typed into it
+				p.must("open", object{"register": "residents"}, &form)
+				p.must("draft", object{"key": form.Key, "values": object{"full_name": "Đặng Thị Chưa Lưu"}}, nil)
 				synctest.Wait() // the directory is fetched: nothing but the page's call meets the refusal
 				o.set(func() { o.access, o.refused = "another", &Failure{Code: code} })
 				p.refused(code, "api", object{"method": "GET", "path": "/api/v1/unit/day"})
@@ -516,6 +520,9 @@ func TestRevoked(t *testing.T) {
 					}
 					if f := o.opened(e.File); e.Code != code || e.Count != 1 || !e.Sealed || len(f.Changesets) != 1 {
 						t.Errorf("ended with %s, %d sealed in a file of %d", e.Code, e.Count, len(f.Changesets))
+					}
+					if e.Drafts != 1 {
+						t.Errorf("ended with %d drafts, want the one that was typed into", e.Drafts)
 					}
 				}
 				o.set(func() { o.refused = nil })
@@ -590,9 +597,12 @@ func TestLockRemovesNothing(t *testing.T) {
 		s := newShelf(o)
 		p := page{t, s.bridge()}
 		p.must("login", signing(object{"borrowed": true}), nil)
-		for range 2 {
+		for n := range 2 {
 			var out logoutReply
 			p.must("logout", object{"lock": true}, &out)
+			if out.Unsent == nil || *out.Unsent != n {
+				t.Errorf("the store was closed with %v unsent, want %d", out.Unsent, n)
+			}
 			if out.Removed || o.count("POST /api/v1/auth/logout") != 0 {
 				t.Fatalf("the lock removes a store: %+v", out)
 			}

@@ -85,6 +85,7 @@ type ending struct {
 	// Sealed says that nothing unsent is left but in the file, so that the
 	// store may go.
 	Sealed bool `json:"sealed"`
+	Drafts int  `json:"drafts"` // forms with words in them that were never saved: no file holds them
 }
 
 // endingOf seals the unsent work of an account that is being closed.
@@ -98,6 +99,15 @@ func (a *account) endingOf(ctx context.Context, why *Failure) ending {
 		e.Sealed = true
 	default:
 		e.File, e.Count, e.Sealed = file.File, file.Count, true
+	}
+	drafts, err := a.r.Drafts(ctx)
+	if err != nil {
+		a.b.cfg.Log("count drafts: " + err.Error())
+	}
+	for i := range drafts {
+		if drafts[i].Dirty {
+			e.Drafts++
+		}
 	}
 	return e
 }

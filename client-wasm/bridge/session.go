@@ -52,6 +52,9 @@ type logoutRequest struct {
 
 type logoutReply struct {
 	Removed bool `json:"removed"`
+	// Unsent is what the store holds unsent as it is closed, after the last
+	// receipt; nil if it could not be asked.
+	Unsent *int `json:"unsent,omitempty"`
 }
 
 // grant is what the server answers to a sign-in or a refresh.
@@ -351,10 +354,15 @@ func (b *Bridge) logout(ctx context.Context, q logoutRequest) (logoutReply, erro
 		cancel()
 	}
 	b.setCurrent(nil)
+	a.stop()
+	reply := logoutReply{Removed: remove}
+	if s, err := a.r.Status(ctx); err == nil {
+		reply.Unsent = &s.Unsent
+	}
 	if err := a.close(); err != nil {
 		b.cfg.Log("close the store: " + err.Error())
 	}
-	return logoutReply{Removed: remove}, nil
+	return reply, nil
 }
 
 // equip fetches what the account needs to work without a network: the

@@ -113,5 +113,11 @@ await journey(async ({ demo, browser }) => {
   await asked.getByRole('button', { name: 'Bỏ thay đổi' }).click();
   await tab.holds('other_name', 'Ba');
   await finished('it is still unfinished');
+
+  // Whoever signs out is told of the one that is left.
+  await page.locator('details.who summary').click();
+  await page.locator('details.who').getByRole('button', { name: 'Đăng xuất' }).click();
+  await asked.getByText('Còn 1 bản nháp chưa lưu').waitFor();
+  await asked.getByRole('button', { name: 'Hủy' }).click();
   assert.deepEqual(officer.complaints, []);
 });

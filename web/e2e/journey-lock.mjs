@@ -134,6 +134,7 @@ await journey(async ({ demo, network, browser }) => {
   const why = tab.page.locator('wb-sign-in .note-red');
   await why.waitFor();
   assert.match(await why.innerText(), /officer\.a[\s\S]*báo mất/, 'a page without the account does not say why');
+  assert.match(await why.innerText(), /Bản nháp chưa lưu đã mất cùng dữ liệu trên máy này: 1\./, 'the form of before the lock went without a word');
   const elsewhere = await browser();
   const next = await elsewhere.tab();
   await next.signIn('officer.a', password);
@@ -147,8 +148,12 @@ await journey(async ({ demo, network, browser }) => {
 
   // Found again: signed in at once, as a device of its own; then nothing is said of it any more.
   await tab.signIn('officer.a', password);
+  await tab.create('residents', { full_name: `${canaries[4]} Thị Khóa Ngay` });
+  await tab.stands(/đã nhận/, 60_000);
   await lockByHand(tab);
   assert.equal(await why.count(), 0);
+  await known.waitFor();
+  assert.doesNotMatch(await known.innerText(), /chưa gửi/, 'locked right after the receipt it still says that something is unsent');
   assert.deepEqual([...phone.complaints, ...office.complaints].filter((text) => !/Quota|quota/.test(text)), []);
 
   // Every file that the browsers wrote, in the encodings that browsers write.

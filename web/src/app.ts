@@ -112,9 +112,11 @@ export class App extends Part {
   private async signOut(): Promise<void> {
     const unsent = this.status?.unsent ?? 0
     const borrowed = this.session!.borrowed
+    const drafts = (await bridge.call('drafts').catch(() => [])).filter(({ dirty }) => dirty).length
+    const words = unsent ? t(borrowed ? 'signout.unsent.borrowed' : 'signout.unsent', { n: number(unsent) }) : t(borrowed ? 'signout.borrowed' : 'signout.body')
     const reply = await ask({
       title: t('signout.title'),
-      body: unsent ? t(borrowed ? 'signout.unsent.borrowed' : 'signout.unsent', { n: number(unsent) }) : t(borrowed ? 'signout.borrowed' : 'signout.body'),
+      body: html`<p>${words}</p>${drafts ? html`<p>${t(borrowed && !unsent ? 'signout.drafts.borrowed' : 'signout.drafts', { n: number(drafts) })}</p>` : nothing}`,
       choices: [{ value: 'yes', label: unsent && borrowed ? t('signout.keep') : t('signout'), tone: unsent ? 'danger' : 'main' }, ...(unsent ? [{ value: 'rescue', label: t('rescue.save_and_leave') }] : [])],
     })
     if (!reply || (reply.value === 'rescue' && !(await saveRescue()))) return

@@ -195,7 +195,7 @@ export interface Calls {
   removeOpener(a: { id: string }): Opener[]
   session(): Session | null
   /** Signs out. With unsent work and borrowed, refuses with code "unsent" unless keep is set. With lock it only closes the store, whoever's device it is. */
-  logout(a: { keep?: boolean; lock?: boolean }): { removed: boolean }
+  logout(a: { keep?: boolean; lock?: boolean }): { removed: boolean; unsent?: number } // unsent: in the store as it was closed
   /** The changes in the outbox that the disk has damaged: they cannot be sent, and somebody has to enter them again. */
   damaged(): Damaged[]
   /** Lets go of what is damaged, once it was looked at. Everything else stays. */
@@ -268,8 +268,8 @@ export interface Events {
   vanished: Vanished // from the worker
   loading: { have: number; of: number } // from the worker: bytes of the program that have come, on a first visit; of nothing, when the network failed
   lease: { device: string; sealed: string; seconds: number; late?: object } // for the worker: the server was heard; late: what its call of that name takes
-  ended: { code: string; file: string | null; count: number; sealed: boolean } // for the worker: the server has closed device or account
-  closed: { account: string; code: string } // from the worker: the same, once the unsent work is kept sealed
+  ended: { code: string; file: string | null; count: number; sealed: boolean; drafts: number } // for the worker: the server has closed device or account
+  closed: { account: string; code: string; drafts: number } // from the worker: the same, once the unsent work is kept sealed; drafts: unsaved forms that went with the store
 }
 
 /** The page's end of the bridge; see worker/client.ts. */

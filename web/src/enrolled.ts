@@ -14,7 +14,7 @@ export const deviceOf = (account: string): string | undefined => localStorage.ge
 export const forgetDevice = (account: string): void => localStorage.removeItem(key(account))
 
 /** That the server has closed an account's device, or the account, while it was open here: whoever comes back to a page without it must not have to guess why. */
-export interface Closed { account: string; code: string; at: number }
+export interface Closed { account: string; code: string; drafts?: number; at: number }
 
 const CLOSED = 'closed'
 

@@ -83,6 +83,8 @@ export const en: Texts = {
   'signout.borrowed': 'Borrowed device: your data on it is removed at once.',
   'signout.unsent': '{n} changes are not sent yet. They stay on this device, encrypted, and are sent when you open it again.',
   'signout.unsent.borrowed': 'The server has not received {n} changes. If you sign out now, the data stays on this borrowed device, encrypted, until you sign in again and everything is sent.',
+  'signout.drafts': 'Drafts that were never saved: {n}. They stay on this device, and are not sent before they are saved.',
+  'signout.drafts.borrowed': 'Drafts that were never saved: {n}. They will be gone: the server does not have them.',
   'signout.keep': 'Keep the data and sign out',
 
   'care': 'Needs attention on this device',
@@ -166,6 +168,7 @@ export const en: Texts = {
   'signin.by.passkey': 'Use a passkey',
   'signin.leased_out': 'locked, needs the network',
   'signin.closed': 'At {at} the server closed {account} on this device: it was reported lost, revoked, or the account was closed. If you have the device still, sign in again.',
+  'signin.closed.drafts': 'Drafts that were never saved went with the data on this device: {n}.',
   'signin.leased_out.why': 'This device has not heard from the server for long, so its data is locked. Sign in over the network to read on; unsent work is still here.',
 
   'home.title': '{unit}',

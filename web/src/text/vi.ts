@@ -82,6 +82,8 @@ export const vi = {
   'signout.borrowed': 'Máy mượn: dữ liệu của bạn trên máy này sẽ được xóa ngay.',
   'signout.unsent': 'Còn {n} thay đổi chưa gửi. Chúng vẫn ở trên máy này, đã mã hóa, và được gửi khi bạn mở lại.',
   'signout.unsent.borrowed': 'Còn {n} thay đổi máy chủ chưa nhận. Nếu đăng xuất bây giờ, dữ liệu ở lại trên máy mượn này, đã mã hóa, cho đến khi bạn đăng nhập lại và gửi xong.',
+  'signout.drafts': 'Còn {n} bản nháp chưa lưu. Chúng ở lại trên máy này; chưa lưu thì không được gửi.',
+  'signout.drafts.borrowed': 'Còn {n} bản nháp chưa lưu. Chúng sẽ mất: máy chủ không có chúng.',
   'signout.keep': 'Giữ dữ liệu và đăng xuất',
 
   'care': 'Việc cần lưu ý trên máy này',
@@ -165,6 +167,7 @@ export const vi = {
   'signin.by.passkey': 'Dùng khóa truy cập',
   'signin.leased_out': 'đã khóa, cần mạng',
   'signin.closed': 'Lúc {at} máy chủ đã chặn tài khoản {account} trên máy này: máy bị báo mất, bị thu hồi, hoặc tài khoản bị khóa. Nếu máy vẫn ở trong tay bạn, hãy đăng nhập lại.',
+  'signin.closed.drafts': 'Bản nháp chưa lưu đã mất cùng dữ liệu trên máy này: {n}.',
   'signin.leased_out.why': 'Máy này lâu chưa liên lạc với máy chủ nên dữ liệu đã khóa lại. Hãy đăng nhập qua mạng để đọc tiếp; việc chưa gửi vẫn còn.',
 
   'home.title': '{unit}',

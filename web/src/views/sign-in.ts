@@ -200,7 +200,7 @@ export class SignIn extends Part {
   private shutOut() {
     const closed = lastClosed()
     if (!closed) return nothing
-    return html`<p class="note note-red">${icon('warning')}<span>${t('signin.closed', { account: closed.account, at: when(closed.at) })}</span></p>`
+    return html`<p class="note note-red">${icon('warning')}<span>${t('signin.closed', { account: closed.account, at: when(closed.at) })}${closed.drafts ? ` ${t('signin.closed.drafts', { n: number(closed.drafts) })}` : ''}</span></p>`
   }
 
   override render() {

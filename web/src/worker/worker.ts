@@ -1,4 +1,4 @@
-import type { Boot, Events, Failure, Opener, SaveReply, Session, Status, Vanished } from '../bridge'
+import type { Boot, Calls, Events, Failure, Opener, SaveReply, Session, Status, Vanished } from '../bridge'
 import { runGo } from './go'
 import { base64, copyOf, dropRescue, fromBase64, handIn, handInLate, handInWaiting, keepLate, keepRescue, waitingRescues } from './rescues'
 import * as keys from './keys'
@@ -412,12 +412,16 @@ class Member {
     if (ask.name === 'logout') await this.copyUnsent().catch(() => {}) // what it would copy stays in the store
     const answer = JSON.parse(await module.call(ask.name, JSON.stringify(ask.args ?? null))) as Answer
     if ('error' in answer && answer.error.code === 'corrupted') await keys.noteDamage(this.opened.name)
-    if (ask.name === 'logout' && 'ok' in answer) await this.signedOut((answer.ok as { removed: boolean }).removed)
+    if (ask.name === 'logout' && 'ok' in answer) await this.signedOut(answer.ok as ReturnType<Calls['logout']>)
     return answer
   }
 
-  private async signedOut(removed: boolean): Promise<void> {
+  private async signedOut({ removed, unsent }: ReturnType<Calls['logout']>): Promise<void> {
     if (removed) await removeStore(this.opened)
+    else if (unsent !== undefined) { // what was received last, no status may have told
+      await keys.noteUnsent(this.opened.name, unsent)
+      if (!unsent) await dropRescue(this.opened.name)
+    }
     await keys.forgetReload() // what lies sealed for a reload is worth nothing from here on
     this.event('session', null)
   }
@@ -476,13 +480,14 @@ class Member {
   }
 
   /** What the server's closing of the device or the account leaves to do: its unsent work is kept sealed, then the way to the rest is thrown away. */
-  private async end({ code, file, count, sealed }: Events['ended']): Promise<void> {
+  private async end({ code, file, count, sealed, drafts }: Events['ended']): Promise<void> {
     clearTimeout(this.copying)
     if (file) await keepRescue(fromBase64(file), count, this.opened.name)
-    if (code === 'device_revoked' && sealed) await removeStore(this.opened)
+    const gone = code === 'device_revoked' && sealed
+    if (gone) await removeStore(this.opened)
     else await keys.endLease(this.opened.name)
     await keys.forgetReload()
-    const closed: Events['closed'] = { account: this.opened.name, code }
+    const closed: Events['closed'] = { account: this.opened.name, code, drafts: gone ? drafts : 0 }
     this.say({ event: 'closed', data: closed })
     this.deliver('closed', closed)
     await handInWaiting(undefined, async (account) => account === this.opened.name, (account) => keys.noteUnsent(account, 0)).catch(() => {}) // it waits here
