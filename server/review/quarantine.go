@@ -25,6 +25,7 @@ type Aside struct {
 	ID         string   `json:"id" doc:"dot of its first write; of several changesets, of the last one's"`
 	Changesets int      `json:"changesets" doc:"how many are decided with it"`
 	Record     string   `json:"record" doc:"the first record it touches; empty if its bytes cannot be read"`
+	Title      string   `json:"title" doc:"of that record; empty if the unit has no such record yet"`
 	Records    int      `json:"records"`
 	Register   string   `json:"register"`
 	Author     string   `json:"author"`
@@ -100,6 +101,7 @@ func (k *desk) aside(q ledger.Quarantine) (Aside, error) {
 	}
 	a.At, a.Records = c.At, len(c.Edits)
 	a.Record, a.Register = c.Edits[0].Record.String(), c.Edits[0].Register
+	a.Title = k.leads(q.Unit, a.Record)
 	for _, e := range c.Edits {
 		def, ok := k.s.cfg.Definition(e.Register)
 		if !ok {

@@ -54,6 +54,11 @@ func TestRelease(t *testing.T) {
 	if len(items) != 4 || items[0].Code != "revoked" || items[0].Author != "officer.a" || items[0].Record != id.String() || !slices.Equal(items[0].Fields, []string{"note"}) {
 		t.Fatalf("got %+v", items)
 	}
+	for i, want := range []string{"Lan", "Lan", "", ""} { // nobody has the second record yet
+		if items[i].Title != want {
+			t.Errorf("entry %d: titled %q, want %q", i, items[i].Title, want)
+		}
+	}
 	for i, want := range []bool{true, false, true, false} {
 		if items[i].Releasable != want {
 			t.Errorf("entry %d: releasable %v, want %v", i, items[i].Releasable, want)

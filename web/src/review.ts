@@ -50,7 +50,7 @@ export interface Period {
   approved: number; waiting: number; drafts: number; refused: number; replaced: number; held: number
 }
 export interface Tallies { at: number; on_time_hours: number; tallies: { officer: string; periods: Period[] }[] }
-export interface Held { id: string; record: string; register: string; author: string; at: number; received: number; code: string; fields: string[]; records: number; releasable: boolean }
+export interface Held { id: string; record: string; title: string; register: string; author: string; at: number; received: number; code: string; fields: string[]; records: number; releasable: boolean }
 
 /** How many records one batch may hold. */
 export const BATCH = 200

@@ -2,13 +2,14 @@ import { html, nothing } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import type { Session } from '../bridge'
 import { inLang, labelOf } from '../definition'
-import { failureOf } from '../link'
+import { bridge, failureOf } from '../link'
 import { ask } from '../parts/ask'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
 import { nameOf } from '../people'
 import * as review from '../review'
+import { hrefOf } from '../route'
 import { t, tCode, tFailure } from '../text'
 import { when, within } from '../text/format'
 
@@ -18,6 +19,7 @@ export class HeldView extends Part {
   @property({ attribute: false }) session!: Session
   @state() private items: review.Held[] | null = null
   @state() private failure = ''
+  private here = new Set<string>() // records that this device holds
 
   protected override connected(): void {
     void this.load()
@@ -25,7 +27,10 @@ export class HeldView extends Part {
 
   private async load(): Promise<void> {
     try {
-      this.items = (await review.held()).items
+      const { items } = await review.held()
+      const here = await Promise.all(items.map(({ title, record }) => (title ? bridge.call('get', { id: record }).then(() => true, () => false) : false)))
+      this.here = new Set(items.filter((_, i) => here[i]).map(({ record }) => record))
+      this.items = items
       this.failure = ''
     } catch (cause) {
       this.failure = tFailure(failureOf(cause))
@@ -59,6 +64,7 @@ export class HeldView extends Part {
         ${(this.items ?? []).map((item) => {
           const definition = this.session.registers.find((register) => register.id === item.register)
           return html`<li class="card">
+            ${item.title ? html`<a class="card-head" href=${this.here.has(item.record) ? hrefOf('register', item.register, item.record) : hrefOf('desk', item.record)}><strong class="data">${item.title}</strong>${icon('next')}</a>` : nothing}
             <div class="card-head"><span><strong>${nameOf(item.author)}</strong> <span class="sub">${definition ? inLang(definition.label) : item.register} ${item.at ? ` · ${t('time.device', { at: when(item.at) })}` : ''} · ${t('time.server', { at: when(item.received) })}</span></span></div>
             <p>${icon('lock')} ${tCode('held.code', item.code)}</p>
             <p class="sub">${t('held.touches', { n: item.records, fields: item.fields.map((name) => (name === 'life' ? t('review.life') : definition ? within(labelOf(definition, name)) : name)).join(', ') })}</p>
