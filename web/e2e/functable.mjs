@@ -95,7 +95,7 @@ try {
   compareTables(whole, table);
 
   // The tests of packages pass in that form.
-  for (const pkg of ['./conflict', './sync/protocol', './client-wasm/replica']) {
+  for (const pkg of ['./conflict', './client-wasm/replica']) {
     const test = join(folder, 'test.wasm');
     await compileTest(pkg, test);
     const { status, stdout, stderr } = run(readFileSync(test), ['-test.short'], join(root, pkg));
