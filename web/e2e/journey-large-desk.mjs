@@ -106,7 +106,7 @@ await journey(async ({ demo, browser }) => {
           await page.waitForTimeout(300); // what is still being drawn
           await page.screenshot({ path: `${out}large-${name}-${width}-${size}.png` });
           if (name === 'held' && size === 100) { // what is held back leads to the record that it is of
-            await page.locator('wb-held a.card-head', { hasText: 'Đặng Thị Bị Giữ Lại' }).click();
+            await page.locator('wb-held .card a', { hasText: 'Đặng Thị Bị Giữ Lại' }).click();
             await page.locator('.split-record h1, .split-record h2', { hasText: 'Đặng Thị Bị Giữ Lại' }).first().waitFor();
             await page.goBack();
             await page.locator(settled).first().waitFor();

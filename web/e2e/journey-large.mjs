@@ -25,6 +25,19 @@ await journey(async ({ demo, browser }) => {
     await page.locator(settled).first().waitFor();
     await fits(hash || 'home');
   }
+  // The longest names of wards stand at the top in two lines, whole.
+  const top = await page.evaluate(() => {
+    const unit = document.querySelector('.top-unit');
+    const text = [...unit.childNodes].find(({ nodeType }) => nodeType === Node.TEXT_NODE);
+    const own = text.data;
+    const seen = [own, 'Phường Bình Hưng Hòa', 'Phường Tân Sơn Nhất', 'Phường Tăng Nhơn Phú', 'Xã Bình Khánh'].map((name) => {
+      text.data = name;
+      return { name, lines: Math.round(unit.offsetHeight / parseFloat(getComputedStyle(unit).lineHeight)), over: unit.scrollWidth - unit.clientWidth, height: document.querySelector('.top').offsetHeight };
+    });
+    text.data = own;
+    return seen;
+  });
+  for (const { name, lines, over, height } of top) assert.ok(lines <= 2 && over <= 0 && height <= 120, `${name}: ${lines} lines, ${over} px too wide, the top is ${height} px high`);
   // The line at the foot and the places to go leave the height to the work, and still say what they are.
   const low = await page.evaluate(() => document.querySelector('.foot').offsetHeight + document.querySelector('.nav').offsetHeight);
   assert.ok(low < 740 / 5, `foot and navigation take ${low} px of 740`);

@@ -64,8 +64,8 @@ export class HeldView extends Part {
         ${(this.items ?? []).map((item) => {
           const definition = this.session.registers.find((register) => register.id === item.register)
           return html`<li class="card">
-            ${item.title ? html`<a class="card-head" href=${this.here.has(item.record) ? hrefOf('register', item.register, item.record) : hrefOf('desk', item.record)}><strong class="data">${item.title}</strong>${icon('next')}</a>` : nothing}
-            <div class="card-head"><span><strong>${nameOf(item.author)}</strong> <span class="sub">${definition ? inLang(definition.label) : item.register} ${item.at ? ` · ${t('time.device', { at: when(item.at) })}` : ''} · ${t('time.server', { at: when(item.received) })}</span></span></div>
+            <div class="card-head"><span>${item.title ? html`<a class="data" href=${this.here.has(item.record) ? hrefOf('register', item.register, item.record) : hrefOf('desk', item.record)}>${item.title}</a>` : nothing}
+              <span class="sub">${[nameOf(item.author), definition ? inLang(definition.label) : item.register, ...(item.at ? [t('time.device', { at: when(item.at) })] : []), t('time.server', { at: when(item.received) })].join(' · ')}</span></span></div>
             <p>${icon('lock')} ${tCode('held.code', item.code)}</p>
             <p class="sub">${t('held.touches', { n: item.records, fields: item.fields.map((name) => (name === 'life' ? t('review.life') : definition ? within(labelOf(definition, name)) : name)).join(', ') })}</p>
             <div class="actions"><button ?disabled=${!item.releasable} @click=${() => void this.decide(item, 'release')}>${t('held.release')}</button><button class="danger" @click=${() => void this.decide(item, 'reject')}>${t('held.reject')}</button></div>
