@@ -48,6 +48,10 @@ await journey(async ({ demo, browser }) => {
   await phone.getByRole('button', { name: 'Hiện' }).first().click();
   await phone.getByText(/^0903 000 00[23]$/).first().waitFor();
   assert.equal(await phone.getByText(/^0903 000 00[23]$/).count(), 1, 'one of the two is revealed');
+  const tabs = a.page.locator('wb-inbox .tabs a');
+  await until(() => a.page.locator('wb-inbox .cards > li').count(), (n) => n > 1, 'the conflicts are listed');
+  assert.equal(await tabs.nth(0).innerText(), `Xung đột ${await a.page.locator('wb-inbox .cards > li').count()}`);
+  await tabs.nth(1).filter({ hasText: /^Có thể trùng \d+$/ }).waitFor();
   await look(a.page, 'inbox');
 
   // One tap, undone without a network, and settled again as proposed.

@@ -213,7 +213,7 @@ export class App extends Part {
         if (definition && takesCards(definition)) return html`<wb-card .definition=${definition}></wb-card>`
         break
       case 'inbox':
-        return html`<wb-inbox .session=${session} .tray=${(parts[0] as Tray) || 'conflicts'}></wb-inbox>`
+        return html`<wb-inbox .session=${session} .status=${this.status} .tray=${(parts[0] as Tray) || 'conflicts'}></wb-inbox>`
       case 'desk':
         return this.ofOffice(html`<wb-desk .session=${session} .recordId=${parts[0] ?? ''}></wb-desk>`)
       case 'here':

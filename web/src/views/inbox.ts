@@ -1,7 +1,7 @@
 import { html, nothing } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import { repeat } from 'lit/directives/repeat.js'
-import type { Pair, RecordView, Row, Session } from '../bridge'
+import type { Pair, RecordView, Row, Session, Status } from '../bridge'
 import { fieldsOf, inLang } from '../definition'
 import { bridge, failureOf } from '../link'
 import '../parts/elsewhere'
@@ -14,10 +14,13 @@ import { say, sayFailure } from '../parts/say'
 import { rowTags, way } from '../parts/state'
 import { hrefOf } from '../route'
 import { t, tFailure } from '../text'
+import { number } from '../text/format'
 
 export type Tray = 'conflicts' | 'pairs' | 'returned' | 'quarantined'
 const trays: Tray[] = ['conflicts', 'pairs', 'returned', 'quarantined']
 const CALM = 500 // ms between two looks while records keep coming
+
+let couples = '' // how many pairs there were, once they were looked for in this tab
 
 /** What is there now, each where it stood before; what is new stands at the end. */
 function inPlace<T extends object>(before: T[], now: T[], is: (a: T, b: T) => boolean): T[] {
@@ -31,6 +34,7 @@ const same = (a: Pair, b: Pair): boolean => a.a.id === b.a.id && a.b.id === b.b.
 @customElement('wb-inbox')
 export class Inbox extends Part {
   @property({ attribute: false }) session!: Session
+  @property({ attribute: false }) status: Status | null = null
   @property() tray: Tray = 'conflicts'
   @state() private rows: Row[] | null = null
   @state() private open: Record<string, RecordView> = {}
@@ -44,6 +48,22 @@ export class Inbox extends Part {
 
   protected override connected(): void {
     this.hear('changed', () => void this.load())
+    if (!couples && this.tray !== 'pairs') void this.countPairs()
+  }
+
+  /** All records are looked through for them, so not more often than somebody asks. */
+  private async countPairs(): Promise<void> {
+    const found = await Promise.all([bridge.call('pairs'), this.listed('unchecked')]).catch(() => null)
+    if (found) this.counted(found[0].pairs.length + found[1].length, found[0].more)
+  }
+
+  private counted(n: number, more: boolean): void {
+    couples = `${number(n)}${more ? '+' : ''}`
+    this.requestUpdate()
+  }
+
+  private count(tray: Tray): string {
+    return tray === 'pairs' ? couples : number(this.status?.[tray] ?? 0)
   }
 
   protected override willUpdate(changed: Map<string, unknown>): void {
@@ -74,8 +94,9 @@ export class Inbox extends Part {
     const tray = this.tray
     try {
       if (tray === 'pairs') {
-        const [{ pairs, more }, rows] = await Promise.all([bridge.call('pairs'), this.listed(tray)])
+        const [{ pairs, more }, rows] = await Promise.all([bridge.call('pairs'), this.listed('unchecked')])
         if (tray !== this.tray) return
+        this.counted(pairs.length + rows.length, more)
         const gone = this.decided.filter((one) => !pairs.some((pair) => same(pair, one)))
         this.pairs = inPlace(this.pairs, [...pairs, ...gone], same)
         this.more = more
@@ -83,7 +104,7 @@ export class Inbox extends Part {
         this.failure = ''
         return
       }
-      const rows = tray === 'conflicts' ? await bridge.call('conflicts') : await this.listed(tray)
+      const rows = tray === 'conflicts' ? await bridge.call('conflicts') : (await this.listed('returned')).filter(({ stage }) => (stage === 'quarantined') === (tray === 'quarantined'))
       if (tray !== this.tray) return
       const gone = tray === 'conflicts' ? this.settled.filter((row) => !rows.some(({ id }) => id === row.id)) : []
       this.rows = inPlace(this.rows ?? [], [...rows, ...gone], (a, b) => a.id === b.id)
@@ -94,12 +115,10 @@ export class Inbox extends Part {
     }
   }
 
-  private async listed(tray: 'pairs' | 'returned' | 'quarantined'): Promise<Row[]> {
-    const lists = await Promise.all(
-      this.session.registers.map((register) => bridge.call('list', { register: register.id, filter: tray === 'pairs' ? 'unchecked' : tray === 'returned' ? 'returned' : 'mine', limit: 200 })),
-    )
-    const rows = lists.flatMap((list) => list.rows)
-    return tray !== 'quarantined' ? rows : rows.filter((row) => row.stage === 'quarantined')
+  /** Of all registers; those that were returned with those that are held back. */
+  private async listed(filter: 'unchecked' | 'returned'): Promise<Row[]> {
+    const lists = await Promise.all(this.session.registers.map((register) => bridge.call('list', { register: register.id, filter, limit: 200 })))
+    return lists.flatMap((list) => list.rows)
   }
 
   private said({ detail }: CustomEvent<Pair>): void {
@@ -200,7 +219,7 @@ export class Inbox extends Part {
     return html`<div class="page">
       <h1>${t('inbox.title')}</h1>
       <nav class="tabs" aria-label=${t('inbox.title')}>
-        ${trays.map((tray) => html`<a href=${hrefOf('inbox', tray)} aria-current=${tray === this.tray ? 'page' : nothing}>${t(`inbox.${tray}`)}</a>`)}
+        ${trays.map((tray) => html`<a href=${hrefOf('inbox', tray)} aria-current=${tray === this.tray ? 'page' : nothing}>${t(`inbox.${tray}`)}${['', '0'].includes(this.count(tray)) ? nothing : html` <span class="figures">${this.count(tray)}</span>`}</a>`)}
       </nav>
       ${this.failure ? html`<p class="note note-red" role="alert">${this.failure}</p>` : nothing}
       ${!rows
