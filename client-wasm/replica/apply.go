@@ -516,10 +516,17 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 	b := &Batch{}
 	counts := r.counts
 	var changed Changed
+	spoilt := r.showsErased(p)
+	if spoilt {
+		// It was made before; what it shows of others is taken, and comes again.
+		after.Cursor, after.Floor = s.Cursor, s.Floor
+	}
 	for i := range p.Records {
 		d := &p.Records[i]
 		if d.Left {
 			after.LetGo = p.To
+		} else if spoilt && r.erased[d.Record] {
+			continue
 		}
 		at, known := held[d.Record]
 		h := Holding{ID: d.Record, Register: p.Stream.Register, Unit: p.Stream.Unit}
@@ -575,11 +582,25 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 	}
 	if len(p.Records) > 0 {
 		b.Keep = []KeptPage{r.kept(p)}
+		b.Keep[0].Spoilt = spoilt
+	}
+	whole := p.To >= p.Head && !spoilt && r.spoilt[p.Stream]
+	if whole {
+		// All that the spoilt pages showed was received again.
+		b.DropSpoilt = []Spoilt{{p.Stream, r.meta.Epoch}}
 	}
 	if err := r.commit(ctx, b); err != nil {
 		return Changed{}, err
 	}
 	r.counts = counts
+	switch {
+	case whole:
+		delete(r.spoilt, p.Stream)
+	case spoilt:
+		r.keepErased(nil, []protocol.Stream{p.Stream})
+		r.scopes++
+		r.signal()
+	}
 	return changed, nil
 }
 

@@ -41,6 +41,8 @@ var (
 	ErrNoChoice   = &Failure{Code: "no_choice"}
 	ErrHeldBack   = &Failure{Code: "quarantined"}
 	ErrUnsent     = &Failure{Code: "unsent"}
+	ErrErased     = &Failure{Code: "erased", VI: "Hồ sơ này đã được xoá theo luật; không còn gì để xem hay sửa.",
+		EN: "this record was erased by law; there is nothing left to see or to change"}
 )
 
 func noRecord(id string) error {

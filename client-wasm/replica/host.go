@@ -78,6 +78,14 @@ func (h *Host) Refresh() {
 	}
 }
 
+// rescoped reports whether the replica asks for other streams, or from elsewhere, than
+// the client knows.
+func (h *Host) rescoped() bool {
+	h.r.mu.Lock()
+	defer h.r.mu.Unlock()
+	return h.r.scopes != h.scopes
+}
+
 // Perform takes the first effect from the queue. What concerns the store it
 // performs, to its end, and feeds the answer to the client; then it returns
 // nil. What concerns the network (Dial, Send, HangUp, RefreshToken) it
@@ -112,8 +120,13 @@ func (h *Host) Perform(ctx context.Context) (session.Effect, error) {
 		if follow != nil {
 			h.Step(follow)
 		}
-		if _, ok := e.(session.StoreWelcome); ok {
+		switch e.(type) {
+		case session.StoreWelcome:
 			h.Refresh() // a stream may begin anew, or something be handed in again
+		case session.StoreErased, session.StorePage:
+			if h.rescoped() {
+				h.Refresh() // a stream goes back, before a page comes that the store would pass over
+			}
 		}
 	}
 	return nil, nil
@@ -146,6 +159,8 @@ func (h *Host) store(ctx context.Context, e session.Effect) (session.Event, Chan
 		err = r.storeDefinition(ctx, e.Definition.Body)
 		h.scopes = r.scopes // the server knows that the device has it
 		changed.Registers = []string{e.Definition.Register}
+	case session.StoreErased:
+		changed, err = r.storeErased(ctx, e.Erased)
 	case session.StoreWithdraw:
 		changed, err = r.storeWithdraw(ctx, e.Withdraw)
 	case session.LoadKept:

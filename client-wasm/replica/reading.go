@@ -287,6 +287,11 @@ func idBytes(id conflict.RecordID) string {
 func (r *Replica) put(b *Batch, counts *Counts, h Holding, before *conflict.Record) *reading {
 	n := r.glance(&h)
 	old := h.Index
+	if r.erased[h.ID] { // whatever would bring it back
+		b.Drop = append(b.Drop, h.ID)
+		counts.move(old.Flags, 0)
+		return n
+	}
 	h.Index = r.index(n, before)
 	counts.move(old.Flags, h.Index.Flags)
 	if before != nil && old.Sort != "" && !h.Left && sameIndex(old, h.Index) {

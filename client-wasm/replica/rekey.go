@@ -166,7 +166,7 @@ func (r *Replica) rekey(ctx context.Context, told session.Rekey) (session.Local,
 		if !entryOf(m.from, e) {
 			continue
 		}
-		if r.keepsDots(&e, told, hashes, holdings) || shown[e.No] {
+		if r.keepsDots(&e, told, hashes, holdings) || shown[e.No] || r.allErased(&e) {
 			if e.Refusal != nil && e.Refusal.At == 0 {
 				e.Refusal = &Refusal{Code: e.Refusal.Code, Detail: e.Refusal.Detail, At: 1} // no receipt will come for it
 				b.Mark = append(b.Mark, e)
@@ -200,7 +200,7 @@ func (r *Replica) rekey(ctx context.Context, told session.Rekey) (session.Local,
 // because the server holds it, or it is dealt with.
 func (r *Replica) keepsDots(e *Entry, told session.Rekey, hashes map[uint64]record.Hash, holdings map[conflict.RecordID]Holding) bool {
 	if hash, ok := hashes[e.Changeset.Dot.Counter]; ok {
-		return hash == e.Hash
+		return e.is(hash)
 	}
 	if dealtWith(e, holdings) {
 		return true
@@ -211,6 +211,12 @@ func (r *Replica) keepsDots(e *Entry, told session.Rekey, hashes map[uint64]reco
 		return false
 	}
 	return r.acked(e) && e.Changeset.Last().Counter <= told.Held
+}
+
+// is reports whether e is the changeset that a server has under a hash: as it was
+// made, or as it was handed in when some of it had been erased.
+func (e *Entry) is(hash record.Hash) bool {
+	return hash == e.Hash || hash == e.Changeset.Hash()
 }
 
 // dealtWith reports whether a supervisor has settled what was held back, so that it
@@ -267,7 +273,7 @@ func (r *Replica) handAgain(ctx context.Context, epoch protocol.Token, told conf
 		var moving []leaving
 		for _, e := range former[id] {
 			switch {
-			case shown[e.No], dealtWith(&e, holdings):
+			case shown[e.No], dealtWith(&e, holdings), r.allErased(&e):
 			default:
 				moving = append(moving, r.leave(e, holdings))
 			}
@@ -365,7 +371,7 @@ func (r *Replica) accepted(ctx context.Context, told session.Rekey, hashes map[u
 			continue
 		}
 		hash, ok := hashes[e.Changeset.Dot.Counter]
-		if ok && hash == e.Hash && e.Refusal.At == 0 || shown[e.No] && !r.keepsDots(&e, told, hashes, holdings) {
+		if ok && e.is(hash) && e.Refusal.At == 0 || shown[e.No] && !r.keepsDots(&e, told, hashes, holdings) {
 			e.Refusal = nil
 			b.Mark = append(b.Mark, e)
 		}
@@ -421,12 +427,16 @@ type leaving struct {
 
 // leave returns e to be given new dots. Of what a lost server had acknowledged it
 // leaves out the writes that this device was shown: those are given back under the
-// dots that they had, and a record that was shown keeps its id.
+// dots that they had, and a record that was shown keeps its id. Not all of it was
+// erased.
 func (r *Replica) leave(e Entry, holdings map[conflict.RecordID]Holding) leaving {
 	out := leaving{e, nil}
 	out.Changeset.Edits = nil
 	all := e.Refusal != nil || !r.acked(&e)
 	for i, edit := range e.Changeset.Edits {
+		if r.erased[edit.Record] {
+			continue // nothing is left of it to hand in
+		}
 		base, dot := holdings[edit.Record].Base, e.Changeset.FirstDot(i)
 		shown := func(w record.Write) bool { return !all && base.Field(w.Key).Vector().Covers(dot) }
 		all := all || e.Changeset.Creates(i) && !shown(edit.Writes[0])
@@ -452,6 +462,9 @@ func (r *Replica) leave(e Entry, holdings map[conflict.RecordID]Holding) leaving
 func (r *Replica) inBase(e *Entry, holdings map[conflict.RecordID]Holding) (all, same bool) {
 	all = true
 	for i, edit := range e.Changeset.Edits {
+		if r.erased[edit.Record] {
+			continue
+		}
 		h, ok := holdings[edit.Record]
 		if !ok {
 			return false, same

@@ -59,9 +59,11 @@ type Replica struct {
 	found   map[*register.Definition][]*register.Field // what records of it are found by
 	values  map[string]conflict.Value                  // scratch of index
 	counts  Counts
-	hold    bool           // nothing is received for now
-	scopes  uint64         // rises when streams or definitions to ask for change
-	told    session.Status // what the session last said
+	erased  map[conflict.RecordID]bool // by law, as far as this device was told
+	spoilt  map[protocol.Stream]bool   // streams with pages that show one of them, and others
+	hold    bool                       // nothing is received for now
+	scopes  uint64                     // rises when streams or definitions to ask for change
+	told    session.Status             // what the session last said
 	failure *Failure
 }
 
@@ -95,6 +97,7 @@ func Open(ctx context.Context, cfg Config) (*Replica, error) {
 		r.keepHubMark(m)
 	}
 	r.meta, r.streams = state.Meta, state.Streams
+	r.keepErased(state.Erased, state.Spoilt)
 	switch have, want := r.meta.Account.Name, cfg.Account.Name; {
 	case have != "" && want != "" && have != want:
 		return nil, fmt.Errorf("open replica: the store belongs to %s, not to %s", have, want)
@@ -171,7 +174,28 @@ func (r *Replica) commit(ctx context.Context, b *Batch) error {
 	for _, m := range b.HubMarks {
 		r.keepHubMark(m)
 	}
+	r.keepErased(b.Erase, nil)
+	if len(b.Spoil) > 0 { // some of them; to look for them in vain costs little
+		for _, s := range b.Streams {
+			r.keepErased(nil, []protocol.Stream{s.Stream})
+		}
+	}
 	return nil
+}
+
+func (r *Replica) keepErased(ids []conflict.RecordID, spoilt []protocol.Stream) {
+	for _, id := range ids {
+		if r.erased == nil {
+			r.erased = map[conflict.RecordID]bool{}
+		}
+		r.erased[id] = true
+	}
+	for _, s := range spoilt {
+		if r.spoilt == nil {
+			r.spoilt = map[protocol.Stream]bool{}
+		}
+		r.spoilt[s] = true
+	}
 }
 
 func (r *Replica) signal() {
@@ -297,7 +321,7 @@ func (r *Replica) Local() session.Local {
 
 func (r *Replica) local() session.Local {
 	l := session.Local{Replica: r.meta.Replica, Epoch: r.meta.Epoch, Current: r.meta.Current, Next: r.meta.Next,
-		Acked: r.meta.Acked, Last: r.meta.Last, Return: r.meta.Return}
+		Acked: r.meta.Acked, Last: r.meta.Last, Return: r.meta.Return, Erasures: r.meta.Erasures}
 	if len(r.meta.ServerKey) > 0 {
 		l.Key = r.meta.ServerKey
 	}
@@ -398,6 +422,9 @@ func (r *Replica) held(ctx context.Context, text string) (Holding, error) {
 	id, err := conflict.ParseDot(text)
 	if err != nil {
 		return Holding{}, noRecord(text)
+	}
+	if r.erased[id] {
+		return Holding{}, ErrErased
 	}
 	h, ok, err := r.holding(ctx, id)
 	if err != nil {

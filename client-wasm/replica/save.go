@@ -51,6 +51,9 @@ func (r *Replica) saveForm(ctx context.Context, q SaveRequest) (SaveReply, Chang
 	case !d.Record.IsZero():
 		// A record that left the scope meanwhile is written to all the same:
 		// the server knows where it lives now. It is kept until that has it.
+		if r.erased[d.Record] {
+			return SaveReply{}, Changed{}, ErrErased
+		}
 		held, ok, err := r.holding(ctx, d.Record)
 		if err != nil {
 			return SaveReply{}, Changed{}, fmt.Errorf("save: %w", err)

@@ -65,6 +65,9 @@ type Store interface {
 	// at least one), that were signed in another epoch than this one and not
 	// given back in it.
 	Kept(ctx context.Context, epoch protocol.Token, maxBytes int) ([]KeptPage, error)
+	// Pages returns pages by No, those above after, as long as their bytes stay within
+	// maxBytes, but at least one.
+	Pages(ctx context.Context, after uint64, maxBytes int) ([]KeptPage, error)
 	// Commit does all that b asks for, or nothing. When it returns nil, the
 	// batch survives a power cut.
 	Commit(ctx context.Context, b *Batch) error
@@ -76,6 +79,8 @@ type State struct {
 	Streams     []Stream     // by unit, register and class
 	Definitions []Definition // by register and version
 	HubMarks    []protocol.HubMark
+	Erased      []conflict.RecordID // by law, in no order
+	Spoilt      []protocol.Stream   // with pages that are spoilt, in no order
 }
 
 // Meta is what a store holds once.
@@ -102,6 +107,9 @@ type Meta struct {
 	// Looked is the epoch in which was last looked for what a restored server may
 	// have lost that stands here under replica ids given up; zero if it is Epoch.
 	Looked protocol.Token
+	// Erasures is up to which number of the server's list of erasures nothing is left
+	// here.
+	Erasures uint64
 	// Offered are the streams that the server offers, without cursors, and
 	// Choice what of it is wanted here.
 	Offered []protocol.Scope
@@ -188,9 +196,9 @@ type Query struct {
 type Entry struct {
 	No        uint64 // order of making on this device, from 1, not contiguous
 	Changeset record.Changeset
-	Hash      record.Hash
-	Received  int64    // server clock of its receipt; 0 before
-	Refusal   *Refusal // why it is in quarantine; nil if it is not
+	Hash      record.Hash // of what was made; what was erased of it since does not change it
+	Received  int64       // server clock of its receipt; 0 before
+	Refusal   *Refusal    // why it is in quarantine; nil if it is not
 	Replaced  []Replaced
 }
 
@@ -267,6 +275,7 @@ type KeptPage struct {
 	Stream protocol.Stream
 	To     uint64 // position of the unit's feed
 	Body   []byte // the message as it came
+	Spoilt bool   // it shows what was erased, and goes once its stream was received again
 }
 
 // GaveBack says that pages of a unit were given back in an epoch, whose feed
@@ -318,6 +327,17 @@ type Batch struct {
 	GaveBack        []GaveBack // in this order
 	DropKept        []DropKept
 	ReportedReveals []uint64 // forget these, by No
+
+	Erase      []conflict.RecordID // keep that these were erased, and which entries touched them no more
+	Blank      []Entry             // entries whose Changeset and Replaced have become less; nothing else changed
+	Spoil      []uint64            // kept pages that show what was erased, by No
+	DropSpoilt []Spoilt            // before Keep
+}
+
+// Spoilt are the spoilt pages of a stream that were signed in an epoch.
+type Spoilt struct {
+	Stream protocol.Stream
+	Epoch  protocol.Token
 }
 
 // Received says that the entries of a replica that begin at counters From to
@@ -333,5 +353,6 @@ type Received struct {
 func (b *Batch) Empty() bool {
 	return b.Meta == nil && len(b.Drop)+len(b.Put)+len(b.Rebase)+len(b.Remove)+len(b.Append)+len(b.Mark)+len(b.Receive)+
 		len(b.DropStreams)+len(b.Streams)+len(b.Definitions)+len(b.DropDrafts)+len(b.Drafts)+len(b.Saved)+
-		len(b.HubMarks)+len(b.Receipts)+len(b.Reveals)+len(b.ReportedReveals)+len(b.Keep)+len(b.GaveBack)+len(b.DropKept) == 0
+		len(b.HubMarks)+len(b.Receipts)+len(b.Reveals)+len(b.ReportedReveals)+len(b.Keep)+len(b.GaveBack)+len(b.DropKept)+
+		len(b.Erase)+len(b.Blank)+len(b.Spoil)+len(b.DropSpoilt) == 0
 }

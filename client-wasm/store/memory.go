@@ -34,6 +34,7 @@ type Memory struct {
 	revealed uint64
 	pages    []keptPage // by No; replaced, never changed in place
 	paged    uint64
+	erased   map[conflict.RecordID]bool
 }
 
 // keptPage is a page and in which epoch it was given back.
@@ -54,7 +55,7 @@ var _ replica.Store = (*Memory)(nil)
 func NewMemory() *Memory {
 	return &Memory{records: map[conflict.RecordID]replica.Holding{}, touches: map[conflict.RecordID][]uint64{},
 		streams: map[protocol.Stream]replica.Stream{}, defs: map[defKey]replica.Definition{}, saved: map[string]replica.Saved{},
-		marks: map[protocol.HubMark]uint64{}}
+		marks: map[protocol.HubMark]uint64{}, erased: map[conflict.RecordID]bool{}}
 }
 
 // Clone returns a copy that lives on its own. What the copies share is
@@ -64,7 +65,8 @@ func (m *Memory) Clone() *Memory {
 	defer m.mu.RUnlock()
 	return &Memory{meta: m.meta, records: maps.Clone(m.records), entries: slices.Clone(m.entries), touches: maps.Clone(m.touches),
 		streams: maps.Clone(m.streams), defs: maps.Clone(m.defs), drafts: slices.Clone(m.drafts), saved: maps.Clone(m.saved),
-		marks: maps.Clone(m.marks), receipts: slices.Clone(m.receipts), reveals: slices.Clone(m.reveals), revealed: m.revealed, pages: m.pages, paged: m.paged}
+		marks: maps.Clone(m.marks), receipts: slices.Clone(m.receipts), reveals: slices.Clone(m.reveals), revealed: m.revealed, pages: m.pages, paged: m.paged,
+		erased: maps.Clone(m.erased)}
 }
 
 // Receipts returns all receipts, oldest first.
@@ -92,6 +94,12 @@ func (m *Memory) State(context.Context) (replica.State, error) {
 	slices.SortFunc(s.HubMarks, func(a, b protocol.HubMark) int {
 		return cmp.Or(cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Register, b.Register))
 	})
+	s.Erased = slices.Collect(maps.Keys(m.erased))
+	for i := range m.pages {
+		if p := &m.pages[i]; p.Spoilt && !slices.Contains(s.Spoilt, p.Stream) {
+			s.Spoilt = append(s.Spoilt, p.Stream)
+		}
+	}
 	return s, nil
 }
 
@@ -433,8 +441,27 @@ func (m *Memory) Kept(_ context.Context, epoch protocol.Token, maxBytes int) ([]
 	return all, nil
 }
 
+// Pages implements replica.Store.
+func (m *Memory) Pages(_ context.Context, after uint64, maxBytes int) ([]replica.KeptPage, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var all []replica.KeptPage
+	size := 0
+	for i := range m.pages {
+		p := &m.pages[i]
+		if p.No <= after {
+			continue
+		}
+		if size += len(p.Body); len(all) > 0 && size > maxBytes {
+			break
+		}
+		all = append(all, p.KeptPage)
+	}
+	return all, nil
+}
+
 func (m *Memory) commitPages(b *replica.Batch) {
-	if len(b.DropStreams)+len(b.DropKept)+len(b.Keep)+len(b.GaveBack) == 0 {
+	if len(b.DropStreams)+len(b.DropKept)+len(b.Keep)+len(b.GaveBack)+len(b.Spoil)+len(b.DropSpoilt) == 0 {
 		return
 	}
 	pages := slices.DeleteFunc(slices.Clone(m.pages), func(p keptPage) bool { return slices.Contains(b.DropStreams, p.Stream) })
@@ -442,6 +469,12 @@ func (m *Memory) commitPages(b *replica.Batch) {
 		pages = slices.DeleteFunc(pages, func(p keptPage) bool {
 			return p.Stream.Unit == d.Unit && (p.Epoch == d.Epoch && p.To <= d.Through || p.given == d.Epoch && p.givenAt <= d.Through)
 		})
+	}
+	for _, d := range b.DropSpoilt {
+		pages = slices.DeleteFunc(pages, func(p keptPage) bool { return p.Spoilt && p.Stream == d.Stream && p.Epoch == d.Epoch })
+	}
+	for i := range pages {
+		pages[i].Spoilt = pages[i].Spoilt || slices.Contains(b.Spoil, pages[i].No)
 	}
 	for _, p := range b.Keep {
 		m.paged++
@@ -504,8 +537,17 @@ func (m *Memory) Commit(ctx context.Context, b *replica.Batch) error {
 			m.touches[edit.Record] = append(slices.Clone(m.touches[edit.Record]), e.No)
 		}
 	}
-	if len(b.Mark)+len(b.Receive) > 0 {
+	if len(b.Mark)+len(b.Receive)+len(b.Blank) > 0 {
 		m.entries = slices.Clone(m.entries)
+	}
+	for _, id := range b.Erase {
+		m.erased[id] = true
+		delete(m.touches, id)
+	}
+	for _, e := range b.Blank {
+		if i, ok := m.find(e.No); ok {
+			m.entries[i].Changeset, m.entries[i].Replaced = e.Changeset, e.Replaced
+		}
 	}
 	for _, e := range b.Mark {
 		if i, ok := m.find(e.No); ok {

@@ -35,7 +35,8 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	options := url.Values{"mode": {"rw"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"on"},
-		"_txlock": {"immediate"}, "_busy_timeout": {"5000"}, "_cache_size": {"-32768"}}
+		"_txlock": {"immediate"}, "_busy_timeout": {"5000"}, "_cache_size": {"-32768"},
+		"_secure_delete": {"on"}} // what was erased is not in free pages either
 	db, err := sql.Open("sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)

@@ -19,7 +19,7 @@ import (
 
 // entryColumns are what scanEntry reads, each behind a prefix.
 func entryColumns(prefix string) string {
-	return prefix + strings.ReplaceAll(`no, received, refusal, replaced, hash, body`, " ", " "+prefix)
+	return prefix + strings.ReplaceAll(`no, received, refusal, replaced, hash, left_hash, body`, " ", " "+prefix)
 }
 
 // scanEntry reads an entry, behind the columns that the caller asks for first.
@@ -34,9 +34,9 @@ var errEnough = errors.New("enough")
 // it returns errEnough.
 func scanEntryIf(rows *sql.Rows, wanted func() bool, first ...any) (replica.Entry, error) {
 	var e replica.Entry
-	var refusal, replaced, hash, body sql.RawBytes
+	var refusal, replaced, hash, left, body sql.RawBytes
 	var no int64
-	if err := rows.Scan(append(first, &no, &e.Received, &refusal, &replaced, &hash, &body)...); err != nil {
+	if err := rows.Scan(append(first, &no, &e.Received, &refusal, &replaced, &hash, &left, &body)...); err != nil {
 		return e, err
 	}
 	if wanted != nil && !wanted() {
@@ -56,7 +56,11 @@ func scanEntryIf(rows *sql.Rows, wanted func() bool, first ...any) (replica.Entr
 	}
 	// SQLite does not notice a byte that the disk changed. Nothing altered may be
 	// sent as what its author wrote.
-	if record.HashOf(body) != e.Hash {
+	want := e.Hash
+	if left != nil {
+		copy(want[:], left)
+	}
+	if record.HashOf(body) != want {
 		return e, errDamaged
 	}
 	var err error
@@ -306,6 +310,23 @@ func (w *writer) outbox(b *replica.Batch) error {
 			touches = append(touches, idKey(edit.Record), int64(e.No))
 		}
 		if err := w.rows(intoTouches, touches); err != nil {
+			return err
+		}
+	}
+	for _, id := range b.Erase {
+		if err := w.exec(`INSERT OR IGNORE INTO erased (id) VALUES (?)`, idKey(id)); err != nil {
+			return err
+		}
+		if err := w.exec(`DELETE FROM touches WHERE id = ?`, idKey(id)); err != nil {
+			return err
+		}
+	}
+	for i := range b.Blank {
+		e := &b.Blank[i]
+		body := record.AppendChangeset(nil, e.Changeset)
+		left := record.HashOf(body)
+		if err := w.exec(`UPDATE outbox SET replaced = ?, left_hash = ?, body = ? WHERE no = ?`,
+			nullable(appendReplaced(e.Replaced)), left[:], body, int64(e.No)); err != nil {
 			return err
 		}
 	}

@@ -45,6 +45,25 @@ func (s *Store) State(ctx context.Context) (replica.State, error) {
 			return nil
 		})
 	}
+	if err == nil {
+		err = s.query(ctx, `SELECT id FROM erased`, func(rows *sql.Rows) error {
+			var key sql.RawBytes
+			if err := rows.Scan(&key); err != nil {
+				return err
+			}
+			id, err := keyID(key)
+			state.Erased = append(state.Erased, id)
+			return err
+		})
+	}
+	if err == nil {
+		err = s.query(ctx, `SELECT DISTINCT unit, register, class FROM pages WHERE spoilt = 1`, func(rows *sql.Rows) error {
+			var t protocol.Stream
+			err := rows.Scan(&t.Unit, &t.Register, &t.Class)
+			state.Spoilt = append(state.Spoilt, t)
+			return err
+		})
+	}
 	if err != nil {
 		return replica.State{}, fmt.Errorf("read state: %w", err)
 	}

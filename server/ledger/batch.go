@@ -65,9 +65,17 @@ func (b *batch) repeat(c record.Changeset) (forked bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if ok && in.Counter == c.Dot.Counter && in.Hash == c.Hash() {
-		b.out.Repeats++
-		return false, b.refuseAgain(in)
+	if ok && in.Counter == c.Dot.Counter {
+		same := in.Hash == c.Hash()
+		if !same {
+			if same, err = b.sameButErased(&in, c); err != nil {
+				return false, err
+			}
+		}
+		if same {
+			b.out.Repeats++
+			return false, b.refuseAgain(in)
+		}
 	}
 	stored, err := b.t.Stored(b.r.No, 0, storedLimit)
 	if err != nil {
@@ -112,17 +120,31 @@ func (b *batch) take(c record.Changeset) error {
 	b.body = record.AppendChangeset(b.body[:0], c)
 	in := Intake{Replica: b.r.No, Counter: c.Dot.Counter, Count: uint64(c.Len()), Hash: record.HashOf(b.body),
 		Unit: c.Unit, Received: b.now, Bytes: b.body}
-	if err := b.comesWhole(&c); err != nil {
-		return err
-	}
-	rows, refusal, err := b.judge(c)
+	erased, err := b.eraseFrom(&c)
 	if err != nil {
 		return err
 	}
-	if refusal == nil {
-		refusal = b.held(&c)
+	if erased > 0 {
+		b.body = record.AppendChangeset(b.body[:0], c)
+		in.Bytes = b.body
 	}
-	if refusal == nil {
+	if err := b.comesWhole(&c); err != nil {
+		return err
+	}
+	var rows []*Row
+	var refusal *protocol.Error
+	if erased < len(c.Edits) {
+		if rows, refusal, err = b.judge(c); err != nil {
+			return err
+		}
+		if refusal == nil {
+			refusal, err = b.held(&c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if refusal == nil && rows != nil {
 		if refusal, err = tooLarge(c, rows); err != nil {
 			return err
 		}
@@ -147,6 +169,9 @@ func (b *batch) take(c record.Changeset) error {
 			return err
 		}
 		return b.aside(in, unit, c.Author, refusal)
+	}
+	if rows == nil {
+		return nil // all that it says is of records that were erased
 	}
 	b.out.Applied++
 	return b.apply(c, rows)
@@ -189,8 +214,8 @@ func (b *batch) aside(in Intake, unit, author string, why *protocol.Error) error
 	return nil
 }
 
-// judge decides whether c may be applied, and returns the rows it touches. The
-// refusal is nil if it may.
+// judge decides whether c may be applied, and returns the rows it touches, nil
+// for records that were erased. The refusal is nil if it may.
 func (b *batch) judge(c record.Changeset) ([]*Row, *protocol.Error, error) {
 	refuse := func(code protocol.Code, detail string) ([]*Row, *protocol.Error, error) {
 		return nil, &protocol.Error{Code: code, Detail: detail}, nil
@@ -211,6 +236,11 @@ func (b *batch) judge(c record.Changeset) ([]*Row, *protocol.Error, error) {
 	}
 	rows := make([]*Row, len(c.Edits))
 	for i, e := range c.Edits {
+		if erased, err := b.t.Erased(e.Record); err != nil {
+			return nil, nil, err
+		} else if erased {
+			continue
+		}
 		def, ok := b.l.cfg.Definition(e.Register)
 		if !ok {
 			return refuse(protocol.UnknownRegister, e.Register)
@@ -381,8 +411,14 @@ func holds(list []Quarantine, d conflict.Dot) bool {
 // apply merges a judged changeset into its records and moves each unit in which
 // one of them lives on by one position.
 func (b *batch) apply(c record.Changeset, rows []*Row) error {
-	unit, several := rows[0].Unit, false
+	unit, several := "", false
 	for i, row := range rows {
+		if row == nil {
+			continue
+		}
+		if unit == "" {
+			unit = row.Unit
+		}
 		several = several || row.Unit != unit || asksHome(&c, i)
 	}
 	if several {
@@ -401,6 +437,9 @@ func (b *batch) apply(c record.Changeset, rows []*Row) error {
 		return err
 	}
 	for i, row := range rows {
+		if row == nil {
+			continue
+		}
 		p := position
 		if row.Unit != unit {
 			var ok bool

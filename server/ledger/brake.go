@@ -43,10 +43,16 @@ func (e Emptied) within(limit uint64) bool {
 }
 
 // emptiedBy counts what c would empty: deletions, and blanks written by somebody
-// who had a value on the screen. What a unit holds now is not looked at.
-func emptiedBy(c *record.Changeset) Emptied {
+// who had a value on the screen. What a unit holds now is not looked at, and
+// what was erased by law is nobody's to empty.
+func (b *batch) emptiedBy(c *record.Changeset) (Emptied, error) {
 	var e Emptied
 	for i := range c.Edits {
+		if erased, err := b.t.Erased(c.Edits[i].Record); err != nil {
+			return e, err
+		} else if erased {
+			continue
+		}
 		for _, w := range c.Edits[i].Writes {
 			switch {
 			case w.Key.ID == conflict.FieldLife:
@@ -62,7 +68,7 @@ func emptiedBy(c *record.Changeset) Emptied {
 			}
 		}
 	}
-	return e
+	return e, nil
 }
 
 // brake is what a batch knows of its author's day in a unit.
@@ -89,7 +95,10 @@ func (b *batch) weigh(changesets []record.Changeset) error {
 	b.passed = passed
 	for i := range changesets {
 		c := &changesets[i]
-		e := emptiedBy(c)
+		e, err := b.emptiedBy(c)
+		if err != nil {
+			return err
+		}
 		if e == (Emptied{}) || c.Dot.Counter <= passed {
 			continue
 		}
@@ -136,22 +145,22 @@ func (b *batch) sizeOf(unit string) (size uint64, err error) {
 
 // held reports why c, which may otherwise be applied, waits for a supervisor,
 // or nil, and counts it.
-func (b *batch) held(c *record.Changeset) *protocol.Error {
+func (b *batch) held(c *record.Changeset) (*protocol.Error, error) {
 	k := b.brakes[c.Unit]
 	if k == nil || c.Dot.Counter <= b.passed {
-		return nil
+		return nil, nil
 	}
-	e := emptiedBy(c)
-	if e == (Emptied{}) {
-		return nil
+	e, err := b.emptiedBy(c)
+	if err != nil || e == (Emptied{}) {
+		return nil, err
 	}
 	k.taken = k.taken.plus(e)
 	if !k.engaged {
-		return nil
+		return nil, nil
 	}
 	all := k.today.plus(k.coming)
 	return &protocol.Error{Code: protocol.Brake,
-		Detail: fmt.Sprintf("%d/%d records, %d/%d fields", all.Records, k.limit, all.Fields, brakePerKill*k.limit)}
+		Detail: fmt.Sprintf("%d/%d records, %d/%d fields", all.Records, k.limit, all.Fields, brakePerKill*k.limit)}, nil
 }
 
 // countEmptied adds what this batch emptied to its author's day.

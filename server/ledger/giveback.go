@@ -89,7 +89,9 @@ type giveBack struct {
 func (g *giveBack) page(epoch protocol.Token, p *protocol.Page) error {
 	for i := range p.Records {
 		d := &p.Records[i]
-		if d.Left {
+		if erased, err := g.t.Erased(d.Record); err != nil {
+			return err
+		} else if erased || d.Left {
 			continue
 		}
 		if err := g.record(p.Stream, d); err != nil {

@@ -33,6 +33,9 @@ type Config struct {
 	// Moved, if set, does in the same transaction what follows elsewhere from a
 	// record's move, and returns how far streams moved by it.
 	Moved func(t Tables, m Move) ([]protocol.StreamMark, error)
+	// Erased, if set, does in the same transaction what follows elsewhere from an
+	// erasure, and returns how far streams moved by it.
+	Erased func(t Tables, e Erasure) ([]protocol.StreamMark, error)
 	// Registers lists the registers, in the order in which they are offered.
 	Registers []string
 	// PageRecords is how many records a page holds; 0 means the constant of

@@ -37,6 +37,9 @@ func asksHome(c *record.Changeset, i int) bool {
 func unitsOf(c *record.Changeset, rows []*Row) []string {
 	var units []string
 	for i, row := range rows {
+		if row == nil {
+			continue
+		}
 		units = append(units, row.Unit)
 		for _, w := range c.Edits[i].Writes {
 			if w.Key.ID != conflict.FieldHome {

@@ -17,7 +17,14 @@ import (
 // not fit on a page.
 func (l *Ledger) Release(t Tables, unit, home, author string, at int64, edits []record.Edit) (record.Changeset, []protocol.StreamMark, error) {
 	rows := make([]*Row, len(edits))
+	erased := 0
 	for i, e := range edits {
+		if gone, err := t.Erased(e.Record); err != nil {
+			return record.Changeset{}, nil, err
+		} else if gone {
+			erased++
+			continue
+		}
 		row, ok, err := t.Record(e.Record)
 		if err != nil {
 			return record.Changeset{}, nil, err
@@ -38,6 +45,9 @@ func (l *Ledger) Release(t Tables, unit, home, author string, at int64, edits []
 			State: record.AppendState(nil, conflict.Record{}, e.Record, nil)}); err != nil {
 			return record.Changeset{}, nil, err
 		}
+	}
+	if erased == len(edits) {
+		return record.Changeset{}, nil, &protocol.Error{Code: protocol.ErasedByLaw}
 	}
 	epoch, err := t.Epoch()
 	if err != nil {

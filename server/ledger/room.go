@@ -16,10 +16,17 @@ const (
 )
 
 // tooLarge refuses a changeset after which a page could not tell its records,
-// unless it makes them smaller.
+// unless it makes them smaller. Rows are nil for records that were erased.
 func tooLarge(c record.Changeset, rows []*Row) (*protocol.Error, error) {
 	size := 0
+	var first *Row
 	for i, row := range rows {
+		if row == nil {
+			continue
+		}
+		if first == nil {
+			first = row
+		}
 		size += len(row.State)
 		for _, w := range c.Edits[i].Writes {
 			size += len(w.Value)
@@ -30,6 +37,9 @@ func tooLarge(c record.Changeset, rows []*Row) (*protocol.Error, error) {
 	}
 	var before, after protocol.Page
 	for i, row := range rows {
+		if row == nil {
+			continue
+		}
 		var old conflict.Record
 		if len(row.State) > 0 {
 			var err error
@@ -44,7 +54,7 @@ func tooLarge(c record.Changeset, rows []*Row) (*protocol.Error, error) {
 	if w <= mostBytes || w < weight(&before) || w <= most && len(protocol.Encode(nil, &after)) <= mostBytes {
 		return nil, nil
 	}
-	return &protocol.Error{Code: protocol.TooLarge, Detail: rows[0].ID.String()}, nil
+	return &protocol.Error{Code: protocol.TooLarge, Detail: first.ID.String()}, nil
 }
 
 func whole(id conflict.RecordID, r conflict.Record) protocol.RecordDelta {

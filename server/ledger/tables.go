@@ -101,6 +101,28 @@ type Tables interface {
 	// later receipt.
 	PutGivenBack(g *GivenBack) error
 
+	// Erased reports whether a record was erased by law. It is asked for every
+	// edit that is taken in, and must cost next to nothing.
+	Erased(id conflict.RecordID) (bool, error)
+	// Erasures lists what was erased with a Number above after, in order, at most
+	// limit of them.
+	Erasures(after uint64, limit int) ([]Erasure, error)
+	// PutErasure keeps one, for ever, or replaces that of its Number.
+	PutErasure(e *Erasure) error
+	// DropRecord forgets a record's row and that it waits for its unit's word; what
+	// became of it stands among the moves.
+	DropRecord(id conflict.RecordID) error
+	// Touching lists the stored changesets that touch a record, those in quarantine
+	// and the server's own included. Bytes that cannot be read touch nothing.
+	Touching(id conflict.RecordID) ([]Intake, error)
+	// PutBlanked replaces the Bytes of a stored changeset and nothing else: its
+	// Hash goes on being that of what came.
+	PutBlanked(in *Intake) error
+	// GivenBackOf lists the writes of a record that were given back.
+	GivenBackOf(record conflict.RecordID) ([]GivenBack, error)
+	// PutBlankedGiven replaces the Bytes of one of them and nothing else.
+	PutBlankedGiven(g *GivenBack) error
+
 	// HubMarks lists how far the hub has acknowledged the registers of a unit.
 	HubMarks(unit string) ([]protocol.HubMark, error)
 }
@@ -131,7 +153,9 @@ type Replica struct {
 	// VanishedAt is when its device came back with an empty store, RetiredAt when
 	// its id was closed; server clock, 0 for never.
 	VanishedAt, RetiredAt int64
-	Told                  string // what the device is known to have held; the ledger's own
+	// Erasures is the number up to which its device has let go of what was erased.
+	Erasures uint64
+	Told     string // what the device is known to have held; the ledger's own
 }
 
 // Intake is a stored changeset.
@@ -175,6 +199,15 @@ type GivenBack struct {
 	Position uint64 // of the unit's feed that it took; 0: it was replaced already, or is aside
 	Aside    bool   // in quarantine
 	Bytes    []byte // as a changeset of this write alone
+}
+
+// Erasure is a record that was erased by law.
+type Erasure struct {
+	Number   uint64 // of the list outside of the database; rising, with gaps where that gave a number to nothing
+	Record   conflict.RecordID
+	Register string // "" if this life of the database never had the record
+	Unit     string // where it lived last, or ""
+	At       int64  // server clock, Unix milliseconds
 }
 
 // Row is a record at rest.

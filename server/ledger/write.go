@@ -38,9 +38,18 @@ func (l *Ledger) write(t Tables, unit, home, author string, at int64, edits []re
 	}
 	out := Outcome{}
 	b := batch{l: l, t: t, epoch: epoch, r: &r, now: now, out: &out}
+	if _, err := b.eraseFrom(&c); err != nil {
+		return c, nil, err
+	}
 	rows := make([]*Row, len(edits))
 	var records []conflict.RecordID
 	for i, e := range edits {
+		records = append(records, e.Record)
+		if erased, err := t.Erased(e.Record); err != nil {
+			return c, nil, err
+		} else if erased && home != "" { // released: it keeps its counters
+			continue
+		}
 		row, ok, err := t.Record(e.Record)
 		if err != nil {
 			return c, nil, err
@@ -55,7 +64,6 @@ func (l *Ledger) write(t Tables, unit, home, author string, at int64, edits []re
 			return c, nil, fmt.Errorf("record %v: %w", e.Record, &protocol.Error{Code: protocol.UnknownRecord})
 		}
 		rows[i] = &row
-		records = append(records, e.Record)
 	}
 	body := record.AppendChangeset(nil, c)
 	in := Intake{Replica: r.No, Counter: c.Dot.Counter, Count: uint64(c.Len()), Hash: record.HashOf(body), Unit: unit, Received: now, Bytes: body}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -217,6 +219,20 @@ func (s *Server) hasTurn(account string, replica conflict.ReplicaID, turn uint64
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.turns[turnKey{account, replica}] == turn
+}
+
+// TellErased tells every open session that records were erased by law, and those
+// that follow a unit that its feed has grown.
+func (s *Server) TellErased(grew []protocol.StreamMark) {
+	s.cfg.Bus.Grew(grew)
+	s.mu.Lock()
+	sockets := slices.Collect(maps.Values(s.replicas))
+	s.mu.Unlock()
+	go func() {
+		for _, c := range sockets {
+			c.step(session.ErasedMore{Now: s.cfg.Now()})
+		}
+	}()
 }
 
 // Tell passes a refusal, or the news that one was settled, to the open session

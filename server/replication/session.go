@@ -106,7 +106,7 @@ func (h *host) perform(f session.Effect) (next session.Event, err error) {
 	case session.Wake:
 		h.wake(f.At)
 	case session.Admit:
-		return h.admit(ctx, f.Hello)
+		return h.admit(ctx, f.Hello, f.Known)
 	case session.Reauthenticate:
 		return h.reauthenticate(ctx, f.Token)
 	case session.Commit:
@@ -117,6 +117,14 @@ func (h *host) perform(f session.Effect) (next session.Event, err error) {
 		return h.takeBack(ctx, f.Return)
 	case session.LoadPage:
 		return h.loadPage(ctx, f)
+	case session.LoadErasures:
+		next := session.ErasuresLoaded{}
+		err := h.s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) (err error) {
+			next.Erased, err = h.s.cfg.Ledger.Erased(sqlite.LedgerOf(tx), h.replica, f.Known, f.After)
+			return err
+		})
+		next.Now = h.s.cfg.Now()
+		return next, err
 	case session.KeepReport:
 		return nil, h.s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) error {
 			return sqlite.LedgerOf(tx).KeepReport(h.replica, h.app, h.s.cfg.Now(), f.Report)
@@ -189,7 +197,7 @@ func (h *host) current(tx *sqlite.Tx) (ledger.Author, error) {
 	return ledger.Author{}, err
 }
 
-func (h *host) admit(ctx context.Context, hello *protocol.Hello) (session.Event, error) {
+func (h *host) admit(ctx context.Context, hello *protocol.Hello, known *protocol.Known) (session.Event, error) {
 	caller, err := h.s.cfg.Auth.Authenticate(ctx, hello.Token)
 	if code := codeOf(err); err != nil && (code == protocol.Revoked || code == protocol.Unauthenticated) {
 		if former, ferr := h.s.cfg.Auth.Former(ctx, hello.Token); ferr == nil {
@@ -215,6 +223,13 @@ func (h *host) admit(ctx context.Context, hello *protocol.Hello) (session.Event,
 		}
 		h.closed = author.Revoked
 		admitted.Welcome, admitted.More, err = h.s.cfg.Ledger.Admit(sqlite.LedgerOf(tx), author, hello)
+		if err != nil || known == nil || admitted.Welcome.Verdict == protocol.Forked {
+			return err
+		}
+		erased, err := h.s.cfg.Ledger.Erased(sqlite.LedgerOf(tx), hello.Replica, known.Erasures, known.Erasures)
+		if erased != nil {
+			admitted.More = append([]protocol.Message{erased}, admitted.More...)
+		}
 		return err
 	})
 	if err != nil {

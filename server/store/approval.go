@@ -25,6 +25,10 @@ const Settled record.Decision = "settled"
 // follow a record to another unit. By and At are those of the approval itself.
 const MovedDecision record.Decision = "moved"
 
+// ErasedDecision is the decision of an approval row by which the hub is told to let
+// go of a record that was erased by law. By is who confirmed it.
+const ErasedDecision record.Decision = "erased"
+
 // Approval is one decision of a supervisor about a record, with all that
 // stands approved after it.
 type Approval struct {

@@ -32,11 +32,12 @@ const (
 	ShuttingDown    Code = 22
 	Superseded      Code = 23 // another session of this replica took over
 	BadSignature    Code = 24 // what came was not signed by the server whose key the device holds
+	ErasedByLaw     Code = 25 // the record was erased by law: nothing is taken of it any more
 )
 
 var codeNames = [...]string{"ok", "internal", "malformed", "too_large", "unauthenticated", "expired", "revoked",
 	"forbidden", "unknown_register", "unknown_record", "wrong_unit", "gap", "mismatch", "context_ahead", "dependent",
-	"partial", "unknown_field", "brake", "busy", "unsupported_wire", "hello_expected", "slow_reader", "shutting_down", "superseded", "bad_signature"}
+	"partial", "unknown_field", "brake", "busy", "unsupported_wire", "hello_expected", "slow_reader", "shutting_down", "superseded", "bad_signature", "erased"}
 
 // String returns the code's stable name.
 func (c Code) String() string {

@@ -62,6 +62,17 @@ func (r *reading) message(k Kind, s *source) Message {
 		return m
 	case KindReturned:
 		return &Returned{N: s.number(), Marks: marks(s)}
+	case KindKnown:
+		return &Known{Erasures: s.number()}
+	case KindErased:
+		m := &Erased{After: s.number(), Through: s.number()}
+		if n := count(s, MaxErased, 17); n > 0 {
+			m.Records = make([]conflict.RecordID, n)
+			for i := range m.Records {
+				m.Records[i] = conflict.Dot{Replica: s.replica(), Counter: s.number()}
+			}
+		}
+		return m
 	case KindPing:
 		return &Ping{N: s.number()}
 	case KindPong:

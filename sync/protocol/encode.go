@@ -39,6 +39,15 @@ func appendMessage(dst []byte, m Message, pack bool) []byte {
 		return dst
 	case *Returned:
 		return appendMarks(appendNumber(dst, m.N), m.Marks)
+	case *Known:
+		return appendNumber(dst, m.Erasures)
+	case *Erased:
+		dst = appendNumber(appendNumber(dst, m.After), m.Through)
+		dst = appendNumber(dst, uint64(len(m.Records)))
+		for _, id := range m.Records {
+			dst = appendNumber(appendReplica(dst, id.Replica), id.Counter)
+		}
+		return dst
 	case *Ping:
 		return appendNumber(dst, m.N)
 	case *Pong:

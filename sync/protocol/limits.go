@@ -20,6 +20,7 @@ const (
 	MaxStored         = 1 << 15   // stored changesets told to a forked replica
 	MaxMarks          = 1 << 12   // streams named by a receipt
 	MaxReturned       = 1 << 10   // pages given back in one message
+	MaxErased         = 1 << 12   // records named by one message as erased
 	MaxBody           = 512 << 10 // bytes of a definition
 	MaxNeighbourhoods = 1 << 10   // neighbourhoods of a scope
 )

@@ -9,7 +9,10 @@ import (
 )
 
 // Version is the wire version that this code speaks.
-const Version = 1
+const Version = 2
+
+// ErasuresSince is the first wire version in which devices are told of erasures.
+const ErasuresSince = 2
 
 // OldestPush is the oldest wire version whose pushes are still accepted.
 const OldestPush = 1
@@ -26,6 +29,7 @@ const (
 	KindReport  Kind = 5
 	KindScope   Kind = 6
 	KindReturn  Kind = 7
+	KindKnown   Kind = 8
 
 	KindPing Kind = 32
 	KindPong Kind = 33
@@ -39,6 +43,7 @@ const (
 	KindWithdraw   Kind = 70
 	KindError      Kind = 71
 	KindReturned   Kind = 72
+	KindErased     Kind = 73
 )
 
 // Message is one of the structs below.
@@ -137,6 +142,18 @@ type SignedPage struct {
 type Returned struct {
 	N     uint64
 	Marks []StreamMark // for each stream of its pages, a position of the unit's feed that shows them
+}
+
+// Known says up to which number of the server's list of erasures nothing is left
+// on the device: it stands behind Hello, and answers Erased.
+type Known struct{ Erasures uint64 }
+
+// Erased names records that were erased by law: those of the server's list with
+// numbers above After, up to Through. The device takes what they held out of
+// everything that it keeps, and says so by Known.
+type Erased struct {
+	After, Through uint64
+	Records        []conflict.RecordID
 }
 
 // ScopeChange replaces the scopes asked for in Hello.
@@ -293,6 +310,8 @@ func (*Report) Kind() Kind      { return KindReport }
 func (*ScopeChange) Kind() Kind { return KindScope }
 func (*Return) Kind() Kind      { return KindReturn }
 func (*Returned) Kind() Kind    { return KindReturned }
+func (*Known) Kind() Kind       { return KindKnown }
+func (*Erased) Kind() Kind      { return KindErased }
 func (*Ping) Kind() Kind        { return KindPing }
 func (*Pong) Kind() Kind        { return KindPong }
 func (*Welcome) Kind() Kind     { return KindWelcome }

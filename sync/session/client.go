@@ -50,6 +50,9 @@ type Local struct {
 	Key ed25519.PublicKey
 	// Return: pages of an earlier epoch may wait to be given back.
 	Return bool
+	// Erasures is up to which number of the server's list of erasures nothing is
+	// left here.
+	Erasures uint64
 }
 
 // ClientConfig is what a client is given once.
@@ -328,6 +331,7 @@ func (c *Client) opened(out *effects) {
 		h.Scopes = append(h.Scopes, s)
 	}
 	out.add(Send{h})
+	out.add(Send{&protocol.Known{Erasures: c.local.Erasures}})
 	c.greeted = true
 	c.pump(out) // pending work travels in the first flight
 	c.give(out)
@@ -363,6 +367,8 @@ func (c *Client) received(out *effects, m protocol.Message) {
 		c.withdraw(out, m)
 	case *protocol.Returned:
 		c.gaveBack(out, m)
+	case *protocol.Erased:
+		c.erased(out, m)
 	case *protocol.Ping:
 		out.add(Send{&protocol.Pong{N: m.N}})
 	case *protocol.Pong:
@@ -383,6 +389,16 @@ func (c *Client) defined(m *protocol.Definition) {
 		}
 	}
 	c.local.Defs = append(slices.Clone(c.local.Defs), protocol.DefinitionRef{Register: m.Register, Version: m.Version})
+}
+
+// erased takes out what was erased by law, then says so. Of a list that begins
+// beyond what is known here the part before it is asked for first.
+func (c *Client) erased(out *effects, m *protocol.Erased) {
+	if m.After <= c.local.Erasures && m.Through > c.local.Erasures {
+		out.add(StoreErased{m})
+		c.local.Erasures = m.Through
+	}
+	out.add(Send{&protocol.Known{Erasures: c.local.Erasures}})
 }
 
 // violated ends a session whose peer broke the protocol.

@@ -116,6 +116,9 @@ type (
 	StoreHubMark struct{ Mark *protocol.HubMark }
 	// StoreDefinition: keep a definition.
 	StoreDefinition struct{ Definition *protocol.Definition }
+	// StoreErased: take what is kept of the records out of everything, and keep up to
+	// which number that was done.
+	StoreErased struct{ Erased *protocol.Erased }
 	// StoreWithdraw: forget a stream once nothing of it is pending.
 	StoreWithdraw struct{ Withdraw *protocol.Withdraw }
 	// LoadKept: report KeptLoaded with pages of earlier epochs that were not given
@@ -200,6 +203,13 @@ type (
 		Now     int64
 		Message protocol.Message
 	}
+	// ErasedMore: records were erased by law, durably.
+	ErasedMore struct{ Now int64 }
+	// ErasuresLoaded answers LoadErasures; Erased is nil if the device knows all.
+	ErasuresLoaded struct {
+		Now    int64
+		Erased *protocol.Erased
+	}
 	// Dismiss: the session must end, for this reason.
 	Dismiss struct {
 		Now   int64
@@ -210,8 +220,13 @@ type (
 // The effects of the server.
 type (
 	// Admit: authenticate the Hello, judge its replica, incarnation and
-	// scopes in one durable transaction, then report Admitted or Rejected.
-	Admit struct{ Hello *protocol.Hello }
+	// scopes in one durable transaction, then report Admitted or Rejected. Known is
+	// nil if the device's wire version knows of no erasures; else what it does not
+	// know of them comes first in Admitted's More.
+	Admit struct {
+		Hello *protocol.Hello
+		Known *protocol.Known
+	}
 	// Reauthenticate: judge a new token of the same account and device, then
 	// report Reauthenticated or Rejected.
 	Reauthenticate struct{ Token string }
@@ -233,6 +248,9 @@ type (
 		Scope       protocol.Scope
 		From, Floor uint64
 	}
+	// LoadErasures: keep that the device has let go of every erasure up to Known,
+	// then report ErasuresLoaded with the next behind After.
+	LoadErasures struct{ Known, After uint64 }
 	// KeepReport: remember what the device says of its outbox.
 	KeepReport struct{ Report *protocol.Report }
 	// KeepCursor: the device holds the stream durably up to this position.
@@ -249,6 +267,8 @@ func (PageLoaded) event()      {}
 func (Unreadable) event()      {}
 func (Heard) event()           {}
 func (Announce) event()        {}
+func (ErasedMore) event()      {}
+func (ErasuresLoaded) event()  {}
 func (Dismiss) event()         {}
 
 func (Admit) effect()          {}
@@ -257,6 +277,7 @@ func (Commit) effect()         {}
 func (KeepUnreadable) effect() {}
 func (LoadPage) effect()       {}
 func (TakeBack) effect()       {}
+func (LoadErasures) effect()   {}
 func (KeepReport) effect()     {}
 func (KeepCursor) effect()     {}
 
@@ -288,6 +309,7 @@ func (StorePage) effect()       {}
 func (StoreRefusal) effect()    {}
 func (StoreHubMark) effect()    {}
 func (StoreDefinition) effect() {}
+func (StoreErased) effect()     {}
 func (StoreWithdraw) effect()   {}
 func (Rekey) effect()           {}
 func (LoadKept) effect()        {}

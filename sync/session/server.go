@@ -25,6 +25,7 @@ type serverPhase uint8
 
 const (
 	waitingHello serverPhase = iota
+	waitingKnown             // Hello is here, and what follows it in its wire version is not
 	admitting
 	serving
 	ended
@@ -58,6 +59,12 @@ type Server struct {
 	saved uint64 // counter up to which it had
 	hold  int64  // when they wait no longer, 0 for not
 
+	hello    *protocol.Hello // while waitingKnown
+	known    uint64          // number up to which the device has let go of what was erased
+	told     uint64          // number up to which it was told
+	erasing  bool            // the erasures behind it are being loaded
+	erasures bool            // and are to be once more
+
 	streams   []serverStream
 	loading   bool
 	unapplied int
@@ -83,7 +90,7 @@ func (s *Server) Ended() bool { return s.phase == ended }
 // Idle reports whether everything received was answered and every stream sent
 // up to its head, as far as an exchange over HTTPS may go.
 func (s *Server) Idle() bool {
-	return s.phase == ended || s.phase == serving && !s.committing && len(s.pushes)+len(s.returns) == 0 && !s.loading && (s.next() < 0 || s.compared < s.held)
+	return s.phase == ended || s.phase == serving && !s.committing && len(s.pushes)+len(s.returns) == 0 && !s.loading && !s.erasing && (s.next() < 0 || s.compared < s.held)
 }
 
 // Step takes one event and returns the effects to perform, in order.
@@ -141,6 +148,12 @@ func (s *Server) Step(e Event) []Effect {
 			}
 			out.add(Send{e.Message})
 		}
+	case ErasedMore:
+		s.now = e.Now
+		s.loadErasures(&out)
+	case ErasuresLoaded:
+		s.now = e.Now
+		s.erasuresLoaded(&out, e)
 	case Dismiss:
 		s.now = e.Now
 		s.end(&out, e.Error)
@@ -179,12 +192,30 @@ func (s *Server) received(out *effects, m protocol.Message) {
 			for _, scope := range hello.Scopes {
 				s.streams = append(s.streams, serverStream{scope: scope})
 			}
-			out.add(Admit{hello})
+			if s.version < protocol.ErasuresSince {
+				out.add(Admit{Hello: hello})
+				return
+			}
+			s.phase, s.hello = waitingKnown, hello
 		}
 		return
 	}
 	if s.phase == waitingHello {
 		s.fail(out, protocol.HelloExpected)
+		return
+	}
+	if known, ok := m.(*protocol.Known); ok && s.version >= protocol.ErasuresSince {
+		s.known, s.told = known.Erasures, known.Erasures
+		if s.phase == waitingKnown {
+			out.add(Admit{s.hello, known})
+			s.phase, s.hello = admitting, nil
+			return
+		}
+		s.loadErasures(out)
+		return
+	}
+	if s.phase == waitingKnown {
+		s.fail(out, protocol.Malformed)
 		return
 	}
 	switch m := m.(type) {
@@ -237,6 +268,11 @@ func (s *Server) pushed(out *effects, first, last uint64, work Effect) {
 func (s *Server) admitted(out *effects, e Admitted) {
 	if s.phase != admitting {
 		return
+	}
+	for _, m := range e.More {
+		if erased, ok := m.(*protocol.Erased); ok {
+			s.told = erased.Through
+		}
 	}
 	s.phase, s.expires, s.taken, s.held = serving, e.Expires, e.Now, e.Welcome.Acked
 	s.muted = e.Welcome.Verdict == protocol.Forked
@@ -386,6 +422,29 @@ func (s *Server) applied(out *effects, m *protocol.Applied) {
 	s.load(out)
 }
 
+// loadErasures looks for what the device does not know of yet.
+func (s *Server) loadErasures(out *effects) {
+	switch {
+	case s.phase != serving || s.muted || s.version < protocol.ErasuresSince:
+	case s.erasing:
+		s.erasures = true
+	default:
+		s.erasing, s.erasures = true, false
+		out.add(LoadErasures{s.known, s.told})
+	}
+}
+
+func (s *Server) erasuresLoaded(out *effects, e ErasuresLoaded) {
+	s.erasing = false
+	if s.phase == serving && e.Erased != nil {
+		s.told = e.Erased.Through
+		out.add(Send{e.Erased})
+	}
+	if s.erasures {
+		s.loadErasures(out)
+	}
+}
+
 func (s *Server) withdraw(stream protocol.Stream) {
 	for i := range s.streams {
 		if s.streams[i].scope.Stream == stream {
@@ -396,7 +455,7 @@ func (s *Server) withdraw(stream protocol.Stream) {
 
 func (s *Server) tick(out *effects) {
 	switch {
-	case s.phase == waitingHello && s.now-s.began >= helloWithin:
+	case (s.phase == waitingHello || s.phase == waitingKnown) && s.now-s.began >= helloWithin:
 		s.fail(out, protocol.HelloExpected)
 	case s.phase == serving && s.now >= s.expires:
 		s.fail(out, protocol.Expired)
@@ -412,7 +471,7 @@ func (s *Server) tick(out *effects) {
 
 func (s *Server) arm(out *effects) {
 	switch s.phase {
-	case waitingHello:
+	case waitingHello, waitingKnown:
 		out.add(Wake{s.began + helloWithin})
 	case serving:
 		at := s.expires

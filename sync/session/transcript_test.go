@@ -216,6 +216,18 @@ func (s *stage) event(name string, a args) (Event, error) {
 		return received(&protocol.Return{N: a.number("n"), Pages: []protocol.SignedPage{{Epoch: token("e")}}})
 	case "tookback":
 		return TookBack{s.now, &protocol.Returned{N: a.number("n")}}, nil
+	case "known":
+		return received(&protocol.Known{Erasures: a.number("n")})
+	case "erased":
+		return received(&protocol.Erased{After: a.number("after_no"), Through: a.number("through")})
+	case "erasedmore":
+		return ErasedMore{s.now}, nil
+	case "erasuresloaded":
+		e := ErasuresLoaded{Now: s.now}
+		if a["through"] != "" {
+			e.Erased = &protocol.Erased{After: a.number("from"), Through: a.number("through")}
+		}
+		return e, nil
 	case "refusal":
 		return received(&protocol.Refusal{Counter: a.number("counter"), Code: protocol.Forbidden})
 	case "pong":
@@ -238,6 +250,9 @@ func (s *stage) event(name string, a args) (Event, error) {
 			w.Verdict = protocol.Forked
 		}
 		admitted := Admitted{Now: s.now, Welcome: w, Expires: s.now + 900_000}
+		if a["erased"] != "" {
+			admitted.More = append(admitted.More, &protocol.Erased{After: a.number("from"), Through: a.number("erased")})
+		}
 		if a["news"] != "" {
 			admitted.More = []protocol.Message{&protocol.HubMark{Revision: a.number("news")}}
 		}
@@ -302,6 +317,15 @@ func (s *stage) show(e Effect) string {
 		return fmt.Sprintf("tell %v: acked %d, sent %d, last %d%s", e.Status.Link, e.Status.Acked, e.Status.Sent, e.Status.Last, synced)
 	case Commit:
 		return fmt.Sprintf("commit %d to %d", e.Changesets[0].Dot.Counter, e.Changesets[len(e.Changesets)-1].Last().Counter)
+	case StoreErased:
+		return fmt.Sprintf("store erased through %d", e.Erased.Through)
+	case LoadErasures:
+		return fmt.Sprintf("load erasures after %d, known to %d", e.After, e.Known)
+	case Admit:
+		if e.Known != nil {
+			return fmt.Sprintf("admit, erasures known to %d", e.Known.Erasures)
+		}
+		return "admit"
 	case StoreReturned:
 		return fmt.Sprintf("store given back %v", e.Nos)
 	case TakeBack:
@@ -318,6 +342,10 @@ func showMessage(m protocol.Message) string {
 		return fmt.Sprintf("hello: acked %d, last %d, cursor %d", m.Acked, m.Last, m.Scopes[0].Cursor)
 	case *protocol.Push:
 		return fmt.Sprintf("push %d to %d", m.Changesets[0].Dot.Counter, m.Changesets[len(m.Changesets)-1].Last().Counter)
+	case *protocol.Known:
+		return fmt.Sprintf("known: erasures to %d", m.Erasures)
+	case *protocol.Erased:
+		return fmt.Sprintf("erased: %d to %d", m.After, m.Through)
 	case *protocol.Applied:
 		return fmt.Sprintf("applied to %d", m.To)
 	case *protocol.Ack:

@@ -33,6 +33,8 @@ type DB struct {
 	rights     map[string][]ledger.Rights // by account
 	changes    []ledger.UnitChange        // by list and code
 	retired    []ledger.Retirement
+	erased     map[conflict.RecordID]bool
+	erasures   []ledger.Erasure // by number
 
 	open bool
 }
@@ -61,7 +63,7 @@ func New(random io.Reader) (*DB, error) {
 		rows: map[conflict.RecordID]*ledger.Row{}, registers: map[registerKey][]conflict.RecordID{},
 		positions: map[string]uint64{}, hub: map[registerKey]uint64{}, backedUp: map[string]uint64{}, givenBack: map[givenKey]ledger.GivenBack{},
 		emptied: map[emptiedKey]ledger.Emptied{}, departed: map[registerKey]map[conflict.RecordID]ledger.Row{}, arrivals: map[conflict.RecordID]ledger.Arrival{},
-		rights: map[string][]ledger.Rights{}}
+		rights: map[string][]ledger.Rights{}, erased: map[conflict.RecordID]bool{}}
 	if err := d.begin(random); err != nil {
 		return nil, err
 	}
@@ -84,7 +86,8 @@ func (d *DB) begin(random io.Reader) error {
 func (d *DB) Clone() *DB {
 	c := &DB{epochs: slices.Clone(d.epochs), forks: maps.Clone(d.forks), replicas: slices.Clone(d.replicas), numbers: maps.Clone(d.numbers),
 		rows: maps.Clone(d.rows), positions: maps.Clone(d.positions), hub: maps.Clone(d.hub), backedUp: maps.Clone(d.backedUp), givenBack: maps.Clone(d.givenBack),
-		emptied: maps.Clone(d.emptied), departed: maps.Clone(d.departed), arrivals: maps.Clone(d.arrivals), rights: maps.Clone(d.rights), changes: slices.Clip(d.changes), retired: slices.Clip(d.retired)}
+		emptied: maps.Clone(d.emptied), departed: maps.Clone(d.departed), arrivals: maps.Clone(d.arrivals), rights: maps.Clone(d.rights), changes: slices.Clip(d.changes), retired: slices.Clip(d.retired),
+		erased: maps.Clone(d.erased), erasures: slices.Clip(d.erasures)}
 	c.intake = make([][]ledger.Intake, len(d.intake))
 	for i, list := range d.intake {
 		c.intake[i] = slices.Clip(list) // only ever appended to

@@ -103,7 +103,9 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 func (r *Reader) Close() error { return r.db.Close() }
 
 // View runs fn in a read transaction, like a Store's.
-func (r *Reader) View(ctx context.Context, fn func(*Tx) error) error { return view(ctx, r.db, fn) }
+func (r *Reader) View(ctx context.Context, fn func(*Tx) error) error {
+	return view(ctx, r.db, nil, fn)
+}
 
 // Damage lists what SQLite itself finds wrong with the file: pages, indexes,
 // rows that break the table's rules or refer to nothing. It reads all of it.

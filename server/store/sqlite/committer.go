@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/mattn/go-sqlite3"
 
+	"wardbook/conflict"
 	"wardbook/server/store"
 )
 
@@ -27,7 +29,11 @@ type committer struct {
 
 	queue   chan *request
 	long    bool          // the log waits for a quiet moment to be copied
+	held    *request      // taken from the queue within a transaction, and has to run behind it
 	stopped chan struct{} // closed when the goroutine is gone
+
+	erased  *erasedSet
+	erasing map[conflict.RecordID]bool // in the transaction that is open
 
 	mu     sync.RWMutex // held for reading while sending to queue
 	closed bool
@@ -39,15 +45,16 @@ type committer struct {
 // request is one caller's closure on its way through the committer.
 type request struct {
 	fn      func(*Tx) error
-	claimed atomic.Bool // by the committer to run it, or by its caller to give up
+	alone   func() error // in the place of fn: runs between transactions
+	claimed atomic.Bool  // by the committer to run it, or by its caller to give up
 	after   []func()
 	err     error
 	done    chan struct{}
 }
 
-func startCommitter(conn *sql.Conn, opts Options) (*committer, error) {
+func startCommitter(conn *sql.Conn, erased *erasedSet, opts Options) (*committer, error) {
 	c := &committer{
-		conn: conn, opts: opts, log: opts.Log,
+		conn: conn, opts: opts, log: opts.Log, erased: erased,
 		queue: make(chan *request, opts.QueueSize), stopped: make(chan struct{}), failed: make(chan struct{}),
 	}
 	if err := conn.Raw(func(dc any) error {
@@ -76,7 +83,10 @@ func startCommitter(conn *sql.Conn, opts Options) (*committer, error) {
 //
 // fn must not call Update, nor wait for anything that does.
 func (c *committer) Update(ctx context.Context, fn func(*Tx) error) error {
-	r := &request{fn: fn, done: make(chan struct{})}
+	return c.do(ctx, &request{fn: fn, done: make(chan struct{})})
+}
+
+func (c *committer) do(ctx context.Context, r *request) error {
 	if err := c.enqueue(ctx, r); err != nil {
 		return err
 	}
@@ -146,11 +156,18 @@ func (c *committer) run() {
 		if !r.claimed.CompareAndSwap(false, true) {
 			continue
 		}
-		if err := c.Failure(); err != nil {
-			r.answer(err)
-			continue
+		for r != nil {
+			c.held = nil
+			switch err := c.Failure(); {
+			case err != nil:
+				r.answer(err)
+			case r.alone != nil:
+				r.answer(r.alone())
+			default:
+				c.batch(r)
+			}
+			r = c.held
 		}
-		c.batch(r)
 	}
 }
 
@@ -185,6 +202,7 @@ func (c *committer) batch(first *request) {
 		return
 	}
 	var kept []*request
+	c.erasing = map[conflict.RecordID]bool{}
 	began := time.Now()
 	for r, n := first, 1; r != nil; n++ {
 		lost, err := c.one(r)
@@ -211,6 +229,9 @@ func (c *committer) batch(first *request) {
 	if err := c.exec(`COMMIT`); err != nil {
 		c.abandon(fmt.Errorf("commit: %w", err), kept)
 		return
+	}
+	if len(c.erasing) > 0 {
+		c.erased.add(c.erasing)
 	}
 	for _, r := range kept {
 		for _, fn := range r.after {
@@ -252,6 +273,48 @@ func (c *committer) copyLog() {
 	}
 }
 
+// ErrReaders means that the log could not be emptied because somebody was reading.
+var ErrReaders = errors.New("somebody was reading all the time")
+
+// Empty copies the log into the database and empties it, so that nothing stands in
+// it any more that was replaced or taken out. With rewrite it writes the whole
+// database anew before: where rows moved from page to page, SQLite leaves copies of
+// them behind that nothing refers to, whatever its settings. Writers wait meanwhile.
+// The error is ErrReaders, or the store's; what was not done may be asked for again.
+func (c *committer) Empty(ctx context.Context, rewrite bool) error {
+	return c.do(ctx, &request{done: make(chan struct{}), alone: func() error {
+		if rewrite {
+			if err := c.exec(`VACUUM`); err != nil {
+				return c.notEmptied(err)
+			}
+		}
+		var busy, pages, copied int
+		err := c.conn.QueryRowContext(context.Background(), `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &copied)
+		switch {
+		case err != nil:
+			return c.notEmptied(err)
+		case busy != 0:
+			return ErrReaders
+		}
+		c.long = false
+		return nil
+	}})
+}
+
+func (c *committer) notEmptied(err error) error {
+	var e sqlite3.Error
+	switch errors.As(err, &e); e.Code {
+	case sqlite3.ErrFull:
+		return fmt.Errorf("rewrite the database: %w: %w", store.ErrFull, err)
+	case sqlite3.ErrBusy, sqlite3.ErrLocked:
+		return fmt.Errorf("rewrite the database: %w: %w", ErrReaders, err)
+	case sqlite3.ErrNomem, sqlite3.ErrCantOpen: // no room for, or no way to, a file beside
+		return fmt.Errorf("rewrite the database: %w", err)
+	}
+	c.fail(fmt.Errorf("rewrite the database: %w", err))
+	return c.Failure()
+}
+
 func (c *committer) notCopied(err error) {
 	var e sqlite3.Error
 	if errors.As(err, &e) && e.Code == sqlite3.ErrFull {
@@ -277,9 +340,14 @@ func (c *committer) waiting() *request {
 			if !ok {
 				return nil
 			}
-			if r.claimed.CompareAndSwap(false, true) {
-				return r
+			if !r.claimed.CompareAndSwap(false, true) {
+				continue
 			}
+			if r.alone != nil {
+				c.held = r
+				return nil
+			}
+			return r
 		default:
 			return nil
 		}
@@ -292,7 +360,7 @@ func (c *committer) one(r *request) (lost bool, err error) {
 	if err := c.exec(`SAVEPOINT closure`); err != nil {
 		return true, fmt.Errorf("begin closure: %w", err)
 	}
-	tx := &Tx{ctx: context.Background(), conn: c.conn, raw: c.raw}
+	tx := &Tx{ctx: context.Background(), conn: c.conn, raw: c.raw, erased: c.erased, batch: c.erasing}
 	err = runClosure(tx, func(tx *Tx) error {
 		if err := r.fn(tx); err != nil {
 			return err
@@ -322,6 +390,7 @@ func (c *committer) one(r *request) (lost bool, err error) {
 		return true, fmt.Errorf("end closure: %w", err)
 	}
 	r.after = tx.after
+	maps.Copy(c.erasing, tx.erasing)
 	return false, nil
 }
 

@@ -90,7 +90,7 @@ func Open(ctx context.Context, path string, opts Options) (_ *Store, err error) 
 	}
 	s := &Store{path: path, opts: opts}
 	s.write, err = sql.Open("sqlite3", dataSource(path, opts, url.Values{
-		"mode": {"rw"}, "_txlock": {"immediate"}, "_journal_mode": {"WAL"}, "_cache_size": {"-65536"},
+		"mode": {"rw"}, "_txlock": {"immediate"}, "_journal_mode": {"WAL"}, "_cache_size": {"-65536"}, "_secure_delete": {"ON"},
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -136,7 +136,11 @@ func Open(ctx context.Context, path string, opts Options) (_ *Store, err error) 
 	if err := errors.Join(syncDir(filepath.Dir(path)), syncDir(filepath.Dir(filepath.Dir(path)))); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	if s.committer, err = startCommitter(conn, opts); err != nil {
+	erased, err := readErased(ctx, conn)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if s.committer, err = startCommitter(conn, erased, opts); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	return s, nil
@@ -152,9 +156,11 @@ func (s *Store) Now() time.Time { return s.opts.Now() }
 // the database, which holds all work acknowledged before View was called. fn may
 // be interrupted when ctx ends. A panic in fn is returned as an error. The Tx
 // must not outlive fn.
-func (s *Store) View(ctx context.Context, fn func(*Tx) error) error { return view(ctx, s.read, fn) }
+func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
+	return view(ctx, s.read, s.erased, fn)
+}
 
-func view(ctx context.Context, db *sql.DB, fn func(*Tx) error) (err error) {
+func view(ctx context.Context, db *sql.DB, erased *erasedSet, fn func(*Tx) error) (err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("begin read: %w", err)
@@ -163,7 +169,7 @@ func view(ctx context.Context, db *sql.DB, fn func(*Tx) error) (err error) {
 	if _, err := conn.ExecContext(context.Background(), `BEGIN`); err != nil {
 		return fmt.Errorf("begin read: %w", err)
 	}
-	tx := &Tx{ctx: ctx, conn: conn}
+	tx := &Tx{ctx: ctx, conn: conn, erased: erased}
 	defer func() {
 		tx.finish()
 		if _, e := conn.ExecContext(context.Background(), `ROLLBACK`); e != nil && err == nil {
@@ -218,17 +224,18 @@ func dataSource(path string, opts Options, extra url.Values) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
-// assertDurable reads back the settings that an acknowledgement rests on.
+// assertDurable reads back the settings that an acknowledgement rests on, and that
+// what is taken out of the tables does not stay in the file.
 func assertDurable(ctx context.Context, conn *sql.Conn) error {
 	for _, want := range []struct{ pragma, value string }{
-		{"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"},
+		{"journal_mode", "wal"}, {"synchronous", "2"}, {"foreign_keys", "1"}, {"secure_delete", "1"},
 	} {
 		var got string
 		if err := conn.QueryRowContext(ctx, "PRAGMA "+want.pragma).Scan(&got); err != nil {
 			return fmt.Errorf("read pragma %s: %w", want.pragma, err)
 		}
 		if got != want.value {
-			return fmt.Errorf("pragma %s is %q, want %q: refusing to run without durable commits", want.pragma, got, want.value)
+			return fmt.Errorf("pragma %s is %q, want %q: refusing to run without it", want.pragma, got, want.value)
 		}
 	}
 	return nil

@@ -56,7 +56,8 @@ func TestOpenRefusesSettingsThatLoseCommits(t *testing.T) {
 		t.Errorf("the driver's default settings: got %v, want a refusal that names synchronous", err)
 	}
 	for _, c := range []struct{ set, want string }{
-		{"PRAGMA synchronous=FULL", ""},
+		{"PRAGMA synchronous=FULL", "secure_delete"},
+		{"PRAGMA secure_delete=ON", ""},
 		{"PRAGMA foreign_keys=OFF", "foreign_keys"},
 		{"PRAGMA journal_mode=DELETE", "journal_mode"},
 	} {

@@ -76,9 +76,9 @@ func (l *Ledger) Fork(epoch protocol.Token, unit string) (uint64, bool, error) {
 func (l *Ledger) Replica(id conflict.ReplicaID) (ledger.Replica, bool, error) {
 	r := ledger.Replica{ID: id}
 	var epoch, current, previous []byte
-	err := l.tx.QueryRow(`SELECT no, account, device, epoch, current, previous, acked, backed_up, seen_at, clock, trouble, told, parted, vanished_at, retired_at
+	err := l.tx.QueryRow(`SELECT no, account, device, epoch, current, previous, acked, backed_up, seen_at, clock, trouble, told, parted, vanished_at, retired_at, erasures
 		FROM replicas WHERE id = ?`, id[:]).
-		Scan(&r.No, &r.Account, &r.Device, &epoch, &current, &previous, &r.Acked, &r.BackedUp, &r.SeenAt, &r.Clock, &r.Trouble, &r.Told, &r.Parted, &r.VanishedAt, &r.RetiredAt)
+		Scan(&r.No, &r.Account, &r.Device, &epoch, &current, &previous, &r.Acked, &r.BackedUp, &r.SeenAt, &r.Clock, &r.Trouble, &r.Told, &r.Parted, &r.VanishedAt, &r.RetiredAt, &r.Erasures)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return r, false, nil
@@ -94,14 +94,14 @@ func (l *Ledger) Replica(id conflict.ReplicaID) (ledger.Replica, bool, error) {
 
 // PutReplica creates or replaces a replica.
 func (l *Ledger) PutReplica(r *ledger.Replica) error {
-	err := l.tx.QueryRow(`INSERT INTO replicas (id, account, device, epoch, current, previous, acked, backed_up, seen_at, clock, trouble, told, parted, vanished_at, retired_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	err := l.tx.QueryRow(`INSERT INTO replicas (id, account, device, epoch, current, previous, acked, backed_up, seen_at, clock, trouble, told, parted, vanished_at, retired_at, erasures)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET account = excluded.account, device = excluded.device, epoch = excluded.epoch,
 			current = excluded.current, previous = excluded.previous, acked = excluded.acked,
 			backed_up = excluded.backed_up, seen_at = excluded.seen_at, clock = excluded.clock, trouble = excluded.trouble, told = excluded.told,
-			parted = excluded.parted, vanished_at = excluded.vanished_at, retired_at = excluded.retired_at
+			parted = excluded.parted, vanished_at = excluded.vanished_at, retired_at = excluded.retired_at, erasures = excluded.erasures
 		RETURNING no`,
-		r.ID[:], r.Account, r.Device, r.Epoch[:], r.Current[:], r.Previous[:], r.Acked, r.BackedUp, r.SeenAt, r.Clock, r.Trouble, r.Told, r.Parted, r.VanishedAt, r.RetiredAt).Scan(&r.No)
+		r.ID[:], r.Account, r.Device, r.Epoch[:], r.Current[:], r.Previous[:], r.Acked, r.BackedUp, r.SeenAt, r.Clock, r.Trouble, r.Told, r.Parted, r.VanishedAt, r.RetiredAt, r.Erasures).Scan(&r.No)
 	if err != nil {
 		return fmt.Errorf("keep replica: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/mattn/go-sqlite3"
 
+	"wardbook/conflict"
 	"wardbook/server/store"
 )
 
@@ -26,6 +27,10 @@ type Tx struct {
 	cause  error // the engine's last refusal, to explain a lost transaction
 	broken error // why rows that insert took are missing: nothing more may happen
 	done   bool
+
+	erased  *erasedSet                 // nil for a file that others may write to
+	batch   map[conflict.RecordID]bool // erased by closures before this one, in the same transaction
+	erasing map[conflict.RecordID]bool // by this one
 }
 
 var (
