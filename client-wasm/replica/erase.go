@@ -178,3 +178,18 @@ func (r *Replica) allErased(e *Entry) bool {
 	}
 	return true
 }
+
+// erasedDots returns the dots of e's writes of records that were erased.
+func (r *Replica) erasedDots(e *Entry) (dots []conflict.Dot) {
+	for i, edit := range e.Changeset.Edits {
+		if !r.erased[edit.Record] {
+			continue
+		}
+		dot := e.Changeset.FirstDot(i)
+		for range edit.Writes {
+			dots = append(dots, dot)
+			dot.Counter++
+		}
+	}
+	return dots
+}

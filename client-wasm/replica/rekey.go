@@ -24,7 +24,7 @@ type moves struct {
 
 type moved struct {
 	first, last uint64 // of the old replica
-	to          uint64 // new counter of first; 0 if they are damaged and go nowhere
+	to          uint64 // new counter of first; 0 if they are damaged or erased, and go nowhere
 }
 
 // dot returns the new dot of d, or d itself if it stays.
@@ -162,20 +162,30 @@ func (r *Replica) rekey(ctx context.Context, told session.Rekey) (session.Local,
 	}
 	shown := r.shown(m.from, entries, holdings)
 	var moving []leaving
+	var nowhere []conflict.Dot // of what was erased
 	for _, e := range entries {
 		if !entryOf(m.from, e) {
 			continue
 		}
-		if r.keepsDots(&e, told, hashes, holdings) || shown[e.No] || r.allErased(&e) {
+		if r.keepsDots(&e, told, hashes, holdings) || shown[e.No] {
 			if e.Refusal != nil && e.Refusal.At == 0 {
 				e.Refusal = &Refusal{Code: e.Refusal.Code, Detail: e.Refusal.Detail, At: 1} // no receipt will come for it
 				b.Mark = append(b.Mark, e)
 			}
 			continue
 		}
+		nowhere = append(nowhere, r.erasedDots(&e)...)
+		if r.allErased(&e) {
+			b.Remove = append(b.Remove, e.No)
+			continue
+		}
 		moving = append(moving, r.leave(e, holdings))
 	}
 	m.add(&meta, moving)
+	// Nobody will ever see these, so that nothing may name them.
+	for _, d := range nowhere {
+		m.runs = append(m.runs, moved{first: d.Counter, last: d.Counter})
+	}
 	// Nobody will ever see what is damaged, unless the server has it.
 	damages, err := r.store.Damaged(ctx)
 	if err != nil {

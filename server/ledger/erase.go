@@ -76,7 +76,7 @@ func (b *batch) blank(id conflict.RecordID) error {
 		return err
 	}
 	for i := range list {
-		c, err := record.ParseChangeset(list[i].Bytes)
+		c, err := record.ParseOwn(list[i].Bytes)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (b *batch) blank(id conflict.RecordID) error {
 		return err
 	}
 	for i := range given {
-		c, err := record.ParseChangeset(given[i].Bytes)
+		c, err := record.ParseOwn(given[i].Bytes)
 		if err != nil {
 			return err
 		}
@@ -132,21 +132,21 @@ func (b *batch) sameButErased(in *Intake, c record.Changeset) (bool, error) {
 	return record.HashOf(b.body) == record.HashOf(in.Bytes), nil
 }
 
-// Erased keeps that the device of a replica has let go of every erasure up to
-// number known, and returns what it is to be told next behind number after, nil if
-// that was all.
-func (l *Ledger) Erased(t Tables, replica conflict.ReplicaID, known, after uint64) (*protocol.Erased, error) {
+// LetGo keeps that the device of a replica has let go of every erasure up to a
+// number: a lower one than before if its store went back, and holds again what it
+// had let go of.
+func (l *Ledger) LetGo(t Tables, replica conflict.ReplicaID, known uint64) error {
 	r, ok, err := t.Replica(replica)
-	if err != nil || !ok {
-		return nil, err
+	if err != nil || !ok || r.Erasures == known {
+		return err
 	}
-	if r.Erasures != known {
-		// Lower after the device's store went back: it holds again what it had let go of.
-		r.Erasures = known
-		if err := t.PutReplica(&r); err != nil {
-			return nil, err
-		}
-	}
+	r.Erasures = known
+	return t.PutReplica(&r)
+}
+
+// Erased returns what a device is told of erasures behind a number, nil if there
+// are none.
+func (l *Ledger) Erased(t Tables, after uint64) (*protocol.Erased, error) {
 	list, err := t.Erasures(after, protocol.MaxErased)
 	if err != nil || len(list) == 0 {
 		return nil, err

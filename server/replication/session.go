@@ -120,7 +120,9 @@ func (h *host) perform(f session.Effect) (next session.Event, err error) {
 	case session.LoadErasures:
 		next := session.ErasuresLoaded{}
 		err := h.s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) (err error) {
-			next.Erased, err = h.s.cfg.Ledger.Erased(sqlite.LedgerOf(tx), h.replica, f.Known, f.After)
+			if err = h.s.cfg.Ledger.LetGo(sqlite.LedgerOf(tx), h.replica, f.Known); err == nil {
+				next.Erased, err = h.s.cfg.Ledger.Erased(sqlite.LedgerOf(tx), f.After)
+			}
 			return err
 		})
 		next.Now = h.s.cfg.Now()
@@ -223,12 +225,8 @@ func (h *host) admit(ctx context.Context, hello *protocol.Hello, known *protocol
 		}
 		h.closed = author.Revoked
 		admitted.Welcome, admitted.More, err = h.s.cfg.Ledger.Admit(sqlite.LedgerOf(tx), author, hello)
-		if err != nil || known == nil || admitted.Welcome.Verdict == protocol.Forked {
-			return err
-		}
-		erased, err := h.s.cfg.Ledger.Erased(sqlite.LedgerOf(tx), hello.Replica, known.Erasures, known.Erasures)
-		if erased != nil {
-			admitted.More = append([]protocol.Message{erased}, admitted.More...)
+		if err == nil && known != nil {
+			err = h.tellErased(sqlite.LedgerOf(tx), &admitted, known.Erasures)
 		}
 		return err
 	})
@@ -248,6 +246,20 @@ func (h *host) admit(ctx context.Context, hello *protocol.Hello, known *protocol
 	}
 	h.s.metrics.admitted.WithLabelValues(verdictName(admitted.Welcome.Verdict)).Inc()
 	return admitted, nil
+}
+
+// tellErased puts what the device does not know of erasures before its Welcome.
+func (h *host) tellErased(t ledger.Tables, admitted *session.Admitted, known uint64) error {
+	if admitted.Welcome.Verdict != protocol.Forked { // else it is a copy of the replica's store
+		if err := h.s.cfg.Ledger.LetGo(t, h.replica, known); err != nil {
+			return err
+		}
+	}
+	erased, err := h.s.cfg.Ledger.Erased(t, known)
+	if erased != nil {
+		admitted.More = append([]protocol.Message{erased}, admitted.More...)
+	}
+	return err
 }
 
 // lookAgain raises the heads told in w to what they are now that the session

@@ -45,6 +45,9 @@ const (
 	LeftUntold        // a page does not tell what left
 	RightsIgnored     // what an officer may write is not asked
 	FutureRefused     // a changeset from years ahead is refused
+	ErasureForgotten  // a restored server does not erase again what its backup holds
+	ErasedTaken       // what comes later of an erased record is taken like anything else
+	ErasedUntold      // devices are told of no erasure
 
 	// On the device.
 	CursorFirst        // the cursor is stored before the data
@@ -61,6 +64,7 @@ const (
 	RekeyKeepsContexts // a copy's contexts go on naming dots that it has given up
 	LowerAckIgnored    // a server that has lost something is not sent it again
 	WelcomeIsReceipt   // a Welcome acknowledges what was never compared
+	ErasedKept         // what was written here of an erased record stays in the outbox
 	UnknownDropped     // fields that the device's definition does not know are dropped
 
 	bugs
@@ -112,6 +116,10 @@ var seeded = [bugs]struct {
 	LeftUntold:         {"left-untold", Changes, oracleConvergence},
 	RightsIgnored:      {"rights-ignored", Plain, oracleAuthority},
 	FutureRefused:      {"future-refused", Plain, oracleClocks},
+	ErasureForgotten:   {"erasure-forgotten", Restores, oracleErased},
+	ErasedTaken:        {"erased-taken", Changes, oracleErased},
+	ErasedUntold:       {"erased-untold", Changes, oracleErased},
+	ErasedKept:         {"erased-kept", Changes, oracleErased},
 	UnknownDropped:     {"unknown-dropped", Changes, oracleCursor},
 }
 
@@ -156,6 +164,8 @@ func (w *world) bugBatch(d *device, b *replica.Batch) []*replica.Batch {
 				w.bugEntry(d, &c.Append[i])
 			}
 		}
+	case ErasedKept:
+		c.Blank = nil
 	case SaveForgotten:
 		c.Saved, c.DropDrafts = nil, nil
 	case SaveUnflushed:
@@ -314,6 +324,10 @@ func (w *world) bugDown(d *device, m protocol.Message) protocol.Message {
 // bugSend is what the server sends; nil is nothing.
 func (w *world) bugSend(s *serverEnd, m protocol.Message) protocol.Message {
 	switch m := m.(type) {
+	case *protocol.Erased:
+		if w.bug == ErasedUntold {
+			return nil
+		}
 	case *protocol.Ack:
 		if w.bug == AckTooFar {
 			c := *m
@@ -384,7 +398,7 @@ func (w *world) bugPush(s *serverEnd, t ledger.Tables, changesets []record.Chang
 // bugTables is what the server's ledger is given.
 func (w *world) bugTables(t ledger.Tables, hello *protocol.Hello, push []record.Changeset) ledger.Tables {
 	switch w.bug {
-	case GapAccepted, HashIgnored, SiblingsDropped, QuarantineDropped, PositionKept, OriginChanged, SameServerReplica:
+	case GapAccepted, HashIgnored, SiblingsDropped, QuarantineDropped, PositionKept, OriginChanged, SameServerReplica, ErasedTaken:
 		return &wrongTables{t, w, hello, push}
 	}
 	return t
@@ -407,6 +421,13 @@ func (t *wrongTables) Epoch() (ledger.Epoch, error) {
 		return e, err
 	}
 	return e, err
+}
+
+func (t *wrongTables) Erased(id conflict.RecordID) (bool, error) {
+	if t.w.bug == ErasedTaken {
+		return false, nil
+	}
+	return t.Tables.Erased(id)
 }
 
 func (t *wrongTables) Replica(id conflict.ReplicaID) (ledger.Replica, bool, error) {

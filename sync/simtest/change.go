@@ -14,7 +14,8 @@ import (
 
 // This file is about what changes around people while they work: which unit an
 // officer is in, whether a device may speak at all, where a record lives, what a
-// register's definition says, and a changeset that no server can accept.
+// register's definition says, what is erased, and a changeset that no server can
+// accept.
 
 // change does one of these.
 func (w *world) change(d *device, s Step) {
@@ -32,6 +33,8 @@ func (w *world) change(d *device, s Step) {
 		}
 	case opPoison:
 		d.poison = true
+	case opErase:
+		w.server.erase(s.B)
 	}
 }
 

@@ -36,12 +36,13 @@ const (
 	oracleQuarantine  = "quarantine"      // author and server disagree on what is in quarantine
 	oracleCodec       = "codec"           // a message cannot be read back
 	oracleAuthority   = "authority"       // applied, though its author may not write that
+	oracleErased      = "erased"          // something is left of a record that was erased by law
 	oracleClocks      = "clocks"          // the same schedule ends otherwise when the devices' clocks are right
 )
 
 var oracles = []string{oracleEffects, oracleOrigin, oracleAck, oracleDot, oracleRedot, oracleState, oraclePositions, oracleCursor,
 	oracleReads, oracleOwnWrites, oracleSynced, oracleScreen, oracleTwice, oracleRest, oracleLost, oracleModel, oracleConvergence,
-	oracleHeads, oracleQuarantine, oracleCodec, oracleAuthority, oracleClocks}
+	oracleHeads, oracleQuarantine, oracleCodec, oracleAuthority, oracleErased, oracleClocks}
 
 // parsed is a record at rest, read.
 type parsed struct {
@@ -74,6 +75,7 @@ func (w *world) stateOf(r *ledger.Row) parsed {
 // committed looks at a transaction of the server that is durable now.
 func (v *server) committed(t *watched) {
 	v.commits++
+	v.erasing(t)
 	applied := map[string]uint64{}
 	moves := t.moves
 	for i := range t.intake {
@@ -104,6 +106,10 @@ func (v *server) committed(t *watched) {
 	}
 	for _, id := range t.rows {
 		row := v.db.Row(id)
+		if row == nil {
+			v.w.fail(oracleState, fmt.Sprintf("record %v was written and is not there", id))
+			continue
+		}
 		old, now := v.life.positions[row.Unit], t.positions[row.Unit]
 		if p := max(row.Position, row.Sensitive); p <= old || p > now {
 			v.w.fail(oraclePositions, fmt.Sprintf("record %v changed at %d, between %d and %d", id, p, old, now))
@@ -159,7 +165,11 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64, 
 			delete(v.w.ghosts, n)
 		}
 	}
-	if was, ok := v.w.ever[c.Dot]; ok && was != in.Hash {
+	erased := v.db.Erased(c.Edits[0].Record)
+	if erased {
+		v.w.goes(c.At)
+	}
+	if was, ok := v.w.ever[c.Dot]; ok && was != in.Hash && !(erased && v.w.alone(c.Dot, n)) {
 		if _, here := v.life.hashes[c.Dot]; !here && v.w.parted {
 			v.w.excused = true // a store and the server both went back: nobody is left who could know
 			return moves
@@ -187,6 +197,9 @@ func (v *server) took(in *ledger.Intake, t *watched, applied map[string]uint64, 
 		v.w.onceAside = v.w.onceAside.with(n)
 		v.life.aside[n], v.life.asideDots[c.Dot] = t.aside[aside].Code, t.aside[aside].Code
 		return moves
+	}
+	if erased {
+		return moves // nothing of it is applied, whoever wrote it
 	}
 	if by := v.pushing; by != nil && (by.banned || by.revoked || c.Unit != by.unit && !slices.Contains(by.past, c.Unit) || c.Author != by.name || !by.sensitive && writesSensitive(&c)) {
 		v.w.fail(oracleAuthority, fmt.Sprintf("changeset %v in unit %s is applied; %s is of %s, banned %v, revoked %v", c.Dot, c.Unit, by.name, by.unit, by.banned, by.revoked))
@@ -238,6 +251,7 @@ func (d *device) committed(b *replica.Batch, before replica.Meta) {
 			touched = append(touched, id)
 		}
 	}
+	d.blanks(b)
 	rekeyed := b.Meta != nil && !before.Replica.IsZero() && b.Meta.Replica != before.Replica
 	d.redotted(b, rekeyed)
 	fresh := -1
@@ -359,15 +373,17 @@ func (d *device) checkAcked(after uint64) {
 		if e.Changeset.Last().Counter > d.meta.Acked {
 			break
 		}
-		if _, ok := d.w.truth.number(e.Changeset.At); ok {
+		n, known := d.w.truth.number(e.Changeset.At)
+		if known {
 			d.w.acked[e.Changeset.Dot] = true
 		}
 		held, ok := d.w.ever[e.Changeset.Dot]
 		if d.knowsEpoch() {
 			held, ok = d.w.server.life.hashes[e.Changeset.Dot]
 		}
-		if !ok || held != e.Hash {
-			d.w.fail(oracleAck, fmt.Sprintf("device %d takes %v for received; the server has it: %v, with that content: %v", d.no, e.Changeset.Dot, ok, held == e.Hash))
+		same := held == e.Hash || known && d.w.gone.has(n) && held == e.Changeset.Hash() // handed in without what was erased
+		if !ok || !same {
+			d.w.fail(oracleAck, fmt.Sprintf("device %d takes %v for received; the server has it: %v, with that content: %v", d.no, e.Changeset.Dot, ok, same))
 		}
 	}
 }
@@ -415,7 +431,7 @@ func (d *device) checkReads(id conflict.RecordID) {
 		}
 		seen = d.w.truth.history(k, seen)
 		for n := range old.all {
-			if seen.has(n) || d.refusedHere(&h, n) || d.w.restored && d.w.onceAside.has(n) {
+			if seen.has(n) || d.w.listed(id) || d.refusedHere(&h, n) || d.w.restored && d.w.onceAside.has(n) {
 				continue
 			}
 			_, stored := d.w.server.life.stored[n]
@@ -565,7 +581,7 @@ func (d *device) checkSynced() {
 	for n := range d.made.all {
 		_, stored := d.w.server.life.stored[n]
 		_, ghost := d.w.ghosts[n]
-		if !stored && !(ghost && (!same || d.w.returned(n))) {
+		if !stored && !d.w.gone.has(n) && !(ghost && (!same || d.w.returned(n))) {
 			d.w.fail(oracleSynced, fmt.Sprintf("device %d says synced; the server does not hold changeset %d", d.no, n))
 		}
 	}
@@ -580,7 +596,7 @@ func (d *device) checkSynced() {
 			base := d.mem.Base(edit.Record)
 			dot := e.Changeset.FirstDot(i)
 			for _, w := range edit.Writes {
-				if !d.w.moved[edit.Record] && d.granted(e.Changeset.Unit, w.Key) && !base.Field(w.Key).Vector().Covers(dot) {
+				if !d.w.moved[edit.Record] && !d.w.listed(edit.Record) && d.granted(e.Changeset.Unit, w.Key) && !base.Field(w.Key).Vector().Covers(dot) {
 					d.w.fail(oracleSynced, fmt.Sprintf("device %d says synced; its own write %v has not come back", d.no, dot))
 				}
 				dot.Counter++
@@ -635,6 +651,7 @@ func (d *device) checkForm(got *replica.Form, head conflict.Record) {
 // settled asks, after everything was exchanged, what can only be asked then.
 func (w *world) settled() {
 	w.checkModel()
+	w.checkErased()
 	for _, d := range w.devices {
 		if d.rep == nil {
 			w.fail(oracleRest, fmt.Sprintf("device %d does not run", d.no))
@@ -653,7 +670,7 @@ func (w *world) settled() {
 // checkKept: conservation.
 func (d *device) checkKept() {
 	for n := range d.made.all {
-		if _, ok := d.w.server.life.stored[n]; ok || !d.w.truth.sets[n].reported || d.w.returned(n) {
+		if _, ok := d.w.server.life.stored[n]; ok || !d.w.truth.sets[n].reported || d.w.returned(n) || d.w.gone.has(n) {
 			continue
 		}
 		d.w.fail(oracleLost, fmt.Sprintf("changeset %d of %s was saved; device %d is alive and the server does not hold it", n, d.w.truth.sets[n].by, d.no))
@@ -678,6 +695,9 @@ func (w *world) checkModel() {
 				continue
 			}
 			for _, e := range c.Edits {
+				if w.server.db.Erased(e.Record) {
+					continue
+				}
 				for _, wr := range e.Writes {
 					p := place{e.Record, wr.Key}
 					applied[p] = applied[p].with(n)
@@ -687,6 +707,9 @@ func (w *world) checkModel() {
 	}
 	given := map[place]set{}
 	w.givenBack(func(id conflict.RecordID, k conflict.FieldKey, n int) {
+		if w.server.db.Erased(id) {
+			return
+		}
 		p := place{id, k}
 		applied[p], given[p] = applied[p].with(n), given[p].with(n)
 	})
@@ -849,7 +872,7 @@ func (d *device) checkOutbox() {
 	}
 	for _, n := range sorted(d.dots) {
 		dot := d.dots[n]
-		if _, aside := d.w.server.life.asideDots[dot]; !aside || !d.made.has(n) || d.w.shared.has(n) && d.w.restored {
+		if _, aside := d.w.server.life.asideDots[dot]; !aside || !d.made.has(n) || d.w.gone.has(n) || d.w.shared.has(n) && d.w.restored {
 			continue
 		}
 		if r, ok := here[dot]; !ok || r == nil || r.At == 0 {

@@ -89,6 +89,7 @@ func (v *server) reseed() {
 }
 
 func (v *server) accept(l *link) *serverEnd {
+	v.applyErasures()
 	s := &serverEnd{v: v, l: l, machine: session.NewServer(v.now())}
 	v.ends = append(v.ends, s)
 	return s
@@ -186,7 +187,7 @@ func (v *server) perform(s *serverEnd, e session.Effect) {
 	case session.Wake:
 		s.wakeAt = e.At
 	case session.Admit:
-		v.admit(s, e.Hello)
+		v.admit(s, e.Hello, e.Known)
 	case session.Reauthenticate:
 		s.answers = append(s.answers, session.Reauthenticated{Now: v.now(), Expires: 1 << 60})
 	case session.Commit:
@@ -195,6 +196,8 @@ func (v *server) perform(s *serverEnd, e session.Effect) {
 		v.takeBack(s, e)
 	case session.LoadPage:
 		v.load(s, e)
+	case session.LoadErasures:
+		v.erasures(s, e)
 	}
 }
 
@@ -233,7 +236,7 @@ func (v *server) answer(s *serverEnd, e session.Event, err error) {
 	}
 }
 
-func (v *server) admit(s *serverEnd, h *protocol.Hello) {
+func (v *server) admit(s *serverEnd, h *protocol.Hello, known *protocol.Known) {
 	s.account, s.replica = s.l.d.account, h.Replica
 	if v.turns == nil {
 		v.turns = map[conflict.ReplicaID]*serverEnd{}
@@ -253,6 +256,9 @@ func (v *server) admit(s *serverEnd, h *protocol.Hello) {
 	var e session.Admitted
 	err := v.update(func(t ledger.Tables) (err error) {
 		e.Welcome, e.More, err = v.led.Admit(v.w.bugTables(t, h, nil), s.author(), h)
+		if err == nil && known != nil {
+			err = v.tellErased(t, &e, h.Replica, known.Erasures)
+		}
 		return err
 	})
 	e.Now, e.Expires = v.now(), 1<<60
@@ -352,6 +358,8 @@ type watched struct {
 	given     []ledger.GivenBack
 	rows      []conflict.RecordID
 	moves     []ledger.Move
+	erased    []conflict.RecordID
+	blanked   []ledger.Intake
 	positions map[string]uint64
 }
 
@@ -462,4 +470,5 @@ func (v *server) restore() {
 		db = v.backup.Clone()
 	}
 	v.db, v.life = db, v.backupLife.clone()
+	v.applyErasures()
 }

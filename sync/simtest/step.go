@@ -52,12 +52,13 @@ const (
 	opSend               // a supervisor sends a record to another unit, or accepts one
 	opDefine             // the register's definition gets a new version
 	opPoison             // the next save is one that no server can accept
+	opErase              // a record is erased by law
 	ops
 )
 
 var opNames = [ops]string{"new", "edit", "open", "save", "again", "delete", "revive", "settle", "submit", "review", "flow", "up", "down",
 	"run", "serve", "connect", "leave", "hang", "cut", "repeat", "swap", "drop", "time", "skew", "crash", "crash-server", "clone", "copy", "return",
-	"wipe", "backup", "restore", "ban", "transfer", "revoke", "send", "define", "poison"}
+	"wipe", "backup", "restore", "ban", "transfer", "revoke", "send", "define", "poison", "erase"}
 
 // String returns the op's name in transcripts.
 func (o Op) String() string { return opNames[o] }
@@ -130,13 +131,13 @@ var weights = func() (all [mixes][ops]int) {
 	add(Plain, map[Op]int{opNew: 6, opEdit: 14, opOpen: 6, opSave: 6, opAgain: 1, opDelete: 3, opRevive: 2, opSettle: 4, opSubmit: 3,
 		opReview: 3, opFlow: 36, opRun: 3, opServe: 3, opUp: 4, opDown: 4, opConnect: 4, opLeave: 3, opTime: 5, opSkew: 1, opBan: 1,
 		opHang: 3, opCut: 3, opRepeat: 3, opSwap: 2, opDrop: 2, opCrash: 4, opFail: 3})
-	add(Changes, map[Op]int{opTransfer: 2, opRevoke: 1, opSend: 4, opDefine: 1, opPoison: 2, opBan: 2})
-	add(Identity, map[Op]int{opTransfer: 0, opRevoke: 0, opSend: 0, opDefine: 0, opPoison: 0, opBan: 1})
+	add(Changes, map[Op]int{opTransfer: 2, opRevoke: 1, opSend: 4, opDefine: 1, opPoison: 2, opBan: 2, opErase: 2})
+	add(Identity, map[Op]int{opTransfer: 0, opRevoke: 0, opSend: 0, opDefine: 0, opPoison: 0, opBan: 1, opErase: 0})
 	add(Identity, map[Op]int{opHang: 4, opCut: 4, opRepeat: 4, opSwap: 3, opDrop: 3, opTime: 7, opCrash: 6, opFail: 4})
 	add(Identity, map[Op]int{opClone: 4, opCopy: 3, opReturn: 4, opWipe: 2})
-	add(Restores, map[Op]int{opBackup: 5, opRestore: 4, opClone: 0, opCopy: 0, opReturn: 0, opWipe: 1})
+	add(Restores, map[Op]int{opBackup: 5, opRestore: 4, opErase: 1, opClone: 0, opCopy: 0, opReturn: 0, opWipe: 1})
 	add(Everything, map[Op]int{opClone: 3, opCopy: 3, opReturn: 3, opWipe: 2,
-		opTransfer: 1, opRevoke: 1, opSend: 3, opDefine: 1, opPoison: 1})
+		opTransfer: 1, opRevoke: 1, opSend: 3, opDefine: 1, opPoison: 1, opErase: 2})
 	return all
 }()
 

@@ -125,9 +125,11 @@ type world struct {
 	shared    set // changesets that stand in a copy
 	again     set // changesets that were handed in again under another replica id, for a restored server may have lost them
 	twins     set // those of them that the server holds twice
+	gone      set // changesets of records that were erased
 	onceAside set // changesets that were in quarantine in some life of the server
 	states    map[*ledger.Row]parsed
 	moved     map[conflict.RecordID]bool // records that were ever sent to another unit
+	erasures  []conflict.RecordID        // the list of what was erased; it survives every restore
 
 	violation *Violation
 	log       *strings.Builder
@@ -252,7 +254,7 @@ func (w *world) play(s Step) {
 	case opBan:
 		d.account.banned = !d.account.banned
 		d.account.barred = true
-	case opTransfer, opRevoke, opSend, opDefine, opPoison:
+	case opTransfer, opRevoke, opSend, opDefine, opPoison, opErase:
 		w.change(d, s)
 	default:
 		w.fault(d, s)

@@ -74,7 +74,7 @@ func (t *Tx) Touching(id conflict.RecordID) ([]ledger.Intake, error) {
 	var all []ledger.Intake
 	for _, list := range t.db.intake {
 		for _, in := range list {
-			c, err := record.ParseChangeset(in.Bytes)
+			c, err := record.ParseOwn(in.Bytes)
 			if err != nil || !slices.ContainsFunc(c.Edits, func(e record.Edit) bool { return e.Record == id }) {
 				continue
 			}
@@ -133,6 +133,9 @@ func (t *Tx) PutBlankedGiven(g *ledger.GivenBack) error {
 	put(t, t.db.givenBack, key, kept)
 	return nil
 }
+
+// Erased reports whether a record was erased.
+func (d *DB) Erased(id conflict.RecordID) bool { return d.erased[id] }
 
 // Erasures returns everything that was erased, by number.
 func (d *DB) Erasures() []ledger.Erasure { return slices.Clone(d.erasures) }

@@ -307,6 +307,7 @@ class Shim implements Sq {
       this.pragma(db, 'PRAGMA journal_mode = WAL');
       this.pragma(db, `PRAGMA synchronous = ${synchronous}`);
       this.pragma(db, 'PRAGMA temp_store = MEMORY');
+      this.pragma(db, 'PRAGMA secure_delete = ON'); // what was erased is not in free pages either
       this.pragma(db, 'PRAGMA foreign_keys = ON');
       this.pragma(db, 'PRAGMA cache_size = -32768');
       const want: Record<string, string> = {
@@ -315,6 +316,7 @@ class Shim implements Sq {
         journal_mode: 'wal',
         synchronous: synchronous === 'FULL' ? '2' : '1',
         temp_store: '2',
+        secure_delete: '1',
         foreign_keys: '1',
       };
       for (const [name, value] of Object.entries(want)) {
