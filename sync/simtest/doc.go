@@ -70,7 +70,8 @@
 //   - What only a write had replaced that a restored server holds back does not come
 //     back into the field where a page showed that write beside others: it was on
 //     nobody's screen any more, and what a page's values have replaced is known of
-//     all of them together. It stays in the history.
+//     all of them together. It stays in the history; what was received under a replica
+//     id that its store has given up since, and was lost, on that device alone.
 //   - A store and the server that both go back may use a dot twice. Such a run
 //     ends there and counts as excused.
 //

@@ -89,24 +89,29 @@ func (w *world) givenBack(yield func(id conflict.RecordID, k conflict.FieldKey, 
 	})
 }
 
+// knows reports whether the server holds a write of a field, in some record or
+// in quarantine, for its author was banned, or what has replaced it.
+func (w *world) knows(k conflict.FieldKey, dot conflict.Dot) (there bool) {
+	w.server.db.Rows(func(row *ledger.Row) bool {
+		there = w.stateOf(row).record.Field(k).Vector().Covers(dot)
+		return !there
+	})
+	if !there {
+		w.server.db.GivenBack(func(g *ledger.GivenBack) bool {
+			there = g.Write == dot
+			return !there
+		})
+	}
+	return there
+}
+
 // returned reports whether the server knows all writes of a changeset that it lost,
 // from pages that were given back: it holds them, or what has replaced them.
 func (w *world) returned(n int) bool {
 	for _, dot := range w.ghosts[n] {
 		back := 0
 		for i, wr := range w.truth.sets[n].writes {
-			at, there := conflict.Dot{Replica: dot.Replica, Counter: dot.Counter + uint64(i)}, false
-			w.server.db.Rows(func(row *ledger.Row) bool {
-				there = w.stateOf(row).record.Field(wr.key).Vector().Covers(at)
-				return !there
-			})
-			if !there {
-				w.server.db.GivenBack(func(g *ledger.GivenBack) bool {
-					there = g.Write == at // in quarantine, for its author was banned
-					return !there
-				})
-			}
-			if there {
+			if w.knows(wr.key, conflict.Dot{Replica: dot.Replica, Counter: dot.Counter + uint64(i)}) {
 				back++
 			}
 		}

@@ -581,7 +581,7 @@ func (d *device) checkSynced() {
 	for n := range d.made.all {
 		_, stored := d.w.server.life.stored[n]
 		_, ghost := d.w.ghosts[n]
-		if !stored && !d.w.gone.has(n) && !(ghost && (!same || d.w.returned(n))) {
+		if !stored && !d.w.gone.has(n) && !(ghost && (!same || d.w.returned(n) || d.replacedAside(n))) {
 			d.w.fail(oracleSynced, fmt.Sprintf("device %d says synced; the server does not hold changeset %d", d.no, n))
 		}
 	}
@@ -667,10 +667,36 @@ func (w *world) settled() {
 	}
 }
 
+// replacedAside reports whether a changeset that a restored server lost, received under
+// a replica id that its store has given up, is known again but for what was on no
+// screen any more: its author had replaced that by what the server holds back now.
+func (d *device) replacedAside(n int) bool {
+	if d.dots[n].Replica == d.meta.Replica {
+		return false
+	}
+	dot := d.dots[n]
+	for _, sw := range d.w.truth.sets[n].writes {
+		if !d.replacesAside(n, sw.key) && !d.w.knows(sw.key, dot) {
+			return false
+		}
+		dot.Counter++
+	}
+	return true
+}
+
+func (d *device) replacesAside(n int, k conflict.FieldKey) bool {
+	for m := range d.w.server.life.aside {
+		if sw := d.w.truth.sets[m].write(k); sw != nil && sw.seen.has(n) && d.made.has(m) {
+			return true
+		}
+	}
+	return false
+}
+
 // checkKept: conservation.
 func (d *device) checkKept() {
 	for n := range d.made.all {
-		if _, ok := d.w.server.life.stored[n]; ok || !d.w.truth.sets[n].reported || d.w.returned(n) || d.w.gone.has(n) {
+		if _, ok := d.w.server.life.stored[n]; ok || !d.w.truth.sets[n].reported || d.w.returned(n) || d.w.gone.has(n) || d.replacedAside(n) {
 			continue
 		}
 		d.w.fail(oracleLost, fmt.Sprintf("changeset %d of %s was saved; device %d is alive and the server does not hold it", n, d.w.truth.sets[n].by, d.no))
