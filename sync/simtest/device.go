@@ -193,9 +193,12 @@ func (d *device) drain(n int) {
 			d.link = d.w.dial(d)
 			d.opened = true
 		case session.Send:
+			m := d.w.carry(d.w.bugUp(e.Message))
+			if hello, ok := m.(*protocol.Hello); ok {
+				m = greeting{hello, d.known()}
+			}
 			if d.link != nil {
-				m := d.w.bugUp(e.Message)
-				d.link.sendUp(d.w.carry(m))
+				d.link.sendUp(m)
 			}
 		case session.HangUp:
 			d.hangUp()
@@ -206,6 +209,19 @@ func (d *device) drain(n int) {
 	if d.rep != nil && d.host.Pending() == 0 {
 		d.checkSynced()
 	}
+}
+
+// known returns what follows Hello.
+func (d *device) known() *protocol.Known {
+	if e, err := d.host.Perform(ctx); err == nil {
+		if send, ok := e.(session.Send); ok {
+			if known, ok := d.w.carry(send.Message).(*protocol.Known); ok {
+				return known
+			}
+		}
+	}
+	d.w.fail(oracleEffects, fmt.Sprintf("device %d does not say behind Hello what it knows of erasures", d.no))
+	return &protocol.Known{}
 }
 
 func (d *device) hangUp() {

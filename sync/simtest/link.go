@@ -33,6 +33,13 @@ func (w *world) carry(m protocol.Message) protocol.Message {
 	return out
 }
 
+// greeting is Hello and what follows it in the same flight. On the way they are one
+// message: a socket never parts them.
+type greeting struct {
+	*protocol.Hello
+	known *protocol.Known
+}
+
 func (l *link) sendUp(m protocol.Message) {
 	if !l.upCut && !l.closed {
 		l.up = append(l.up, m)
@@ -96,6 +103,8 @@ func (w *world) deliverDown(l *link) bool {
 // brief says in a few words what a message is, for transcripts.
 func brief(m protocol.Message) string {
 	switch m := m.(type) {
+	case greeting:
+		return brief(m.Hello)
 	case *protocol.Hello:
 		return fmt.Sprintf("hello replica %.4s acked %d last %d incarnation %x>%x epoch %x", m.Replica, m.Acked, m.Last, m.Current[:2], m.Next[:2], m.Epoch[:2])
 	case *protocol.Push:

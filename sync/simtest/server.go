@@ -124,6 +124,16 @@ func (v *server) crash() {
 // sessionHears finishes what the session has to do, then gives it a message.
 func (w *world) sessionHears(s *serverEnd, m protocol.Message) {
 	w.server.work(s, -1)
+	if g, ok := m.(greeting); ok && !s.gone {
+		m = g.known
+		for _, e := range s.machine.Step(session.Received{Now: w.server.now(), Message: g.Hello}) {
+			if wake, ok := e.(session.Wake); ok {
+				s.wakeAt = wake.At
+				continue
+			}
+			s.effects = append(s.effects, e) // it was no first Hello
+		}
+	}
 	if !s.gone {
 		s.inbox = append(s.inbox, session.Received{Now: w.server.now(), Message: m})
 	}
