@@ -132,6 +132,26 @@ func (b *batch) sameButErased(in *Intake, c record.Changeset) (bool, error) {
 	return record.HashOf(b.body) == record.HashOf(in.Bytes), nil
 }
 
+// Greet is Admit for a device that has said what it knows of erasures: those that it
+// does not know it must be told first. known is nil for one whose wire version has no
+// such word.
+func (l *Ledger) Greet(t Tables, a Author, h *protocol.Hello, known *protocol.Known) (*protocol.Welcome, []protocol.Message, error) {
+	w, more, err := l.Admit(t, a, h)
+	if err != nil || known == nil {
+		return w, more, err
+	}
+	if w.Verdict != protocol.Forked { // else it is a copy of the replica's store
+		if err := l.LetGo(t, h.Replica, known.Erasures); err != nil {
+			return nil, nil, err
+		}
+	}
+	erased, err := l.Erased(t, known.Erasures)
+	if erased != nil {
+		more = append([]protocol.Message{erased}, more...)
+	}
+	return w, more, err
+}
+
 // LetGo keeps that the device of a replica has let go of every erasure up to a
 // number: a lower one than before if its store went back, and holds again what it
 // had let go of.

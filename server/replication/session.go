@@ -224,10 +224,7 @@ func (h *host) admit(ctx context.Context, hello *protocol.Hello, known *protocol
 			return err
 		}
 		h.closed = author.Revoked
-		admitted.Welcome, admitted.More, err = h.s.cfg.Ledger.Admit(sqlite.LedgerOf(tx), author, hello)
-		if err == nil && known != nil {
-			err = h.tellErased(sqlite.LedgerOf(tx), &admitted, known.Erasures)
-		}
+		admitted.Welcome, admitted.More, err = h.s.cfg.Ledger.Greet(sqlite.LedgerOf(tx), author, hello, known)
 		return err
 	})
 	if err != nil {
@@ -246,20 +243,6 @@ func (h *host) admit(ctx context.Context, hello *protocol.Hello, known *protocol
 	}
 	h.s.metrics.admitted.WithLabelValues(verdictName(admitted.Welcome.Verdict)).Inc()
 	return admitted, nil
-}
-
-// tellErased puts what the device does not know of erasures before its Welcome.
-func (h *host) tellErased(t ledger.Tables, admitted *session.Admitted, known uint64) error {
-	if admitted.Welcome.Verdict != protocol.Forked { // else it is a copy of the replica's store
-		if err := h.s.cfg.Ledger.LetGo(t, h.replica, known); err != nil {
-			return err
-		}
-	}
-	erased, err := h.s.cfg.Ledger.Erased(t, known)
-	if erased != nil {
-		admitted.More = append([]protocol.Message{erased}, admitted.More...)
-	}
-	return err
 }
 
 // lookAgain raises the heads told in w to what they are now that the session

@@ -204,20 +204,6 @@ func (d *device) checkErased() {
 	}
 }
 
-// tellErased puts what the device does not know of erasures before its Welcome.
-func (v *server) tellErased(t ledger.Tables, e *session.Admitted, replica conflict.ReplicaID, known uint64) error {
-	if e.Welcome.Verdict != protocol.Forked { // else it is a copy of the replica's store
-		if err := v.led.LetGo(t, replica, known); err != nil {
-			return err
-		}
-	}
-	erased, err := v.led.Erased(t, known)
-	if erased != nil {
-		e.More = append([]protocol.Message{erased}, e.More...)
-	}
-	return err
-}
-
 // alone reports whether no other changeset than n was ever lost under a dot: then
 // another hash under it is of what is left of n.
 func (w *world) alone(dot conflict.Dot, n int) bool {

@@ -265,10 +265,7 @@ func (v *server) admit(s *serverEnd, h *protocol.Hello, known *protocol.Known) {
 	}
 	var e session.Admitted
 	err := v.update(func(t ledger.Tables) (err error) {
-		e.Welcome, e.More, err = v.led.Admit(v.w.bugTables(t, h, nil), s.author(), h)
-		if err == nil && known != nil {
-			err = v.tellErased(t, &e, h.Replica, known.Erasures)
-		}
+		e.Welcome, e.More, err = v.led.Greet(v.w.bugTables(t, h, nil), s.author(), h, known)
 		return err
 	})
 	e.Now, e.Expires = v.now(), 1<<60

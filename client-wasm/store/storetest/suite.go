@@ -54,6 +54,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"saved forms are forgotten after 30 days", savedForms},
 		{"receipts and reveals survive", receipts},
 		{"pages are kept until a backup holds them", keptPages},
+		{"what was erased stays erased", erased},
 		{"values of any bytes survive", anyBytes},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) { c.test(t, place(t)) })

@@ -52,6 +52,8 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 		{"work that fails leaves nothing", testRollback},
 		{"what is handed out is the caller's", testOwnership},
 		{"what was given back is kept with its latest receipt", testGivenBack},
+		{"what was erased is known and blanked", testErased},
+		{"an erasure that fails leaves everything", testErasedUndone},
 		{"a restored database has a new epoch and forks", testRestored},
 		{"the least of several forks counts", testRestoredTwice},
 		{"an epoch after the backup is unknown", testRestoredAside},

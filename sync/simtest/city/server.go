@@ -378,7 +378,7 @@ func (e *end) perform(f session.Effect) (session.Event, error) {
 	case session.Wake:
 		e.wakeAt = f.At
 	case session.Admit:
-		return e.admit(f.Hello)
+		return e.admit(f.Hello, f.Known)
 	case session.Reauthenticate:
 		return session.Reauthenticated{Now: w.clock, Expires: w.clock + 1<<50}, nil
 	case session.Commit:
@@ -387,6 +387,16 @@ func (e *end) perform(f session.Effect) (session.Event, error) {
 		return e.takeBack(f.Return)
 	case session.LoadPage:
 		return e.load(f)
+	case session.LoadErasures:
+		var next session.ErasuresLoaded
+		err := e.update(func(_ *sqlite.Tx, l *sqlite.Ledger) (err error) {
+			if err = e.s.led.LetGo(l, e.replica, f.Known); err == nil {
+				next.Erased, err = e.s.led.Erased(l, f.After)
+			}
+			return err
+		})
+		next.Now = w.clock
+		return next, err
 	case session.KeepReport:
 		return nil, e.update(func(_ *sqlite.Tx, l *sqlite.Ledger) error { return l.KeepReport(e.replica, "city", w.clock, f.Report) })
 	}
@@ -415,7 +425,7 @@ func (e *end) author(tx *sqlite.Tx) (ledger.Author, error) {
 	return ledger.Author{Account: p.Name, Device: string(p.Device), Unit: p.Unit, Waiting: strings.Fields(p.Waiting), Sensitive: p.Sensitive, Revoked: closed}, nil
 }
 
-func (e *end) admit(h *protocol.Hello) (session.Event, error) {
+func (e *end) admit(h *protocol.Hello, known *protocol.Known) (session.Event, error) {
 	s := e.s
 	if old := s.turns[h.Replica]; old != nil && old != e {
 		old.step(session.Dismiss{Now: s.w.clock, Error: errSuperseded})
@@ -428,7 +438,7 @@ func (e *end) admit(h *protocol.Hello) (session.Event, error) {
 		if err != nil {
 			return err
 		}
-		a.Welcome, a.More, err = s.led.Admit(l, author, h)
+		a.Welcome, a.More, err = s.led.Greet(l, author, h, known)
 		return err
 	})
 	if err != nil {

@@ -428,7 +428,7 @@ func (s *end) step(e session.Event) {
 			s.replica = f.Hello.Replica
 			var a session.Admitted
 			err = w.DB.Update(func(t ledger.Tables) (err error) {
-				a.Welcome, a.More, err = w.Ledger.Admit(t, author, f.Hello)
+				a.Welcome, a.More, err = w.Ledger.Greet(t, author, f.Hello, f.Known)
 				return err
 			})
 			a.Now, a.Expires = w.Now, w.Now+1<<40
@@ -443,6 +443,16 @@ func (s *end) step(e session.Event) {
 			if err == nil {
 				w.grew(out.Grew)
 			}
+		case session.LoadErasures:
+			var e session.ErasuresLoaded
+			err = w.DB.Update(func(t ledger.Tables) (err error) {
+				if err = w.Ledger.LetGo(t, s.replica, f.Known); err == nil {
+					e.Erased, err = w.Ledger.Erased(t, f.After)
+				}
+				return err
+			})
+			e.Now = w.Now
+			next = e
 		case session.LoadPage:
 			if !w.Ledger.MayRead(author, f.Scope.Stream) {
 				err = &protocol.Error{Code: protocol.Forbidden}
