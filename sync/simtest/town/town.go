@@ -498,7 +498,7 @@ func (d *Device) Move(unit string, ids ...string) {
 func (d *Device) Shows(id, field string) (value string, ok bool) {
 	d.Town.T.Helper()
 	v, err := d.R.Record(ctx, id)
-	if errors.Is(err, replica.ErrNoRecord) {
+	if errors.Is(err, replica.ErrNoRecord) || errors.Is(err, replica.ErrErased) {
 		return "", false
 	}
 	d.Town.Must(err)
