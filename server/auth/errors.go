@@ -14,6 +14,7 @@ var (
 	ErrEnrolmentCode  = &rpc.Error{Kind: rpc.Forbidden, Code: "enrolment_code_invalid", Field: "code", Vi: "Mã ghi danh không đúng, đã dùng hoặc đã hết hạn.", En: "The enrolment code is wrong, used or expired."}
 	ErrTooManyDevices = &rpc.Error{Kind: rpc.Conflict, Code: "too_many_devices", Vi: "Tài khoản đã có đủ số thiết bị cho phép. Hãy thu hồi một thiết bị.", En: "The account has as many devices as it may. Revoke one first."}
 	ErrMustChange     = &rpc.Error{Kind: rpc.Forbidden, Code: "must_change_password", Vi: "Vui lòng đổi mật khẩu trước khi tiếp tục.", En: "Please change your password first."}
+	ErrStepUp         = &rpc.Error{Kind: rpc.Forbidden, Code: "step_up_required", Field: "password", Vi: "Bạn đăng nhập đã hơn 15 phút. Vui lòng nhập lại mật khẩu.", En: "You signed in more than 15 minutes ago. Please type your password again."}
 	ErrThrottled      = &rpc.Error{Kind: rpc.TooMany, Code: "too_many_attempts", Vi: "Đăng nhập sai quá nhiều lần. Vui lòng chờ một lát.", En: "Too many failed attempts. Please wait a moment."}
 	ErrPasswordShort  = &rpc.Error{Kind: rpc.Invalid, Code: "password_too_short", Field: "password", Vi: "Mật khẩu phải có ít nhất 10 ký tự.", En: "The password needs at least 10 characters."}
 	ErrPasswordLong   = &rpc.Error{Kind: rpc.Invalid, Code: "password_too_long", Field: "password", Vi: "Mật khẩu quá dài.", En: "The password is too long."}

@@ -39,6 +39,7 @@ type keyFile struct {
 	Refresh []byte     `json:"refresh"` // derives each refresh token from the one before
 	Receipt []byte     `json:"receipt"` // signs what the server says to devices
 	Rescue  []byte     `json:"rescue"`  // opens what devices seal: rescue files and the keys of their stores
+	Erased  []byte     `json:"erased"`  // seals the list of what was erased by law
 }
 
 type tokenKey struct {
@@ -75,16 +76,17 @@ func OpenKeys(dir string, now time.Time, random io.Reader) (*Keys, error) {
 	} else if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("open keys: file %s is open to others (mode %04o, want 0600)", k.path, info.Mode().Perm())
 	}
-	var file keyFile
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&file); err != nil {
+	file, err := readKeys(raw)
+	if err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
-	grown := len(file.Rescue) == 0 // made before devices sealed anything
-	if grown {
-		if file.Rescue, err = k.newSeed(); err != nil {
-			return nil, err
+	grown := false
+	for _, seed := range []*[]byte{&file.Rescue, &file.Erased} {
+		if len(*seed) == 0 { // made before there was a use for it
+			if *seed, err = k.newSeed(); err != nil {
+				return nil, err
+			}
+			grown = true
 		}
 	}
 	if err := file.check(); err != nil {
@@ -97,11 +99,35 @@ func OpenKeys(dir string, now time.Time, random io.Reader) (*Keys, error) {
 	return k, nil
 }
 
+func readKeys(raw []byte) (file keyFile, err error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	err = dec.Decode(&file)
+	return file, err
+}
+
+// ErasedKey returns the key of the list of what was erased by law out of keys.json
+// in dir, and changes nothing; nil if there is no such key or no such file.
+func ErasedKey(dir string) ([]byte, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, "keys.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	file, err := readKeys(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	return file.Erased, nil
+}
+
 func (f keyFile) check() error {
 	if f.Version != 1 {
 		return fmt.Errorf("version %d is not 1", f.Version)
 	}
-	if len(f.Tokens) == 0 || len(f.Refresh) != keySeedBytes || len(f.Receipt) != keySeedBytes || len(f.Rescue) != keySeedBytes {
+	if len(f.Tokens) == 0 || len(f.Refresh) != keySeedBytes || len(f.Receipt) != keySeedBytes || len(f.Rescue) != keySeedBytes || len(f.Erased) != keySeedBytes {
 		return errors.New("a key is missing or has not 256 bits")
 	}
 	seen := map[string]bool{}
@@ -120,7 +146,7 @@ func (k *Keys) make(now time.Time) error {
 		return err
 	}
 	file := keyFile{Version: 1, Tokens: []tokenKey{first}}
-	for _, seed := range []*[]byte{&file.Refresh, &file.Receipt, &file.Rescue} {
+	for _, seed := range []*[]byte{&file.Refresh, &file.Receipt, &file.Rescue, &file.Erased} {
 		if *seed, err = k.newSeed(); err != nil {
 			return err
 		}
@@ -250,6 +276,14 @@ func (k *Keys) Rescue() []byte {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return k.file.Rescue
+}
+
+// Erased returns the key that seals the list of what was erased by law. It stays
+// when other keys are rotated: the list is for ever.
+func (k *Keys) Erased() []byte {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.file.Erased
 }
 
 // deviceKey returns the key with which a device proves that it made a rescue
