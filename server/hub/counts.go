@@ -99,8 +99,13 @@ func (f *Feed) count(r *reading, unit string, through uint64) (int, string, erro
 	if err != nil {
 		return 0, "", err
 	}
-	lines := make([]string, len(standing))
-	for i, a := range standing {
+	lines := make([]string, 0, len(standing))
+	for _, a := range standing {
+		if erased, err := r.t.Erased(a.Record); err != nil {
+			return 0, "", err
+		} else if erased {
+			continue // as of a cursor before; its content is known to nobody
+		}
 		h, ok := known[a.Revision]
 		if !ok {
 			it, err := f.item(r.t, a, 0)
@@ -109,7 +114,7 @@ func (f *Feed) count(r *reading, unit string, through uint64) (int, string, erro
 			}
 			h = mustHash(*it.ContentSHA256)
 		}
-		lines[i] = a.Record.String() + " " + hex.EncodeToString(h[:])
+		lines = append(lines, a.Record.String()+" "+hex.EncodeToString(h[:]))
 	}
 	return len(lines), canonical.CountHash(lines), nil
 }

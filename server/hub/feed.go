@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"wardbook/conflict"
 	"wardbook/server/audit"
 	"wardbook/server/auth"
 	"wardbook/server/rpc"
@@ -146,24 +147,39 @@ func (f *Feed) Changes(ctx context.Context, id, since string, limit int) (Page, 
 	if limit <= 0 {
 		limit = defaultLimit
 	}
-	var page Page
-	var hashes map[revision]store.Hash
+	for {
+		page, again, err := f.changes(ctx, id, since, limit)
+		if err != nil || !again {
+			return page, err
+		}
+	}
+}
+
+// changes is Changes once; again says that a record of the page was erased by law
+// meanwhile, so that the page must not leave.
+func (f *Feed) changes(ctx context.Context, id, since string, limit int) (page Page, again bool, err error) {
+	var contents map[revision]contentHash
 	var r *reading
-	err := f.cfg.Store.View(ctx, func(tx *sqlite.Tx) (err error) {
+	err = f.cfg.Store.View(ctx, func(tx *sqlite.Tx) (err error) {
 		if r, err = f.read(ctx, tx, id, since); err != nil {
 			return err
 		}
-		page, hashes, err = f.page(r, min(limit, maxLimit))
+		page, contents, err = f.page(r, min(limit, maxLimit))
 		return err
 	})
 	if err != nil {
-		return Page{}, err
+		return Page{}, false, err
 	}
 	// Before the data leaves: who pulled what is in the log.
 	err = f.cfg.Store.Update(ctx, func(tx *sqlite.Tx) error {
 		t := sqlite.LedgerOf(tx)
-		for n, h := range hashes {
-			if err := t.KeepContentHash(n.unit, id, n.number, h); err != nil {
+		for _, c := range contents {
+			if again, err = t.Erased(c.record); err != nil || again {
+				return err
+			}
+		}
+		for n, c := range contents {
+			if err := t.KeepContentHash(n.unit, id, n.number, c.hash); err != nil {
 				return err
 			}
 		}
@@ -171,14 +187,20 @@ func (f *Feed) Changes(ctx context.Context, id, since string, limit int) (Page, 
 			Detail: map[string]string{"count": strconv.Itoa(page.End.Count)}})
 	})
 	if err != nil {
-		return Page{}, err
+		return Page{}, false, err
 	}
-	return page, nil
+	return page, again, nil
 }
 
-func (f *Feed) page(r *reading, limit int) (Page, map[revision]store.Hash, error) {
+// contentHash is the hash of what an item says of a record.
+type contentHash struct {
+	record conflict.RecordID
+	hash   store.Hash
+}
+
+func (f *Feed) page(r *reading, limit int) (Page, map[revision]contentHash, error) {
 	var page Page
-	hashes := map[revision]store.Hash{}
+	contents := map[revision]contentHash{}
 	if c := &r.cursor; c.schema < r.set.Version {
 		line, err := encode(schemaLine(r.set))
 		if err != nil {
@@ -212,7 +234,7 @@ func (f *Feed) page(r *reading, limit int) (Page, map[revision]store.Hash, error
 				return page, nil, err
 			}
 			if it.ContentSHA256 != nil {
-				hashes[revision{unit, a.Revision}] = mustHash(*it.ContentSHA256)
+				contents[revision{unit, a.Revision}] = contentHash{a.Record, mustHash(*it.ContentSHA256)}
 			}
 			line, err := encode(it)
 			if err != nil {
@@ -227,7 +249,7 @@ func (f *Feed) page(r *reading, limit int) (Page, map[revision]store.Hash, error
 	}
 	page.End.NextCursor = r.cursor.text(f.cfg.Key, r.p.Account, string(r.set.ID))
 	page.End.Count = len(page.Lines)
-	return page, hashes, nil
+	return page, contents, nil
 }
 
 // next makes the line of the decision that follows the cursor and moves the

@@ -11,6 +11,7 @@ import (
 	"wardbook/server/hub/canonical"
 	"wardbook/server/review"
 	"wardbook/server/store"
+	"wardbook/server/store/sqlite"
 	"wardbook/sync/register"
 )
 
@@ -28,6 +29,7 @@ type Item struct {
 	MovedTo         *string               `json:"moved_to"`   // of a delete: the ward where the record goes on, under its id
 	MovedFrom       *string               `json:"moved_from"` // of an upsert: the ward where it was, and is deleted
 	SameAs          *string               `json:"same_as"`    // of a delete: the record that stays of two that were one thing
+	Erased          bool                  `json:"erased"`     // the record was erased by law: nothing of it may be kept
 	ContentSHA256   *string               `json:"content_sha256"`
 	CapturedAt      *string               `json:"captured_at"` // the latest device time among the values
 	ApprovedAt      *string               `json:"approved_at"`
@@ -82,7 +84,7 @@ func stamp(ms int64) *string {
 
 // item makes the line of a decision. previous is the revision under which the
 // record was published before it, 0 for none.
-func (f *Feed) item(t review.Tables, a store.Approval, previous uint64) (Item, error) {
+func (f *Feed) item(t *sqlite.Ledger, a store.Approval, previous uint64) (Item, error) {
 	version, _ := f.cfg.List()
 	it := Item{RecordID: a.Record.String(), Dataset: a.Register, SchemaVersion: a.Definition, Op: a.Op, WardCode: a.Unit,
 		UnitListVersion: version, Revision: a.Revision, ApprovedAt: stamp(a.At), ApprovedBy: a.By,
@@ -100,7 +102,14 @@ func (f *Feed) item(t review.Tables, a store.Approval, previous uint64) (Item, e
 	if a.Op == store.OpDelete && a.Decision != store.MovedDecision && a.Other != "" {
 		it.SameAs = &a.Other
 	}
-	if a.Op != store.OpUpsert {
+	erased, err := t.Erased(a.Record)
+	if err != nil {
+		return it, err
+	}
+	if it.Erased = erased; erased && it.Op == store.OpUpsert {
+		it.Op, it.MovedFrom = store.OpRetract, nil // whoever reads from an old cursor learns no value
+	}
+	if it.Op != store.OpUpsert {
 		return it, nil
 	}
 	set, err := f.version(a.Register, a.Definition)

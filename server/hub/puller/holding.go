@@ -14,6 +14,7 @@ type holding struct {
 	cursor  string
 	schemas map[uint32]bool // versions that anything refers to
 	units   map[string]*unit
+	forget  map[string]bool // records that were erased by law, and of which the log may still hold something
 }
 
 // unit is what is held of one unit.
@@ -30,7 +31,7 @@ type version struct {
 }
 
 func newHolding() *holding {
-	return &holding{schemas: map[uint32]bool{}, units: map[string]*unit{}}
+	return &holding{schemas: map[uint32]bool{}, units: map[string]*unit{}, forget: map[string]bool{}}
 }
 
 // joins reports whether every item of p is either held or the next one of its
@@ -59,6 +60,9 @@ func (h *holding) take(p page, offset int64) {
 		h.schemas[it.SchemaVersion] = true
 		if it.Op == "schema" {
 			continue
+		}
+		if it.Erased && !it.Forgotten {
+			h.forget[it.RecordID] = true
 		}
 		u := h.units[it.WardCode]
 		if u == nil {

@@ -3,6 +3,7 @@ package puller
 import (
 	"bufio"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +11,9 @@ import (
 	"path/filepath"
 )
 
-// pageLog is the append-only log of a dataset's pages. After each page stands a
+// pageLog is the log of a dataset's pages. After each page stands a
 // line with the hash of its bytes: of an append that a power cut interrupted, any
-// part may be missing.
+// part may be missing. It only grows, but for records that were erased by law.
 type pageLog struct {
 	file *os.File
 	size int64 // end of the last complete page
@@ -99,6 +100,82 @@ func (l *pageLog) copyLines(w io.Writer, places []version) error {
 		b.WriteByte('\n') // an error stays until Flush
 	}
 	return b.Flush()
+}
+
+// forget writes the log anew without anything of the named records but that they
+// were there, and returns what its pages add up to then.
+func (l *pageLog) forget(dir, dataset string, records map[string]bool) (*holding, error) {
+	path := filepath.Join(dir, "pages.ndjson")
+	err := replaceFile(path, func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, 1<<20)
+		r := bufio.NewReaderSize(io.NewSectionReader(l.file, 0, l.size), 64<<10)
+		for {
+			p, err := readPage(r, dataset, false)
+			if err == io.EOF {
+				return b.Flush()
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := readLine(r); err != nil { // its seal
+				return err
+			}
+			raw, err := p.without(records)
+			if err != nil {
+				return err
+			}
+			b.Write(raw) // an error stays until Flush
+			b.WriteString(seal(raw))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	l.file.Close() // of a file that has no name any more
+	h := newHolding()
+	l.file, l.size = f, h.read(f, dataset)
+	info, err := f.Stat()
+	if err == nil && info.Size() != l.size {
+		err = fmt.Errorf("the log that was written anew holds %d bytes, of which %d are pages", info.Size(), l.size)
+	}
+	return h, err
+}
+
+// without returns the page's bytes with nothing of the named records but that they
+// were there.
+func (p page) without(records map[string]bool) ([]byte, error) {
+	var raw []byte
+	at := 0
+	for _, it := range p.items {
+		if !records[it.RecordID] {
+			continue
+		}
+		raw = append(raw, p.raw[at:it.offset]...)
+		at = it.offset + it.length
+		if it.Op == "upsert" {
+			it.Op = "retract"
+		}
+		line, err := json.Marshal(struct {
+			RecordID      string `json:"record_id"`
+			Dataset       string `json:"dataset"`
+			SchemaVersion uint32 `json:"schema_version"`
+			Op            string `json:"op"`
+			WardCode      string `json:"ward_code"`
+			Revision      uint64 `json:"revision"`
+			Erased        bool   `json:"erased"`
+			Forgotten     bool   `json:"forgotten"`
+			Data          any    `json:"data"`
+		}{it.RecordID, it.Dataset, it.SchemaVersion, it.Op, it.WardCode, it.Revision, true, true, nil})
+		if err != nil {
+			return nil, err
+		}
+		raw = append(raw, line...)
+	}
+	return append(raw, p.raw[at:]...), nil
 }
 
 func (l *pageLog) close() error { return l.file.Close() }

@@ -26,6 +26,8 @@ type item struct {
 	RecordID      string          `json:"record_id"`
 	WardCode      string          `json:"ward_code"`
 	Revision      uint64          `json:"revision"`
+	Erased        bool            `json:"erased"`
+	Forgotten     bool            `json:"forgotten"` // of an erased record, in the log alone: no line before it holds anything of it
 	ContentSHA256 string          `json:"content_sha256"`
 	Data          json.RawMessage `json:"data"`
 
@@ -102,6 +104,9 @@ func (it *item) judge(dataset string) error {
 	if it.Dataset != dataset {
 		return fmt.Errorf("an item of dataset %q", it.Dataset)
 	}
+	if it.Forgotten {
+		return errors.New("a line that only the log has")
+	}
 	empty := len(it.Data) == 0 || bytes.Equal(it.Data, []byte("null"))
 	switch it.Op {
 	case "schema":
@@ -111,6 +116,9 @@ func (it *item) judge(dataset string) error {
 			return fmt.Errorf("a %s with data", it.Op)
 		}
 	case "upsert":
+		if it.Erased {
+			return errors.New("an upsert of what was erased by law")
+		}
 		sum, err := canonical.ContentHash(it.Data)
 		if err != nil {
 			return err

@@ -228,6 +228,9 @@ func (d *pull) bring(ctx context.Context) ([]Difference, error) {
 		if err := d.fetchSchemas(ctx); err != nil {
 			return nil, err
 		}
+		if err := d.forget(); err != nil {
+			return nil, fmt.Errorf("forget what was erased by law from %s: %w", d.id, err)
+		}
 		if err := d.acknowledge(ctx); err != nil {
 			return nil, err
 		}
@@ -320,6 +323,28 @@ func (d *pull) fetchSchemas(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// forget lets go of records that were erased by law, before that is acknowledged. The
+// log comes last: as long as it holds something, the next start forgets again.
+func (d *pull) forget() error {
+	if len(d.held.forget) == 0 {
+		return nil
+	}
+	if err := d.publish(); err != nil {
+		return err
+	}
+	if err := d.step("forget"); err != nil {
+		return err
+	}
+	n := len(d.held.forget)
+	held, err := d.log.forget(d.dir, d.id, d.held.forget)
+	if err != nil {
+		return err
+	}
+	d.held = held
+	d.progress("%s: forgot %d records that were erased by law", d.id, n)
+	return d.step("forgotten")
 }
 
 // acknowledge tells the server what is durable here.
