@@ -221,6 +221,9 @@ func (k *desk) ours(q ledger.Quarantine, c record.Changeset) (bool, error) {
 
 func (k *desk) releasableEdit(q ledger.Quarantine, c record.Changeset, i int) error {
 	e := c.Edits[i]
+	if erased, err := k.l.Erased(e.Record); err != nil || erased {
+		return err // by law: nothing of it is written
+	}
 	def, ok := k.s.cfg.Definition(e.Register)
 	if !ok {
 		return ErrNotReleasable.Because(errors.New("register"))
@@ -345,8 +348,11 @@ func (s *Service) Release(ctx context.Context, req SettleAsideRequest) (SettleAs
 		submit(c, edits, to)
 		done, grew, err := s.cfg.Ledger.Release(k.l, c.Unit, q.Unit, c.Author, c.At, edits)
 		var refused *protocol.Error
-		if errors.As(err, &refused) && refused.Code == protocol.TooLarge {
+		switch {
+		case errors.As(err, &refused) && refused.Code == protocol.TooLarge:
 			return ErrRecordFull.Because(err)
+		case refused != nil && refused.Code == protocol.ErasedByLaw:
+			return ErrNotReleasable.Because(err)
 		}
 		if err != nil {
 			return err
@@ -355,7 +361,11 @@ func (s *Service) Release(ctx context.Context, req SettleAsideRequest) (SettleAs
 			return fmt.Errorf("release of %v took dot %v, want %v", at, done.Dot, to)
 		}
 		for _, e := range edits {
-			out.Records = append(out.Records, e.Record.String())
+			if erased, err := k.l.Erased(e.Record); err != nil {
+				return err
+			} else if !erased {
+				out.Records = append(out.Records, e.Record.String())
+			}
 		}
 		k.tell(grew)
 		if q.Code == protocol.Brake {

@@ -218,6 +218,11 @@ func (k *desk) pieces(officer string, since int64) ([]*piece, error) {
 		if !ok {
 			continue // in quarantine: no such register
 		}
+		if erased, err := k.l.Erased(id); err != nil {
+			return nil, err
+		} else if erased {
+			continue // by law, and with it what became of it
+		}
 		w, err := walkRecord(k.l, def, id, parse, first)
 		if err != nil {
 			return nil, err
