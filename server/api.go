@@ -15,5 +15,6 @@ func (a *app) apiRoutes() []rpc.Route {
 	table = append(table, a.units.Routes()...)
 	table = append(table, a.hub.Routes()...)
 	table = append(table, a.rescue.Routes()...)
+	table = append(table, a.erasure.Routes()...)
 	return table
 }

@@ -22,6 +22,7 @@ import (
 	"wardbook/conflict"
 	"wardbook/server/auth"
 	"wardbook/server/backup"
+	"wardbook/server/erasure"
 	"wardbook/server/hub"
 	"wardbook/server/ledger"
 	"wardbook/server/live"
@@ -61,6 +62,8 @@ type app struct {
 	hub         *hub.Feed
 	units       *units.Service
 	rescue      *rescue.Service
+	erasure     *erasure.Service
+	erasedList  *erasure.List
 	definitions []*register.Definition
 	handler     http.Handler
 	openapi     []byte
@@ -72,6 +75,9 @@ type app struct {
 // openApp opens the data folder, making it if it is absent, and wires the
 // program over it. The caller closes the app.
 func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
+	if cfg.log == nil {
+		cfg.log = slog.New(slog.DiscardHandler)
+	}
 	a := &app{cfg: cfg, bus: &live.Bus{}}
 	if a.definitions = cfg.definitions; a.definitions == nil {
 		if a.definitions, err = templates.All(); err != nil {
@@ -83,6 +89,9 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	}
 	defer func() {
 		if err != nil {
+			if a.erasedList != nil {
+				a.erasedList.Close()
+			}
 			if a.store != nil {
 				a.store.Close()
 			}
@@ -106,7 +115,18 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	a.ledger = ledger.New(ledger.Config{Allow: mayWrite, IsUnit: directory.IsUnit, Definition: a.definition, Registers: a.registers(), Now: nowMillis, Key: keys.Receipt(),
 		Moved: func(t ledger.Tables, m ledger.Move) ([]protocol.StreamMark, error) {
 			return review.Moved(a.ledger, t, m)
-		}})
+		}, Erased: erasure.Follow})
+	// Before anybody is served: a database that came from elsewhere forgets again.
+	if a.erasedList, err = erasure.OpenList(filepath.Join(cfg.data, "keys"), keys.Erased(), rand.Reader); err != nil {
+		return nil, err
+	}
+	applied, err := erasure.Apply(ctx, a.store, a.ledger, a.erasedList)
+	if err != nil {
+		return nil, err
+	}
+	if len(applied.Erased)+applied.Listed > 0 {
+		cfg.log.Warn("list of erasures and database now agree", "erased", len(applied.Erased), "listed", applied.Listed)
+	}
 	metrics := prometheus.NewRegistry()
 	if a.replication, err = replication.NewServer(replication.Config{Store: a.store, Ledger: a.ledger, Auth: a.auth, Bus: a.bus,
 		Reinstate: func(tx *sqlite.Tx, records []conflict.RecordID) ([]protocol.StreamMark, error) {
@@ -122,6 +142,7 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 		List: func() (string, []register.Unit) { l := directory.List(); return l.Version, l.Units() }})
 	a.units = units.New(units.Config{Store: a.store, Ledger: a.ledger, Accounts: a.auth.Accounts, Directory: directory, Notify: a.bus.Grew})
 	a.rescue = rescue.New(rescue.Config{Store: a.store, Auth: a.auth, Ledger: a.ledger, Grew: a.bus.Grew, Now: nowMillis})
+	a.erasure = erasure.New(erasure.Config{Store: a.store, Ledger: a.ledger, List: a.erasedList, StepUp: a.auth.StepUp, Erased: a.replication.TellErased, Log: cfg.log})
 	if a.handler, err = a.routes(metrics); err != nil {
 		return nil, err
 	}
@@ -131,8 +152,11 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 		defer close(a.upkeep)
 		retired := make(chan struct{})
 		go func() { defer close(retired); a.retire(upkeep) }()
+		erased := make(chan struct{})
+		go func() { defer close(erased); a.erasure.Run(upkeep) }()
 		a.auth.Run(upkeep)
 		<-retired
+		<-erased
 	}()
 	return a, nil
 }
@@ -229,7 +253,7 @@ func (a *app) close(ctx context.Context) error {
 	err := a.replication.Close(ctx)
 	a.stopUpkeep()
 	<-a.upkeep
-	return errors.Join(err, a.store.Close(), a.hold.Close())
+	return errors.Join(err, a.store.Close(), a.erasedList.Close(), a.hold.Close())
 }
 
 // demoFile keeps the passwords that a demonstration's accounts were given.

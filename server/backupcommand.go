@@ -47,7 +47,7 @@ func backupCommand(ctx context.Context, args []string, _ io.Reader, out, errs io
 		records += u.Records
 	}
 	fmt.Fprintf(out, "backed up %d records of %d units, %d bytes, verified, epoch %s\n", records, len(m.Units), m.Files[0].Bytes, m.Epoch)
-	fmt.Fprintf(out, "the signing keys are not in it: keep a copy of %s/keys elsewhere, and never beside the backup\n", *data)
+	fmt.Fprintf(out, "the keys and the list of what was erased by law are not in it: keep a copy of %s/keys elsewhere, and never beside the backup\n", *data)
 	return 0
 }
 
@@ -79,6 +79,9 @@ func restoreCommand(ctx context.Context, args []string, _ io.Reader, out, errs i
 	}
 	if done.Unread != nil {
 		fmt.Fprintf(out, "what was there before cannot be read (%v): close again what was closed since the backup, before serving\n", done.Unread)
+	}
+	if done.Erased > 0 {
+		fmt.Fprintf(out, "erased by law since the backup, and erased again: %d records\n", done.Erased)
 	}
 	fmt.Fprintln(out, "accounts, roles and passwords are as they were then")
 	fmt.Fprintln(out, "people sign in again where they are asked to; devices then give back what they hold. Afterwards make a new backup")

@@ -8,9 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"wardbook/conflict"
 	"wardbook/server/audit"
+	"wardbook/server/auth"
+	"wardbook/server/erasure"
 	"wardbook/server/ledger"
 	"wardbook/server/review"
 	"wardbook/server/store/sqlite"
@@ -173,6 +176,9 @@ func (x *examination) content(tx *sqlite.Tx) error {
 		return err
 	}
 	x.add("counters, feed positions and hub revisions without a gap", doTell, gaps)
+	if err := x.erasures(tx, l); err != nil {
+		return err
+	}
 	if err := x.tally(l); err != nil {
 		return err
 	}
@@ -188,6 +194,61 @@ func (x *examination) content(tx *sqlite.Tx) error {
 		return err
 	default:
 		x.add(fmt.Sprintf("audit log of %d entries", head.Seq), "", nil)
+	}
+	return nil
+}
+
+// erasures looks whether the list of what was erased by law and the database agree,
+// and whether anything of it is left in the folder.
+func (x *examination) erasures(tx *sqlite.Tx, l *sqlite.Ledger) error {
+	const do = "Stop the server and start it again, which makes them agree. If it will not start, put back the saved copy of the folder keys."
+	key, err := auth.ErasedKey(filepath.Join(x.data, keysFolder))
+	if err != nil {
+		x.add("list of what was erased by law", do, []string{err.Error()})
+		return nil
+	}
+	list, torn, err := erasure.ReadList(filepath.Join(x.data, keysFolder), key)
+	if err != nil {
+		x.add("list of what was erased by law", do, []string{err.Error()})
+		return nil
+	}
+	wrong, err := erasure.Compare(list, l)
+	if err != nil {
+		return err
+	}
+	if torn {
+		wrong = append(wrong, "the last line of "+erasure.ListPath(x.data)+" is not whole")
+	}
+	due, err := tx.RewriteDue()
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("%d records erased by law, in the list and in the database", len(list))
+	if due > 0 {
+		what += "; the server will write the file anew at night, until then remains of them may stand in it"
+	}
+	x.add(what, do, wrong)
+	if len(list) == 0 {
+		return nil
+	}
+	var kept []string
+	if _, err := os.Stat(filepath.Join(x.data, restoring)); err == nil {
+		kept = append(kept, restoring+" is what a restore left that was cut short, and may hold what was erased")
+	}
+	// What a restore put aside is a copy of the time before it.
+	last := list[len(list)-1].At
+	names, err := filepath.Glob(filepath.Join(x.data, setAside+"*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		made, err := time.Parse(asideTime, strings.TrimPrefix(filepath.Base(name), setAside))
+		if err == nil && made.UnixMilli() <= last {
+			kept = append(kept, filepath.Base(name)+" is from before the last erasure, and may hold what was erased")
+		}
+	}
+	if len(kept) > 0 {
+		x.add("databases that a restore left beside", "Delete these folders, once nobody needs them for finding out what happened.", kept)
 	}
 	return nil
 }
@@ -208,7 +269,15 @@ func (x *examination) tally(l *sqlite.Ledger) error {
 				t.Replica, t.Unit, t.Day, t.Taken, t.Applied, t.Aside, t.Both, t.Neither))
 		}
 	}
-	x.add(fmt.Sprintf("conservation: %d changesets taken, %d applied, %d in quarantine, in %d sums by device, ward and day", sum.Taken, sum.Applied, sum.Aside, len(fates)), doTell, wrong)
+	byLaw, err := l.Blanked()
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("conservation: %d changesets taken, %d applied, %d in quarantine, in %d sums by device, ward and day", sum.Taken, sum.Applied, sum.Aside, len(fates))
+	if byLaw > 0 {
+		what += fmt.Sprintf("; of those applied %d touch what was erased by law", byLaw)
+	}
+	x.add(what, doTell, wrong)
 	return nil
 }
 
@@ -252,7 +321,13 @@ func (x *examination) heads(l *sqlite.Ledger) error {
 		}
 	}
 	x.add(fmt.Sprintf("%d records rebuilt from their history", records), doTell, wrong)
-	if moved == 0 { // else a changeset may have taken a position in several units
+	erased, err := l.LastErasure()
+	if err != nil {
+		return err
+	}
+	// A changeset that moved something may have taken a position in several units, an
+	// erasure takes one without a changeset, and what comes of erased records takes none.
+	if moved == 0 && erased == 0 {
 		uneven, err := l.Uneven()
 		if err != nil {
 			return err
@@ -261,6 +336,17 @@ func (x *examination) heads(l *sqlite.Ledger) error {
 	}
 	x.add(fmt.Sprintf("%d decisions read back from the history", versions), doTell, unread)
 	return nil
+}
+
+// ofErased reports whether c touches a record that was erased by law, so that it is
+// blanked and its bytes are not what was hashed.
+func ofErased(l *sqlite.Ledger, c *record.Changeset) (bool, error) {
+	for i := range c.Edits {
+		if is, err := l.Erased(c.Edits[i].Record); err != nil || is {
+			return is, err
+		}
+	}
+	return false, nil
 }
 
 // compare says how the head of row differs from what its history makes, "" if
@@ -281,7 +367,11 @@ func compare(l *sqlite.Ledger, row *ledger.Row) (why string, home bool, err erro
 		if err != nil {
 			return "its history cannot be read: " + err.Error(), home, nil
 		}
-		if record.HashOf(in.Bytes) != in.Hash {
+		blanked, err := ofErased(l, &c)
+		if err != nil {
+			return "", home, err
+		}
+		if !blanked && record.HashOf(in.Bytes) != in.Hash {
 			return fmt.Sprintf("changeset %v is not the one that was stored", c.Dot), home, nil
 		}
 		for i := range c.Edits {

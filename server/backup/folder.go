@@ -13,7 +13,8 @@ import (
 const (
 	database     = "wardbook.db"
 	manifestFile = "manifest.json"
-	keysFile     = "keys/keys.json"
+	keysFolder   = "keys"
+	keysFile     = keysFolder + "/keys.json"
 	lockFile     = "lock"
 	unfinished   = "restore.unfinished" // there while a restore replaces files
 )

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,8 +12,20 @@ import (
 	"time"
 
 	"wardbook/server/audit"
+	"wardbook/server/auth"
+	"wardbook/server/erasure"
+	"wardbook/server/ledger"
 	"wardbook/server/store/sqlite"
 )
+
+// What was there before a restore stands in a folder of this name and time.
+const (
+	setAside  = "before-"
+	asideTime = "20060102T150405.000Z"
+)
+
+// restoring is the folder in which a restore makes the database ready.
+const restoring = "restoring"
 
 // ErrNoKeys means that the data folder has no signing keys. They are not in the
 // backup: without them nothing that devices keep can be proved.
@@ -27,6 +40,7 @@ type Restored struct {
 	// stay so; Unread is why that could not be found out, nil if it was.
 	Closed []string
 	Unread error
+	Erased int // records that the backup held, or might get again, and that were erased by law
 }
 
 // Restore puts the backup in from in the place of the database of a data folder,
@@ -54,7 +68,7 @@ func Restore(ctx context.Context, from, data string, newKeys bool, now time.Time
 		}
 		return done, err
 	}
-	ready := filepath.Join(data, "restoring")
+	ready := filepath.Join(data, restoring)
 	if err := os.RemoveAll(ready); err != nil {
 		return done, err
 	}
@@ -72,8 +86,61 @@ func Restore(ctx context.Context, from, data string, newKeys bool, now time.Time
 	if err := begin(ctx, ready, m, now, &shut, &done); err != nil {
 		return done, err
 	}
+	if done.Erased, err = eraseAgain(ctx, data, ready); err != nil {
+		return done, err
+	}
 	done.Kept, err = replace(data, ready, now)
 	return done, err
+}
+
+// eraseAgain takes out of the copy in ready what was erased by law since the backup,
+// before it becomes the database of anybody.
+func eraseAgain(ctx context.Context, data, ready string) (n int, err error) {
+	keys := filepath.Join(data, keysFolder)
+	if _, err := os.Stat(erasure.ListPath(data)); errors.Is(err, fs.ErrNotExist) {
+		return 0, nil // the server begins one, with what the database has erased
+	}
+	key, err := auth.ErasedKey(keys)
+	if err != nil {
+		return 0, err
+	}
+	if len(key) == 0 {
+		return 0, fmt.Errorf("%s lists what was erased by law, and %s has no key for it: put the saved folder keys back; or, if the key is lost, move the list away, knowing that what was erased since the backup comes back", erasure.ListPath(data), keysFile)
+	}
+	list, err := erasure.OpenList(keys, key, rand.Reader)
+	if err != nil {
+		return 0, err
+	}
+	defer list.Close()
+	path := DatabasePath(ready)
+	s, err := sqlite.Open(ctx, path, sqlite.Options{ReadConns: 1})
+	if err != nil {
+		return 0, err
+	}
+	led := ledger.New(ledger.Config{Now: func() int64 { return time.Now().UnixMilli() }, Erased: erasure.Follow})
+	applied, err := erasure.Apply(ctx, s, led, list)
+	if err == nil {
+		_, err = erasure.Rewrite(ctx, s, func() (int64, error) { return 0, nil }, true)
+	}
+	if err := errors.Join(err, s.Close()); err != nil {
+		return 0, err
+	}
+	return len(applied.Erased), settled(path)
+}
+
+// settled makes a database durable that was closed, and looks that all of it is in the
+// one file: what is left of a log would be taken for the new file's.
+func settled(path string) error {
+	for _, side := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(path + side); err == nil {
+			return fmt.Errorf("%s was not folded into the database", path+side)
+		}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close(), syncFolder(filepath.Dir(path)))
 }
 
 // begin makes the copy in ready the beginning of a new epoch, in which what is
@@ -107,19 +174,8 @@ func begin(ctx context.Context, ready string, m Manifest, now time.Time, shut *c
 	if found.Epoch == m.Epoch {
 		return errors.New("the new epoch is the old one")
 	}
-	// Closing has folded the log into the file; what is left of it would be taken
-	// for the new file's.
-	for _, side := range []string{"-wal", "-shm"} {
-		if _, err := os.Stat(path + side); err == nil {
-			return fmt.Errorf("%s was not folded into the database", path+side)
-		}
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
 	done.Epoch = found.Epoch
-	return errors.Join(f.Sync(), f.Close(), syncFolder(ready))
+	return settled(path)
 }
 
 // replace has the files in ready change places with those in data.
@@ -128,7 +184,7 @@ func replace(data, ready string, now time.Time) (kept string, err error) {
 	if err := writeFile(mark, []byte("wardbook restore was cut short here; run it again\n")); err != nil {
 		return "", err
 	}
-	old := filepath.Join(data, "before-"+now.UTC().Format("20060102T150405.000Z"))
+	old := filepath.Join(data, setAside+now.UTC().Format(asideTime))
 	for _, side := range []string{"-wal", "-shm", ""} {
 		path := DatabasePath(data) + side
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
