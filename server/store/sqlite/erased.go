@@ -164,7 +164,7 @@ func touches(body []byte, id conflict.RecordID) bool {
 
 // PutBlanked replaces the bytes of a stored changeset, and nothing else.
 func (l *Ledger) PutBlanked(in *ledger.Intake) error {
-	return l.one(`UPDATE intake SET body = ? WHERE replica = ? AND counter = ?`, in.Bytes, in.Replica, int64(in.Counter))
+	return l.one(`UPDATE intake SET body = ? WHERE replica = ? AND counter = ?`, append([]byte{}, in.Bytes...), in.Replica, int64(in.Counter))
 }
 
 // one runs a statement that has to change one row.
@@ -216,7 +216,7 @@ func (l *Ledger) PutBlankedGiven(g *ledger.GivenBack) error {
 		return err
 	}
 	return l.one(`UPDATE given_back SET body = ? WHERE record_replica = ? AND record_counter = ? AND replica = ? AND counter = ?`,
-		g.Bytes, of, g.Record.Counter, by, g.Write.Counter)
+		append([]byte{}, g.Bytes...), of, g.Record.Counter, by, g.Write.Counter)
 }
 
 // Blanked counts the changesets that were applied and touch what was erased by law.
