@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"wardbook/conflict"
 	"wardbook/sync/record"
 )
 
@@ -33,6 +34,10 @@ func (r *Replica) PutBack(ctx context.Context, lost []Lost) error {
 		meta.Last, meta.Entries = cs.Last().Counter, meta.Entries+1
 		entry := Entry{No: meta.Entries, Changeset: cs, Hash: record.HashOf(record.AppendChangeset(nil, cs))}
 		b := &Batch{Meta: &meta, Append: []Entry{entry}, Saved: l.Saved}
+		if blanked, n := cs.Blank(func(id conflict.RecordID) bool { return r.erased[id] }); n > 0 {
+			entry.Changeset = blanked
+			b.Blank = []Entry{entry}
+		}
 		for _, s := range l.Saved {
 			b.DropDrafts = append(b.DropDrafts, s.Key)
 		}

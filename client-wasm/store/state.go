@@ -192,5 +192,17 @@ func (s *Store) Commit(ctx context.Context, b *replica.Batch) error {
 	for _, no := range b.Remove {
 		delete(s.damaged, no)
 	}
+	if s.unclean = s.unclean || len(b.Erase)+len(b.Blank)+len(b.DropSpoilt) > 0; s.unclean {
+		s.clean(ctx)
+	}
 	return nil
+}
+
+// clean copies the log into the database and empties it, so that no earlier page
+// is left there. Where it fails the next commit tries again: what was asked for is
+// done, and durable.
+func (s *Store) clean(ctx context.Context) {
+	var busy, pages, copied int
+	err := s.conn.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &copied)
+	s.unclean = err != nil || busy != 0
 }

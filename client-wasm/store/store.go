@@ -33,6 +33,7 @@ type Store struct {
 	looked     bool                 // the outbox was read through for them
 	waiting    int64                // entries in the outbox; most readings need to know only whether there is one
 	walked     []*walk              // searches since a record last changed, the newest first
+	unclean    bool                 // the log may still hold what was erased
 }
 
 var _ replica.Store = (*Store)(nil)

@@ -116,7 +116,7 @@ func TestErasedWhileDevicesAreOut(t *testing.T) {
 	a.Online() // stays connected
 	c.Online()
 
-	b.Put(father, "note", "Canary, pending")
+	b.Put(father, "name", "Canary B", "note", "Canary, pending")
 	b.Put(other, "note", "pending")
 	form, err := b.R.OpenForm(ctx, father, "cards")
 	w.Must(err)
@@ -129,7 +129,7 @@ func TestErasedWhileDevicesAreOut(t *testing.T) {
 	a.wantNothingOf("Canary")
 	w.wantNothingOf("Canary")
 
-	b.wantShown(father, "name", "Canary") // it was told nothing yet
+	b.wantShown(father, "name", "Canary B") // it was told nothing yet
 	b.Sync()
 	b.wantGone(father, mother)
 	b.wantNothingOf("Canary")
