@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -156,7 +157,7 @@ func (v *visit) note(action string, r store.ErasureRequest, detail map[string]st
 
 // Ask asks that a record of the caller's unit be erased.
 func (s *Service) Ask(ctx context.Context, req AskRequest) (Request, error) {
-	if !strings.Contains(","+Grounds+",", ","+req.Ground+",") || req.Ground == "" {
+	if !slices.Contains(strings.Split(Grounds, ","), req.Ground) {
 		return Request{}, ErrGround
 	}
 	reason := strings.TrimSpace(req.Reason)
