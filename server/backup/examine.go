@@ -247,9 +247,7 @@ func (x *examination) erasures(tx *sqlite.Tx, l *sqlite.Ledger) error {
 			kept = append(kept, filepath.Base(name)+" is from before the last erasure, and may hold what was erased")
 		}
 	}
-	if len(kept) > 0 {
-		x.add("databases that a restore left beside", "Delete these folders, once nobody needs them for finding out what happened.", kept)
-	}
+	x.add("databases that a restore left beside", "Delete these folders, once nobody needs them for finding out what happened.", kept)
 	return nil
 }
 
