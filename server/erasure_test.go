@@ -454,9 +454,31 @@ func TestErasedByLaw(t *testing.T) {
 	must(err)
 	noCanary(t, "backed up", at("new"), w.data)
 
-	// Last week's backup comes back.
+	// Last week's database comes back by hand, without anybody's command.
 	server.Close()
 	w.shut()
+	for _, side := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(filepath.Join(w.data, "wardbook.db") + side); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	copied, err := os.ReadFile(filepath.Join(at("last week"), "wardbook.db"))
+	must(err)
+	must(os.WriteFile(filepath.Join(w.data, "wardbook.db"), copied, 0o600))
+	if len(canaries(t, w.data)) == 0 {
+		t.Error("last week's database holds no name")
+	}
+	w.open()
+	check("started on an old database")
+	for clean := false; !clean; time.Sleep(time.Millisecond) {
+		list, err := w.erasure.Requests(asker, rpc.None{})
+		must(err)
+		clean = len(list.Closed) == 1 && list.Closed[0].File == "clean"
+	}
+	noCanary(t, "started on an old database", w.data)
+	w.shut()
+
+	// The backup comes back as it should.
 	restored, err := backup.Restore(ctx, at("last week"), w.data, false, time.Now())
 	must(err)
 	if restored.Erased != 1 {
