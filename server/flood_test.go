@@ -231,8 +231,10 @@ func TestSlowReaders(t *testing.T) {
 		h := &protocol.Hello{Version: protocol.Version, Token: tokens[i], Replica: conflict.ReplicaID{0x51, byte(i), byte(i >> 8)}, Streaming: true,
 			Scopes: []protocol.Scope{{Stream: protocol.Stream{Unit: "27169", Register: "residents"}}}}
 		h.Next[0] = 1
-		if err := ws.WriteMessage(websocket.BinaryMessage, protocol.Encode(nil, h)); err != nil {
-			t.Fatal(err)
+		for _, m := range []protocol.Message{h, &protocol.Known{}} {
+			if err := ws.WriteMessage(websocket.BinaryMessage, protocol.Encode(nil, m)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		readers.Go(func() {
 			defer c.Close()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -197,7 +198,7 @@ func (p *process) open(token string, h protocol.Hello) (*wire, error) {
 	}
 	h.Version, h.Token, h.Streaming = protocol.Version, token, true
 	w := &wire{ws: ws, replica: h.Replica, author: "officer.a", unit: "27169"}
-	if err := w.send(&h); err != nil {
+	if err := errors.Join(w.send(&h), w.send(&protocol.Known{})); err != nil {
 		ws.Close()
 		return nil, err
 	}

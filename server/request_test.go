@@ -141,7 +141,8 @@ func FuzzExchange(f *testing.F) {
 		hello := &protocol.Hello{Version: protocol.Version, App: "fuzz", Token: tokens[1], Replica: conflict.ReplicaID{0xf0, step}, Last: 9,
 			Scopes: []protocol.Scope{{Stream: protocol.Stream{Unit: "27169", Register: "residents"}}}}
 		hello.Next[0] = 1
-		body := append(protocol.AppendFrame(nil, protocol.Encode(nil, hello)), rest...)
+		body := protocol.AppendFrame(protocol.AppendFrame(nil, protocol.Encode(nil, hello)), protocol.Encode(nil, &protocol.Known{}))
+		body = append(body, rest...)
 		res := ask("POST", "/sync/v1/exchange", "", body, "application/vnd.wardbook.sync")
 		if res.Code >= 500 {
 			t.Fatalf("%x: got %d %s", rest, res.Code, res.Body)

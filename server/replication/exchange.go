@@ -44,6 +44,9 @@ func (s *Server) Exchange(w http.ResponseWriter, r *http.Request) {
 		}
 		h.step(session.Received{Now: s.cfg.Now(), Message: m})
 	}
+	if len(answer) == 0 { // cut short, or not what opens a session in its wire version
+		h.send(&protocol.Error{Code: protocol.HelloExpected})
+	}
 	rpc.Secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/vnd.wardbook.sync")
 		w.Header().Set("Cache-Control", "no-store")

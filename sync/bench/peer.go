@@ -57,7 +57,7 @@ func say(ctx context.Context, url, account, token string, id conflict.ReplicaID,
 		p.cursor, h.Epoch = follow.shown, follow.epoch
 		h.Scopes = []protocol.Scope{{Stream: stream, Cursor: p.cursor, Floor: p.cursor}}
 	}
-	if err := p.send(h); err != nil {
+	if err := errors.Join(p.send(h), p.send(&protocol.Known{})); err != nil {
 		return nil, errors.Join(err, ws.Close())
 	}
 	m, err := p.hear()
