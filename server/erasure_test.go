@@ -473,7 +473,10 @@ func TestErasedByLaw(t *testing.T) {
 	for clean := false; !clean; time.Sleep(time.Millisecond) {
 		list, err := w.erasure.Requests(asker, rpc.None{})
 		must(err)
-		clean = len(list.Closed) == 1 && list.Closed[0].File == "clean"
+		if len(list.Closed) != 1 {
+			t.Fatalf("started on an old database: got %+v", list)
+		}
+		clean = list.Closed[0].File == "clean"
 	}
 	noCanary(t, "started on an old database", w.data)
 	w.shut()
