@@ -5,8 +5,11 @@ package store
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"wardbook/client-wasm/replica"
@@ -83,5 +86,56 @@ func TestErasedIsNowhereInTheFiles(t *testing.T) {
 	}
 	if len(holds("kept-7f3a")) == 0 {
 		t.Error("what was not erased is gone too")
+	}
+}
+
+// TestErasedAmongMany: rows that were moved between pages leave copies behind, which
+// overwriting what is deleted does not reach.
+func TestErasedAmongMany(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	s, err := Open(ctx, filepath.Join(dir, "s.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const many = 3000
+	var put []replica.Holding
+	var gone []conflict.RecordID
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range 2 * many {
+		if i == many {
+			gone = nil // each is written once more, longer or shorter than before
+		}
+		tail := strings.Repeat(" and more", rnd.IntN(60))
+		i := i % many
+		id := conflict.Dot{Replica: conflict.ReplicaID{byte(i * 7), byte(i >> 3)}, Counter: uint64(i + 1)}
+		v := conflict.Value(fmt.Sprintf("resident-%d%s", i, tail))
+		if i%2 == 0 {
+			v, gone = conflict.Value(fmt.Sprintf("canary-%d%s", i, tail)), append(gone, id)
+		}
+		r := conflict.Record{}.Write(conflict.Key(16), conflict.Sibling{Dot: id, Value: v}, conflict.Vector{})
+		put = append(put, replica.Holding{ID: id, Register: "residents", Unit: "27169", Base: r, Index: replica.Index{Sort: string(v) + id.String(), Search: string(v)}})
+	}
+	for i := 0; i < len(put); i += 100 {
+		if err := s.Commit(ctx, &replica.Batch{Put: put[i : i+100]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Commit(ctx, &replica.Batch{Erase: gone, Drop: gone}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(b, []byte("canary-")); n > 0 {
+			t.Errorf("%s still holds %d of them", filepath.Base(path), n)
+		}
 	}
 }

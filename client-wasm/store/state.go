@@ -198,10 +198,16 @@ func (s *Store) Commit(ctx context.Context, b *replica.Batch) error {
 	return nil
 }
 
-// clean copies the log into the database and empties it, so that no earlier page
-// is left there. Where it fails the next commit tries again: what was asked for is
-// done, and durable.
+// clean lets no earlier copy of what was erased stay in the files: it writes the
+// database anew where that is clear text, copies the log into it and empties that.
+// Where it fails the next commit tries again: what was asked for is done, and
+// durable.
 func (s *Store) clean(ctx context.Context) {
+	if clearText {
+		if _, err := s.conn.ExecContext(ctx, `VACUUM`); err != nil {
+			return
+		}
+	}
 	var busy, pages, copied int
 	err := s.conn.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &copied)
 	s.unclean = err != nil || busy != 0
