@@ -14,9 +14,7 @@ await journey(async ({ demo, network, browser }) => {
   let tab = await first.tab();
   await tab.signIn('officer.a', password);
   await tab.says(/Đã đồng bộ/);
-  await tab.create('residents', { full_name: 'Đặng Thị Bản Gốc' });
-  await tab.stands(/đã nhận/);
-  const id = tab.recordID();
+  const id = await tab.received('residents', { full_name: 'Đặng Thị Bản Gốc' });
 
   // Three changes that nobody has received.
   network.cut();

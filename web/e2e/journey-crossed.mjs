@@ -11,9 +11,7 @@ await journey(async ({ demo, browser }) => {
   const a = await one.tab();
   await a.signIn('officer.a', demo.passwords['officer.a']);
   await a.says(/Đã đồng bộ/);
-  await a.create('residents', { full_name: 'Đặng Thị Cùng Lúc' });
-  await a.stands(/đã nhận/);
-  const id = a.recordID();
+  const id = await a.received('residents', { full_name: 'Đặng Thị Cùng Lúc' });
   const watcher = await one.tab(); // what has come to this device
   await watcher.entered();
   await watcher.open('residents', id);

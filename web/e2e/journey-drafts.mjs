@@ -5,15 +5,9 @@ import assert from 'node:assert/strict';
 import { until } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
 
-await journey(async ({ demo, browser }) => {
-  const officer = await browser();
-  const tab = await officer.tab();
-  const { page } = tab;
-  await tab.signIn('officer.a', demo.passwords['officer.a']);
-  await tab.says(/Đã đồng bộ/);
-  await tab.create('residents', { full_name: 'Đặng Thị Viết Dở', other_name: 'Một', hometown: 'Bến Tre' });
-  await tab.stands(/đã nhận/);
-  const id = tab.recordID();
+await journey(async ({ demo, enter }) => {
+  const { browser: officer, tab, page } = await enter('officer.a');
+  const id = await tab.received('residents', { full_name: 'Đặng Thị Viết Dở', other_name: 'Một', hometown: 'Bến Tre' });
   const onDisk = () => until(() => page.evaluate(() => dispatchEvent(new Event('beforeunload', { cancelable: true }))), Boolean, 'leaving still warns that what was typed is on the screen alone');
   const asked = page.locator('wb-asker dialog[open]');
   const home = async (tab) => {

@@ -14,12 +14,8 @@ async function clean(page, where) {
   assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], `axe at ${where}`);
 }
 
-await journey(async ({ demo, browser }) => {
-  const officer = await browser();
-  const tab = await officer.tab();
-  const { page } = tab;
-  await tab.signIn('officer.a', demo.passwords['officer.a']);
-  await tab.says(/Đã đồng bộ/);
+await journey(async ({ enter }) => {
+  const { browser: officer, tab, page } = await enter('officer.a');
   const cdp = await page.context().newCDPSession(page);
 
   /** Types a word as an input method does: composed key by key, then committed. What stands before it must stay. */

@@ -7,14 +7,12 @@ import { processesOn, signal } from './harness/processes.mjs';
 
 const kills = Number(process.env.WARDBOOK_KILLS ?? 10);
 
-await journey(async ({ demo, network, browser }) => {
+await journey(async ({ demo, network, browser, enter }) => {
   const officer = await browser();
   let tab = await officer.tab();
   await tab.signIn('officer.a', demo.passwords['officer.a']);
   await tab.says(/Đã đồng bộ/);
-  await tab.create('residents', { full_name: 'Đặng Thị Bền' });
-  await tab.stands(/đã nhận/);
-  const id = tab.recordID();
+  const id = await tab.received('residents', { full_name: 'Đặng Thị Bền' });
 
   // Every other time without a network, so that what was saved is on this device and nowhere else.
   const made = [];
@@ -51,10 +49,7 @@ await journey(async ({ demo, network, browser }) => {
   await tab.stands(/đã nhận/);
 
   // The server has every one of them once, and another device hears of them.
-  const colleague = await browser();
-  const other = await colleague.tab();
-  await other.signIn('officer.b', demo.passwords['officer.b']);
-  await other.says(/Đã đồng bộ/);
+  const { browser: colleague, tab: other } = await enter('officer.b');
   await other.open('residents', id);
   assert.equal(await other.field('other_name').inputValue(), `Lần ${kills}`);
   const supervisor = await signIn(demo.url, 'supervisor', demo.passwords.supervisor);

@@ -6,20 +6,12 @@ import { signIn, until } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
 import { look } from './harness/look.mjs';
 
-await journey(async ({ demo, network, browser }) => {
-  const tablet = await browser();
-  const tab = await tablet.tab();
-  const { page } = tab;
-  await tab.signIn('officer.a', demo.passwords['officer.a']);
-  await tab.says(/Đã đồng bộ/);
+await journey(async ({ demo, network, enter }) => {
+  const { browser: tablet, tab, page } = await enter('officer.a');
   const unit = (await page.locator('.top-unit').innerText()).trim();
   const old = (await page.locator('.topbar, header').first().innerText()).trim();
-  await tab.create('residents', { full_name: 'Đặng Thị Ở Lại' });
-  await tab.stands(/đã nhận/);
-  const kept = tab.recordID();
-  await tab.create('residents', { full_name: 'Đặng Thị Đang Gõ' });
-  await tab.stands(/đã nhận/);
-  const typed = tab.recordID();
+  const kept = await tab.received('residents', { full_name: 'Đặng Thị Ở Lại' });
+  const typed = await tab.received('residents', { full_name: 'Đặng Thị Đang Gõ' });
 
   const open = async (id, name) => {
     await tab.open('residents', id);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { signIn, until } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
 
-await journey(async ({ demo, network, browser }) => {
+await journey(async ({ demo, network, browser, enter }) => {
   const officer = await browser();
   let tab = await officer.tab();
 
@@ -91,10 +91,7 @@ await journey(async ({ demo, network, browser }) => {
   await until(() => admin('GET', '/api/v1/admin/audit'), (log) => looks(log).length === 1, 'the reveal is not in the audit log');
 
   // Another device of the ward sees it all.
-  const colleague = await browser();
-  const other = await colleague.tab();
-  await other.signIn('officer.b', demo.passwords['officer.b']);
-  await other.says(/Đã đồng bộ/);
+  const { browser: colleague, tab: other } = await enter('officer.b');
   await other.register('residents');
   await other.search('dang thi ngoai tuyen');
   assert.deepEqual(await other.titles(), ['Đặng Thị Ngoại Tuyến']);

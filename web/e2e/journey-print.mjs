@@ -9,12 +9,8 @@ import { journey } from './harness/app.mjs';
 const out = fileURLToPath(new URL('./out/', import.meta.url));
 await mkdir(out, { recursive: true });
 
-await journey(async ({ demo, browser }) => {
-  const officer = await browser();
-  const tab = await officer.tab();
-  const { page } = tab;
-  await tab.signIn('officer.a', demo.passwords['officer.a']);
-  await tab.says(/Đã đồng bộ/);
+await journey(async ({ enter }) => {
+  const { browser: officer, tab, page } = await enter('officer.a');
   const cdp = await page.context().newCDPSession(page);
 
   /** What is on the paper, as text; the pages themselves go into a file. */

@@ -7,11 +7,8 @@ import { firefox, journey } from './harness/app.mjs';
 
 const reloads = Number(process.env.WARDBOOK_RELOADS ?? 12);
 
-await journey(async ({ demo, browser }) => {
-  const officer = await browser();
-  const one = await officer.tab();
-  await one.signIn('officer.a', demo.passwords['officer.a']);
-  await one.says(/Đã đồng bộ/);
+await journey(async ({ demo, enter }) => {
+  const { browser: officer, tab: one } = await enter('officer.a');
   const [two, three] = [await officer.tab(), await officer.tab()];
   await two.entered();
   await three.entered();
@@ -40,9 +37,7 @@ await journey(async ({ demo, browser }) => {
   // save is there once.
   const tabs = [two, three, await officer.tab()];
   await tabs[2].entered();
-  await two.create('residents', { full_name: 'Đặng Thị Nhiều Thẻ' });
-  await two.stands(/đã nhận/);
-  const id = two.recordID();
+  const id = await two.received('residents', { full_name: 'Đặng Thị Nhiều Thẻ' });
   for (let n = 1; n <= reloads; n++) {
     const [loaded, saving] = [tabs[n % 3], tabs[(n + 1) % 3]];
     await saving.open('residents', id);

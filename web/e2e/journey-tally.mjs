@@ -12,12 +12,8 @@ const HOUR = 60 * 60_000;
 const rows = { entered: 'Đã nhập', received: 'Máy chủ đã nhận', on_time: 'Đúng hạn', overdue: 'Quá hạn', approved_first: 'Duyệt ngay lần đầu', returned: 'Từng bị trả lại', approved: 'Đã duyệt', waiting: 'Đã trình, chưa xong', drafts: 'Hồ sơ mới, chưa trình', refused: 'Bị từ chối', replaced: 'Người khác đã viết thay', held: 'Đang cách ly' };
 const system = ['submission', 'review', 'answer', 'home', 'twin'];
 
-await journey(async ({ demo, browser }) => {
-  const phone = await browser();
-  const tab = await phone.tab();
-  const { page } = tab;
-  await tab.signIn('officer.a', demo.passwords['officer.a']);
-  await tab.says(/Đã đồng bộ/);
+await journey(async ({ demo, browser, enter }) => {
+  const { browser: phone, tab, page } = await enter('officer.a');
   const officer = await signIn(demo.url, 'officer.a', demo.passwords['officer.a']);
   const supervisor = await signIn(demo.url, 'supervisor', demo.passwords.supervisor);
 

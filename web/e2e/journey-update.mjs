@@ -19,9 +19,7 @@ await journey(async ({ demo, network, browser }) => {
   assert.notEqual(old, another.name);
   const two = await officer.tab();
   await two.entered();
-  await one.create('residents', { full_name: 'Đặng Thị Bản Mới', other_name: 'Trước' });
-  await one.stands(/đã nhận/);
-  const id = one.recordID();
+  const id = await one.received('residents', { full_name: 'Đặng Thị Bản Mới', other_name: 'Trước' });
 
   // Words that nobody has saved, in one tab; nothing at all in the other. The page is marked, to notice a reload.
   await one.type('other_name', 'Đang gõ dở');

@@ -9,16 +9,10 @@ import { anotherVersion } from './harness/version.mjs';
 const another = await anotherVersion({ wire: 9 });
 process.on('exit', () => another.remove());
 
-await journey(async ({ demo, network, browser }) => {
-  const officer = await browser();
-  const tab = await officer.tab();
-  const { page } = tab;
-  await tab.signIn('officer.a', demo.passwords['officer.a']);
-  await tab.says(/Đã đồng bộ/);
+await journey(async ({ demo, network, enter }) => {
+  const { browser: officer, tab, page } = await enter('officer.a');
   await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
-  await tab.create('residents', { full_name: 'Đặng Thị Bản Cũ' });
-  await tab.stands(/đã nhận/);
-  const id = tab.recordID();
+  const id = await tab.received('residents', { full_name: 'Đặng Thị Bản Cũ' });
 
   network.cut();
   await officer.offline(true);

@@ -10,11 +10,8 @@ import { journey } from './harness/app.mjs';
 const changes = Number(process.env.WARDBOOK_WRITERS ?? 40);
 const seed = Number(process.env.WARDBOOK_SEED ?? Date.now() % 2 ** 31);
 
-await journey(async ({ demo, browser }) => {
-  const officer = await browser();
-  const tab = await officer.tab();
-  await tab.signIn('officer.a', demo.passwords['officer.a']);
-  await tab.says(/Đã đồng bộ/);
+await journey(async ({ demo, enter }) => {
+  const { browser: officer, tab } = await enter('officer.a');
   await tab.page.waitForFunction(() => navigator.serviceWorker.controller !== null);
   const script = tab.page.workers().map((worker) => worker.url()).find((url) => url.endsWith('/worker.js'));
 

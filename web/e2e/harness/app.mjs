@@ -233,6 +233,13 @@ export class Tab {
     await this.page.waitForURL(/#\/register\//);
   }
 
+  /** Creates a record as create does, waits until the server has received it, and returns its id. */
+  async received(register, values) {
+    await this.create(register, values);
+    await this.stands(/đã nhận/);
+    return this.recordID();
+  }
+
   /** Where the open record stands. */
   async way() {
     return (await this.page.locator('wb-record .way').first().innerText()).trim();
@@ -250,7 +257,7 @@ export class Tab {
   }
 }
 
-/** Runs a journey over a fresh server, network and browser, and removes them after it whatever happens. `options` are the demonstration's. */
+/** Runs a journey over a fresh server and network, with the browsers that it asks for, and removes them after it whatever happens. `options` are the demonstration's. */
 export async function journey(travel, options = {}) {
   const made = [];
   try {
@@ -263,7 +270,15 @@ export async function journey(travel, options = {}) {
       made.push(() => b.remove());
       return b;
     };
-    await travel({ demo, network, browser });
+    /** Somebody in a browser of their own: signed in, and all of their records are here. */
+    const enter = async (name) => {
+      const b = await browser();
+      const tab = await b.tab();
+      await tab.signIn(name, demo.passwords[name]);
+      await tab.says(/Đã đồng bộ/);
+      return { browser: b, tab, page: tab.page };
+    };
+    await travel({ demo, network, browser, enter });
   } catch (error) {
     console.error(error.stack ?? error);
     process.exitCode = 1;
