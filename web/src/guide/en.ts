@@ -110,6 +110,11 @@ export const en: Guide = {
       picture: { name: 'devices', wide: true, alt: 'The unit’s devices with what was last received and a button to report one lost.' },
     },
     {
+      id: 'officers',
+      title: 'The officers’ work',
+      text: ['Under “Today” press “The officers’ work”: the table of each officer of the unit. “Download as a table (CSV)” saves them as one file for a spreadsheet program. It names people and is not encrypted: keep it and pass it on like any internal paper.'],
+    },
+    {
       id: 'held',
       title: 'Quarantine',
       text: ['Changes from a device that was shut out, beyond somebody’s rights, or deleting unusually much are held here. “Let it in” writes them again under your name, naming their author; “Reject” keeps them in the history, with the reason.'],

@@ -110,6 +110,11 @@ export const vi: Guide = {
       picture: { name: 'devices', wide: true, alt: 'Danh sách thiết bị của đơn vị với giờ nhận lần cuối và nút “Báo mất”.' },
     },
     {
+      id: 'officers',
+      title: 'Việc của cán bộ',
+      text: ['Trong “Hôm nay” bấm “Việc của cán bộ”: bảng của từng cán bộ trong đơn vị. “Tải bảng tính (CSV)” lưu các bảng ấy thành một tệp mở được bằng chương trình bảng tính. Tệp có tên người và không mã hóa: giữ và gửi nó như giấy tờ nội bộ.'],
+    },
+    {
       id: 'held',
       title: 'Cách ly',
       text: ['Thay đổi từ máy bị chặn, ngoài quyền, hoặc xóa nhiều bất thường được giữ ở đây. “Đưa vào sổ” ghi lại dưới tên bạn, dẫn nguồn người nhập; “Không nhận” giữ lại trong lịch sử cùng lý do.'],

@@ -588,7 +588,7 @@ export const en: Texts = {
   'day.seen': 'Last heard',
   'day.all_sent': 'No device reports unsent work.',
   'tally.title': 'My work',
-  'tally.unit': "The officers' work",
+  'tally.unit': 'The officers’ work',
   'tally.day': 'Today',
   'tally.week': 'This week',
   'tally.month': 'This month',
