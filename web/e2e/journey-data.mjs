@@ -65,6 +65,12 @@ await journey(async ({ demo, network, browser }) => {
   assert.equal(await here(), have, 'nothing came');
   await tab.says(/Đang tạm dừng nhận/);
 
+  // What is made here meanwhile counts among what is here.
+  await tab.create('residents', { full_name: 'Đặng Thị Thêm Một' });
+  await page.goto(`${officer.url}/#/here`);
+  await says(/hết mức dữ liệu di động/);
+  await until(here, (n) => n === have + 1, 'the record that was made here is counted');
+
   // More, for today.
   await page.evaluate(() => {
     const said = document.querySelector('wb-here p[role=status]');
@@ -76,7 +82,7 @@ await journey(async ({ demo, network, browser }) => {
   const done = await says(/Đã đủ những gì bạn chọn/);
   const words = await page.evaluate(() => globalThis.words);
   assert.ok(words.length > 1 && !words.some((text) => /Chưa có kết nối/.test(text)), `while it goes on it says ${[...new Set(words)].join(' | ')}`);
-  assert.equal(await here(), RESIDENTS + 1); // with the one that was made here
+  assert.equal(await here(), RESIDENTS + 2); // with those that were made here
   assert.ok((await used()) > LIMIT, 'what came after is counted, too');
   await tab.says(/Đã đồng bộ/);
   await page.reload();
