@@ -89,6 +89,11 @@ await journey(async ({ enter }) => {
   const why = page.locator('wb-rows .row').first().locator('.row-cells', { has: page.locator('mark') });
   await why.waitFor(); // why it was found stands in no column
   assert.equal(await why.innerText(), 'Số hồ sơ cư trú / mã hộ: HS16900003');
+  for (const width of [360, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.locator('wb-rows[aria-busy=false]').waitFor();
+    await until(() => why.evaluate((line) => line.querySelector('mark').getBoundingClientRect().right <= line.getBoundingClientRect().right), Boolean, `at ${width} px what was searched for is in sight`);
+  }
   await tab.openRow(0);
   const no = await tab.field('household_no').inputValue();
   await page.getByRole('link', { name: `Hộ ${no}` }).click();

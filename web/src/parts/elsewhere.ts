@@ -8,7 +8,7 @@ import { number } from '../text/format'
 import { icon } from './icon'
 import { Part } from './part'
 import { sayFailure } from './say'
-import { rowWords } from './state'
+import { foundIn, rowRest } from './state'
 
 interface Found { id: string; title: string; cells: string[]; why?: Hit[] }
 interface Reply { rows: Found[]; total: number; searched: number }
@@ -48,7 +48,7 @@ export class Elsewhere extends Part {
 
   private row(row: Found) {
     const { id, title } = row
-    const words = html`<strong class="data">${title || t('record.untitled')}</strong><span class="sub">${rowWords(this.definition, row)}</span>`
+    const words = html`<strong class="data">${title || t('record.untitled')}</strong>${row.why ? html`<span class="sub">${foundIn(this.definition, row.why)}</span>` : nothing}<span class="sub">${rowRest(this.definition, row)}</span>`
     return this.reply!.here.has(id)
       ? html`<li><a class="line" href=${hrefOf('register', this.definition.id, id)}><span>${words}</span>${icon('next')}</a></li>`
       : html`<li class="line"><span>${words}</span><span class="sub">${t('elsewhere.not_here')}</span></li>`

@@ -63,11 +63,10 @@ export function foundIn(definition: Definition, why: Hit[]): TemplateResult[] {
   return why.map(({ field, before = '', text, after = '' }, i) => html`${i ? ' · ' : ''}${labelOf(definition, field)}: ${before}<mark>${short(text)}</mark>${after}`)
 }
 
-/** What stands under a row's title: why it was found, then the columns of its register that do not say so already. */
-export function rowWords(definition: Definition, { title, cells, why = [] }: Pick<Row, 'title' | 'cells' | 'why'>): TemplateResult {
+/** The columns of a register that neither its title nor what it was found by says already. */
+export function rowRest(definition: Definition, { title, cells, why = [] }: Pick<Row, 'title' | 'cells' | 'why'>): string {
   const said = why.map(({ field }) => definition.list_columns?.indexOf(field) ?? -1)
-  const rest = cells.filter((cell, at) => cell && cell !== title && !said.includes(at)).map(short)
-  return html`${foundIn(definition, why)}${why.length && rest.length ? ' · ' : ''}${rest.join(' · ')}`
+  return cells.filter((cell, at) => cell && cell !== title && !said.includes(at)).map(short).join(' · ')
 }
 
 /** How many signs are masked says nothing, and what follows needs the room. */

@@ -1,6 +1,6 @@
 import { html, nothing, type PropertyValues } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
-import type { Definition, ListReply, ListRequest, Row } from '../bridge'
+import type { Definition, Hit, ListReply, ListRequest, Row } from '../bridge'
 import { inLang, labelOf } from '../definition'
 import { bridge, failureOf } from '../link'
 import { icon } from '../parts/icon'
@@ -9,7 +9,7 @@ import '../parts/elsewhere'
 import '../parts/rows'
 import type { RowList, Rows } from '../parts/rows'
 import { sayFailure } from '../parts/say'
-import { foundIn, rowTags, rowWords, way } from '../parts/state'
+import { foundIn, rowRest, rowTags, way } from '../parts/state'
 import { hrefOf } from '../route'
 import { t, tCode } from '../text'
 import { number } from '../text/format'
@@ -33,6 +33,7 @@ export class Register extends Part {
   @state() private filter: Filter = 'all'
   @state() private reply: ListReply | null = null
   @state() private wide = false // room for columns, or for a record beside the list
+  @state() private tall = false // a row says why it was found
   private looking = false
   private moved = false // something changed since the list was looked at
   private about = '' // the key that this.reply answers
@@ -98,6 +99,7 @@ export class Register extends Part {
     try {
       const reply = await bridge.call('list', { ...ask, offset, limit, first: true })
       if (wanted !== this.key) return { rows: [], total: 0 } // nobody waits for it any more
+      if (offset === 0) this.tall = reply.rows.some((row) => this.why(row).length > 0)
       if (reply.counted) {
         this.reply = reply
         this.counted = this.about = wanted
@@ -152,18 +154,24 @@ export class Register extends Part {
     return this.recordId !== '' || this.isNew
   }
 
+  /** Why a row was found, as far as no column says it. */
+  private why({ why = [] }: Row): Hit[] {
+    return this.wide && !this.open ? why.filter(({ field }) => !this.definition.list_columns?.includes(field)) : why
+  }
+
   private draw = (row: Row) => {
+    const why = this.why(row)
+    const found = why.length ? html`<span class="row-cells row-why">${foundIn(this.definition, why)}</span>` : nothing
     if (this.wide && !this.open) {
-      const away = (row.why ?? []).filter(({ field }) => !this.definition.list_columns?.includes(field)) // not in a column
       return html`<a class="row row-wide ${row.deleted ? 'row-deleted' : ''}" href=${hrefOf('register', this.definition.id, row.id)}>
-        <span class="row-found"><span class="row-title data">${row.title || t('record.untitled')}</span>${away.length ? html`<span class="row-cells">${foundIn(this.definition, away)}</span>` : nothing}</span>
+        <span class="row-title data">${row.title || t('record.untitled')}</span>
         ${this.columns.map(({ at }) => html`<span class="row-cell">${row.cells[at]}</span>`)}
-        <span class="row-tags">${rowTags(row)}</span>${way(row.place, row.receivedAt)}
+        <span class="row-tags">${rowTags(row)}</span>${way(row.place, row.receivedAt)}${found}
       </a>`
     }
     return html`<a class="row ${row.id === this.recordId ? 'row-open' : ''} ${row.deleted ? 'row-deleted' : ''}" href=${hrefOf('register', this.definition.id, row.id)} aria-current=${row.id === this.recordId ? 'true' : nothing}>
       <span class="row-line"><span class="row-title data">${row.title || t('record.untitled')}</span><span class="row-tags">${rowTags(row)}</span></span>
-      <span class="row-line"><span class="row-cells">${rowWords(this.definition, row)}</span>${way(row.place, row.receivedAt)}</span>
+      <span class="row-line"><span class="row-cells">${rowRest(this.definition, row)}</span>${way(row.place, row.receivedAt)}</span>${found}
     </a>`
   }
 
@@ -221,7 +229,7 @@ export class Register extends Part {
             </div>`
           : nothing}
         <wb-rows
-          .rem=${wide ? 2.75 : 4}
+          .rem=${(wide ? 2.75 : 4) + (this.tall ? 1.25 : 0)}
           .load=${this.load}
           .draw=${this.draw}
           .key=${`${this.key} ${wide}`}
