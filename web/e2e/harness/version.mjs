@@ -14,9 +14,10 @@ const module = 'client.wasm';
 
 /**
  * Builds it. Returns the server's program, the version's name, and a function that removes both. With `wire` it speaks
- * another wire version and no other, and so does the app that it serves.
+ * another wire version and no other, and so does the app that it serves. `change` makes other text of files of the app,
+ * by their names.
  */
-export async function anotherVersion({ wire } = {}) {
+export async function anotherVersion({ wire, change = {} } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'wardbook-version-'));
   try {
     const sources = ['go.mod', 'go.sum', 'conflict', 'sync', 'client-wasm', 'server', 'web/embed.go'];
@@ -27,7 +28,9 @@ export async function anotherVersion({ wire } = {}) {
     if (!made) throw new Error('web/dist holds no version of the app: run make build');
     const version = new Version();
     for (const name of (await readdir(join(dist, made))).sort()) {
-      if (!name.endsWith('.br') && !(wire && name === module)) version.add(name.startsWith('guide') ? 'guide' : 'shell', name, await readFile(join(dist, made, name)));
+      if (name.endsWith('.br') || (wire && name === module)) continue;
+      const bytes = await readFile(join(dist, made, name));
+      version.add(name.startsWith('guide') ? 'guide' : 'shell', name, change[name] ? Buffer.from(change[name](bytes.toString())) : bytes);
     }
     const client = wire && goModule(folder);
     if (client) version.add('shell', module, client);
@@ -38,6 +41,10 @@ export async function anotherVersion({ wire } = {}) {
     if (client) {
       await rm(join(to, version.name, `${module}.br`)); // of the other module
       await writeFile(join(to, version.name, module), client);
+    }
+    for (const name of Object.keys(change)) {
+      await rm(join(to, version.name, `${name}.br`), { force: true });
+      await writeFile(join(to, version.name, name), version.files.find((file) => file.name === name).bytes);
     }
     await writeShell(to, version);
     const program = join(folder, 'wardbook');
