@@ -42,6 +42,7 @@ const (
 	QuarantineStays  // what is in quarantine in a unit that is no more stays there
 	SameEpoch        // a restored server keeps its epoch
 	RefusalLost      // a device is not told that a changeset is in quarantine
+	HubNotTold       // the hub is not told that a record was erased
 	PageUnread       // a page comes without its last record
 
 	bugs
@@ -67,6 +68,7 @@ var seeded = [bugs]struct{ name, oracle string }{
 	QuarantineStays:  {"quarantine-stays", oracleAside},
 	SameEpoch:        {"same-epoch", oracleHeld},
 	RefusalLost:      {"refusal-lost", oracleAside},
+	HubNotTold:       {"hub-not-told", oracleFeed},
 	PageUnread:       {"page-unread", oracleHeld},
 }
 
@@ -81,6 +83,14 @@ func ParseBug(s string) (Bug, error) {
 		}
 	}
 	return 0, fmt.Errorf("no bug %q", s)
+}
+
+// bugErased is what follows from an erasure outside of the ledger.
+func (w *world) bugErased(follow func(ledger.Tables, ledger.Erasure) ([]protocol.StreamMark, error)) func(ledger.Tables, ledger.Erasure) ([]protocol.StreamMark, error) {
+	if w.bug == HubNotTold {
+		return nil
+	}
+	return follow
 }
 
 // bugApprove is what an approval is asked for with, and by whom.

@@ -41,6 +41,9 @@ func (k *supervisor) work(op Op, bits uint32) {
 	case opBatch:
 		k.batch(bits)
 		return
+	case opErase:
+		k.erase(bits)
+		return
 	}
 	if k.screen == nil {
 		return

@@ -37,6 +37,7 @@ const (
 	oracleHeld       = "held"         // a device and the server differ after everything was exchanged
 	oracleAside      = "quarantine"   // in quarantine where nobody sees it, or author and server disagree on it
 	oracleBrake      = "brake"        // a mass change was let through
+	oracleErased     = "erased"       // something is left of a record that was erased by law
 	oracleDoctor     = "doctor"       // the database does not add up
 	oracleRest       = "rest"         // the devices do not come to rest
 )
@@ -125,6 +126,9 @@ func standingOf(a store.Approval, v review.Version) standing {
 
 // standing reads what stands approved of a record now.
 func (w *world) standing(id conflict.RecordID) (s standing) {
+	if w.erased[id] {
+		return s
+	}
 	w.server.view(func(_ *sqlite.Tx, l *sqlite.Ledger) error {
 		list, err := l.Approvals(id)
 		if err != nil || len(list) == 0 {
@@ -194,6 +198,13 @@ func (w *world) follow() {
 // published looks at one line of the feed as it comes to stand there.
 func (w *world) published(l *sqlite.Ledger, unit string, a store.Approval) error {
 	t := told{record: a.Record, op: a.Op}
+	if w.erased[a.Record] {
+		if t.op == store.OpUpsert {
+			t.op = store.OpRetract
+		}
+		w.told[unit][a.Revision] = t
+		return nil
+	}
 	v, err := review.Materialise(l, a)
 	if err != nil {
 		return err
@@ -255,6 +266,9 @@ func (w *world) checkScreen(k *supervisor, r *review.Record) {
 func (w *world) took(a ledger.Author, acked uint64, changesets []record.Changeset, out *ledger.Outcome) {
 	for i := range changesets {
 		for _, e := range changesets[i].Edits {
+			if w.erased[e.Record] {
+				continue
+			}
 			if row := w.server.row(e.Record); row.Unit != changesets[i].Unit {
 				w.moved[e.Record] = true // or began elsewhere
 			}
@@ -271,6 +285,9 @@ func (w *world) took(a ledger.Author, acked uint64, changesets []record.Changese
 		}
 		n := uint64(0)
 		for j := range c.Edits {
+			if w.erased[c.Edits[j].Record] {
+				continue
+			}
 			for _, x := range c.Edits[j].Writes {
 				switch x.Key.ID {
 				case conflict.FieldLife:
@@ -318,8 +335,11 @@ func (d *device) noteSaved(after uint64) {
 					}
 					d.own[id][x.Key] = dot
 				}
-				if v := string(x.Value); strings.HasPrefix(v, "v") && strings.HasSuffix(v, ".") {
+				if v := string(x.Value); isMarked(v) {
 					d.saved = append(d.saved, v)
+					if d.w.erased[id] {
+						d.w.gone[v] = true // it was not told yet
+					}
 				}
 				dot.Counter++
 			}
@@ -419,6 +439,7 @@ func (w *world) settled() {
 		w.checkHeld(d)
 	}
 	w.checkAside()
+	w.checkErased()
 	w.checkDoctor()
 }
 
@@ -470,6 +491,9 @@ func (w *world) checkIntake() {
 					continue // open, rejected, or applied under other dots
 				}
 				for i, e := range c.Edits {
+					if w.erased[e.Record] {
+						continue
+					}
 					state, ok := states[e.Record]
 					if !ok {
 						row, _, err := l.Record(e.Record)
@@ -506,7 +530,7 @@ func (w *world) checkIntake() {
 	})
 	for _, d := range w.devices {
 		for _, v := range d.saved {
-			if !there[v] && !d.replaced(v, w.state) {
+			if !there[v] && !w.gone[v] && !d.replaced(v, w.state) {
 				w.fail(oracleLost, "%s saved %s, which is not at the server", d, v)
 			}
 		}

@@ -60,6 +60,7 @@ type world struct {
 	moved    map[conflict.RecordID]bool // was ever sent to another unit, or may have been
 
 	book
+	erasures
 }
 
 // Violation is a law that did not hold.
@@ -222,7 +223,7 @@ func principal(p *person, label string) auth.Principal {
 // newWorld makes the city of a case in a folder that is empty.
 func newWorld(c *Case, dir string, log *strings.Builder) (*world, error) {
 	w := &world{seed: c.Seed, bug: c.Bug, only: c.only, log: log, dir: dir, clock: start, rnd: rand.NewChaCha8(seeded32(c.Seed, 0)),
-		moved: map[conflict.RecordID]bool{}, book: newBook()}
+		moved: map[conflict.RecordID]bool{}, book: newBook(), erasures: newErasures()}
 	body, err := template()
 	if err != nil {
 		return nil, err
@@ -306,7 +307,7 @@ func (w *world) play(s Step) {
 		w.flow(1 + int(s.B)%24)
 	case opCut:
 		d.cut()
-	case opLook, opApprove, opSome, opBatch, opReturn, opRefuse, opRefuse1, opChoose, opWithdraw, opAside, opArrived, opAssign:
+	case opLook, opApprove, opSome, opBatch, opReturn, opRefuse, opRefuse1, opChoose, opWithdraw, opAside, opArrived, opAssign, opErase:
 		k.work(s.Op, s.B)
 	case opPost, opClose, opRevoke, opUnits, opRetire:
 		w.office(s.Op, s.A, s.B)
