@@ -244,7 +244,9 @@ func (l *List) Find(request string) (Entry, bool) {
 }
 
 // Append adds a line, durable when it returns, and returns its number: e.Number, or
-// with 0 the one after the last and after least. After a flush that failed it may or
+// with 0 one after the last, after least, and after the minute of e.At: an older
+// list that was put back would else give numbers a second time, which devices take
+// for what they know. After a flush that failed it may or
 // may not be there, and nothing can be appended until the list is opened again.
 func (l *List) Append(e Entry, least uint64) (uint64, error) {
 	l.mu.Lock()
@@ -253,7 +255,7 @@ func (l *List) Append(e Entry, least uint64) (uint64, error) {
 		return 0, l.broken
 	}
 	if e.Number == 0 {
-		e.Number = max(l.number(), least) + 1
+		e.Number = max(l.number(), least, uint64(max(e.At, 0)/60_000)) + 1
 	}
 	if e.Number <= l.number() {
 		return 0, fmt.Errorf("%w: %s: number %d comes after %d", ErrList, l.path, e.Number, l.number())

@@ -215,3 +215,32 @@ func FuzzReadList(f *testing.F) {
 		}
 	})
 }
+
+// TestNumbersAreNotGivenTwice: of an older list that was put back the next number is
+// not one that devices have heard of.
+func TestNumbersAreNotGivenTwice(t *testing.T) {
+	dir := t.TempDir()
+	l := openList(t, dir)
+	at := func(n byte, minute int64) Entry { e := entry(n); e.At = minute * 60_000; return e }
+	first, err := l.Append(at(1, 1000), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(filepath.Join(dir, listFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, err := l.Append(at(2, 1001), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(l.Close(), os.WriteFile(filepath.Join(dir, listFile), old, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	l = openList(t, dir)
+	defer l.Close()
+	next, err := l.Append(at(3, 1005), first)
+	if err != nil || next <= lost || lost <= first {
+		t.Errorf("got numbers %d, %d and, with the second lost, %d (%v), want them to rise", first, lost, next, err)
+	}
+}

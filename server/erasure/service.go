@@ -68,13 +68,14 @@ const lapse = 30 * 24 * time.Hour
 
 // What a request may be refused with, beside the errors that every service shares.
 var (
-	ErrGround  = &rpc.Error{Kind: rpc.Invalid, Code: "erasure_ground", Field: "ground", Vi: "Hãy chọn căn cứ pháp lý.", En: "Choose the legal ground."}
-	ErrReason  = &rpc.Error{Kind: rpc.Invalid, Code: "reason_required", Field: "reason", Vi: "Cần nêu lý do.", En: "A reason is needed."}
-	ErrAsked   = &rpc.Error{Kind: rpc.Conflict, Code: "erasure_asked", Field: "record", Vi: "Đã có yêu cầu xóa hồ sơ này theo luật.", En: "Erasing this record was asked for already."}
-	ErrClosed  = &rpc.Error{Kind: rpc.Conflict, Code: "erasure_closed", Vi: "Yêu cầu này không còn chờ quyết định.", En: "This request does not wait for a decision any more."}
-	ErrOneself = &rpc.Error{Kind: rpc.Forbidden, Code: "erasure_own", Vi: "Bạn là người yêu cầu, nên người khác phải quyết định.", En: "You asked for this yourself, so somebody else must decide."}
-	ErrOthers  = &rpc.Error{Kind: rpc.Forbidden, Code: "erasure_others", Vi: "Chỉ người đã yêu cầu mới rút lại được.", En: "Only the person who asked can take it back."}
-	ErrBegun   = &rpc.Error{Kind: rpc.Conflict, Code: "erasure_begun", Vi: "Việc xóa đã bắt đầu và không dừng lại được. Hãy xác nhận lại để hoàn tất.", En: "Erasing has begun and cannot be stopped. Confirm once more to finish it."}
+	ErrGround    = &rpc.Error{Kind: rpc.Invalid, Code: "erasure_ground", Field: "ground", Vi: "Hãy chọn căn cứ pháp lý.", En: "Choose the legal ground."}
+	ErrReason    = &rpc.Error{Kind: rpc.Invalid, Code: "reason_required", Field: "reason", Vi: "Cần nêu lý do.", En: "A reason is needed."}
+	ErrAsked     = &rpc.Error{Kind: rpc.Conflict, Code: "erasure_asked", Field: "record", Vi: "Đã có yêu cầu xóa hồ sơ này theo luật.", En: "Erasing this record was asked for already."}
+	ErrClosed    = &rpc.Error{Kind: rpc.Conflict, Code: "erasure_closed", Vi: "Yêu cầu này không còn chờ quyết định.", En: "This request does not wait for a decision any more."}
+	ErrOneself   = &rpc.Error{Kind: rpc.Forbidden, Code: "erasure_own", Vi: "Bạn là người yêu cầu, nên người khác phải quyết định.", En: "You asked for this yourself, so somebody else must decide."}
+	ErrOthers    = &rpc.Error{Kind: rpc.Forbidden, Code: "erasure_others", Vi: "Chỉ người đã yêu cầu mới rút lại được.", En: "Only the person who asked can take it back."}
+	ErrElsewhere = &rpc.Error{Kind: rpc.Forbidden, Code: "erasure_elsewhere", Vi: "Hồ sơ đã chuyển sang phường khác; người giám sát ở đó hoặc quản trị viên quyết định.", En: "The record is another ward's by now; a supervisor there or an administrator decides."}
+	ErrBegun     = &rpc.Error{Kind: rpc.Conflict, Code: "erasure_begun", Vi: "Việc xóa đã bắt đầu và không dừng lại được. Hãy xác nhận lại để hoàn tất.", En: "Erasing has begun and cannot be stopped. Confirm once more to finish it."}
 )
 
 // Grounds are the legal grounds. Stored and sent; never changed.
@@ -218,8 +219,9 @@ func (s *Service) stepUp(ctx context.Context, password string) error {
 }
 
 // home returns register and unit of a record that the caller may decide about as its
-// supervisor. One that stands in quarantine alone is of the unit that looks for it
-// there. That a record is another unit's, and that there is none, look the same.
+// supervisor. One that stands in quarantine alone, with what creates it or by its
+// creator's own device, is of the unit that looks for it there: an id that somebody
+// names is no record. That a record is another unit's, and that there is none, look the same.
 func (v *visit) home(id conflict.RecordID) (register, unit string, err error) {
 	erased, err := v.l.Erased(id)
 	if err != nil {
@@ -241,12 +243,34 @@ func (v *visit) home(id conflict.RecordID) (register, unit string, err error) {
 			return "", "", err
 		}
 		for _, in := range aside {
-			if auth.Can(v.p, auth.Review, in.Unit, auth.Basic) == nil {
-				return "", in.Unit, nil
+			unit, own, err := v.aside(in, id)
+			if err != nil {
+				return "", "", err
+			}
+			if own && auth.Can(v.p, auth.Review, unit, auth.Basic) == nil {
+				return "", unit, nil
 			}
 		}
 	}
 	return "", "", rpc.ErrNotFound.At("record")
+}
+
+// aside returns in which unit a changeset waits in quarantine, and whether it is of
+// the replica that made the record's id.
+func (v *visit) aside(in ledger.Intake, id conflict.RecordID) (unit string, own bool, err error) {
+	r, ok, err := v.l.Replica(id.Replica)
+	if err != nil || !ok || r.No != in.Replica {
+		return "", false, err
+	}
+	entries, err := v.l.Quarantined(in.Replica)
+	if err != nil {
+		return "", false, err
+	}
+	i := slices.IndexFunc(entries, func(q ledger.Quarantine) bool { return q.Counter == in.Counter })
+	if i < 0 {
+		return "", false, nil
+	}
+	return entries[i].Unit, true, nil
 }
 
 // reviews reports whether the caller is a supervisor of where the record is now.
@@ -385,6 +409,13 @@ func (s *Service) Confirm(ctx context.Context, req DecideRequest) (Request, erro
 		}
 		if r.By == v.p.Name {
 			return ErrOneself
+		}
+		// Whoever lets it be destroyed answers for where it is now, not where it was when
+		// somebody asked.
+		if row, ok, err := v.l.Record(r.Record); err != nil {
+			return err
+		} else if ok && auth.Can(v.p, auth.Review, row.Unit, auth.Basic) != nil && auth.Can(v.p, auth.Administer, "", 0) != nil {
+			return ErrElsewhere
 		}
 		there, err := v.l.LastErasure()
 		if err != nil {

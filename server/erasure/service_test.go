@@ -294,6 +294,9 @@ func TestARecordThatMoves(t *testing.T) {
 	if _, err := o.Desk.Move(o.asker, review.MoveRequest{Records: []string{id.String()}, To: other, Reason: name}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := o.svc.Confirm(o.second, DecideRequest{ID: r.ID}); !errors.Is(err, ErrElsewhere) {
+		t.Errorf("a supervisor of the ward that it left: got %v", err)
+	}
 	done, err := o.svc.Confirm(o.elsewhere, DecideRequest{ID: r.ID})
 	if err != nil || done.Hub != "waiting" {
 		t.Fatalf("got %+v, %v", done, err)
@@ -338,6 +341,20 @@ func TestInQuarantineAlone(t *testing.T) {
 	})
 	if !o.holds() {
 		t.Fatal("the name is nowhere to begin with")
+	}
+	// Another device names, of itself, an id that a third one has yet to use.
+	o.Update(func(tx *sqlite.Tx) error {
+		l := sqlite.LedgerOf(tx)
+		liar := conflict.Dot{Replica: conflict.ReplicaID{6}, Counter: 1}
+		if err := l.PutReplica(&ledger.Replica{ID: liar.Replica, Account: "liar", Device: "d"}); err != nil {
+			return err
+		}
+		_, err := o.Ledger.Commit(l, ledger.Author{Account: "liar", Device: "d", Unit: unit}, liar.Replica, []record.Changeset{{Dot: liar, Unit: unit, Author: "liar", At: 1,
+			Edits: []record.Edit{{Record: conflict.RecordID{Replica: id.Replica, Counter: 2}, Register: "addresses", Definition: 1, Writes: []record.Write{{Key: conflict.Key(19), Value: "x"}}}}}})
+		return err
+	})
+	if _, err := o.svc.Ask(o.asker, AskRequest{Record: conflict.RecordID{Replica: id.Replica, Counter: 2}.String(), Ground: "order", Reason: "x"}); !errors.Is(err, rpc.ErrNotFound) {
+		t.Errorf("a record that nobody made: got %v", err)
 	}
 	if _, err := o.svc.Ask(o.elsewhere, AskRequest{Record: id.String(), Ground: "order", Reason: "x"}); !errors.Is(err, rpc.ErrNotFound) {
 		t.Errorf("another ward asked: %v", err)
@@ -481,11 +498,13 @@ func TestListFromElsewhere(t *testing.T) {
 		}
 		o.agree("healed")
 	}
+	other := entry(1)
+	other.Number = o.list.Entries()[1].Number
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	o.die()
-	if _, err := o.list.Append(entry(1), 1); err != nil {
+	if _, err := o.list.Append(other, 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Apply(context.Background(), o.Store, o.Ledger, o.list); !errors.Is(err, ErrList) || !strings.Contains(err.Error(), path) {

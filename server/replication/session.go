@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -118,6 +119,9 @@ func (h *host) perform(f session.Effect) (next session.Event, err error) {
 	case session.LoadPage:
 		return h.loadPage(ctx, f)
 	case session.LoadErasures:
+		if f.Known > math.MaxInt64 {
+			return h.rejected(&protocol.Error{Code: protocol.Malformed, Detail: "known"})
+		}
 		next := session.ErasuresLoaded{}
 		err := h.s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) (err error) {
 			if err = h.s.cfg.Ledger.LetGo(sqlite.LedgerOf(tx), h.replica, f.Known); err == nil {
@@ -200,6 +204,9 @@ func (h *host) current(tx *sqlite.Tx) (ledger.Author, error) {
 }
 
 func (h *host) admit(ctx context.Context, hello *protocol.Hello, known *protocol.Known) (session.Event, error) {
+	if known != nil && known.Erasures > math.MaxInt64 {
+		return h.rejected(&protocol.Error{Code: protocol.Malformed, Detail: "known"})
+	}
 	caller, err := h.s.cfg.Auth.Authenticate(ctx, hello.Token)
 	if code := codeOf(err); err != nil && (code == protocol.Revoked || code == protocol.Unauthenticated) {
 		if former, ferr := h.s.cfg.Auth.Former(ctx, hello.Token); ferr == nil {
