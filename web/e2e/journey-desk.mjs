@@ -177,7 +177,7 @@ await journey(async ({ demo, network, browser }) => {
 
     // Withdrawn with a reason: the hub hears of it, and the record waits again.
     await open(other, id);
-    await other.page.locator('wb-review .record-end button').click();
+    await other.page.getByRole('button', { name: 'Rút duyệt' }).click();
     await reason(other, 'Duyệt nhầm.');
     await officer.page.locator('wb-record .way').first().waitFor();
     await waitFor(async () => !/đã duyệt|đã lên trục/.test(await officer.tab.way()), 'no longer approved');

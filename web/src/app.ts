@@ -48,6 +48,7 @@ export class App extends Part {
   @state() private failure = ''
   @state() private updateWaits = false
   @state() private busy = false
+  @state() private erasures = 0 // requests to erase by law that wait
   @state() private office: 'away' | 'coming' | 'here' | 'missing' = 'away'
 
   protected override connected(): void {
@@ -64,6 +65,7 @@ export class App extends Part {
     this.hear('vanished', (vanished) => void this.tellVanished(vanished))
     this.hear('failure', (failure) => sayFailure(new CallError(failure)))
     this.hear('session', (session) => void this.signed(session))
+    this.listen(window, 'erasures', () => void this.countErasures())
     void this.begin()
   }
 
@@ -105,8 +107,15 @@ export class App extends Part {
     if (first) this.until(watchIdle())
     if (first) void this.updateComplete.then(() => this.focusMain())
     void readPeople().catch(() => {}) // names of accounts have to do
+    void this.countErasures()
     if (first && holdsRecords(session)) this.until(watchLine())
     if (first) this.status = await bridge.call('status').catch(() => null)
+  }
+
+  private async countErasures(): Promise<void> {
+    if (!roles.erasures!.includes(this.session!.account.role)) return
+    const { open } = (await bridge.call('api', { method: 'GET', path: '/api/v1/erasures' }).catch(() => ({ open: [] }))) as { open: unknown[] }
+    this.erasures = open.length
   }
 
   private async signOut(): Promise<void> {
@@ -158,13 +167,14 @@ export class App extends Part {
   private get places(): Place[] {
     const { account } = this.session!
     const waiting = this.status ? this.status.conflicts + this.status.returned + this.status.quarantined : 0
+    const erasures: Place = { screen: 'erasures', label: t('nav.erasures'), icon: 'bin', count: this.erasures }
     switch (account.role) {
       case 'officer':
         return [{ screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'inbox', label: t('nav.inbox'), icon: 'inbox', count: waiting }]
       case 'supervisor':
-        return [{ screen: 'desk', label: t('nav.desk'), icon: 'desk' }, { screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'inbox', label: t('nav.settle'), icon: 'split', count: this.status?.conflicts ?? 0 }, { screen: 'moves', label: t('nav.moves'), icon: 'move' }, { screen: 'held', label: t('nav.held'), icon: 'lock' }, { screen: 'devices', label: t('nav.devices'), icon: 'device' }]
+        return [{ screen: 'desk', label: t('nav.desk'), icon: 'desk' }, { screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'inbox', label: t('nav.settle'), icon: 'split', count: this.status?.conflicts ?? 0 }, { screen: 'moves', label: t('nav.moves'), icon: 'move' }, { screen: 'held', label: t('nav.held'), icon: 'lock' }, erasures, { screen: 'devices', label: t('nav.devices'), icon: 'device' }]
       case 'admin':
-        return [{ screen: 'accounts', label: t('nav.accounts'), icon: 'people' }, { screen: 'devices', label: t('nav.devices'), icon: 'device' }, { screen: 'audit', label: t('nav.audit'), icon: 'log' }]
+        return [{ screen: 'accounts', label: t('nav.accounts'), icon: 'people' }, { screen: 'devices', label: t('nav.devices'), icon: 'device' }, erasures, { screen: 'audit', label: t('nav.audit'), icon: 'log' }]
       case 'hub':
         return [{ screen: 'hub', label: t('nav.hub'), icon: 'sync' }]
     }
@@ -224,6 +234,8 @@ export class App extends Part {
         return this.ofOffice(html`<wb-moves .session=${session}></wb-moves>`)
       case 'held':
         return this.ofOffice(html`<wb-held .session=${session}></wb-held>`)
+      case 'erasures':
+        return this.ofOffice(html`<wb-erasures .session=${session}></wb-erasures>`)
       case 'help':
         return html`<wb-help .chapter=${parts[0] ?? ''}></wb-help>`
       case 'accounts':
@@ -318,7 +330,7 @@ export class App extends Part {
 /** Whose a screen is, by its name, where it is not everybody's. */
 const roles: Record<string, string> = {
   ...Object.fromEntries(['register', 'new', 'household', 'card', 'inbox', 'here', 'tally'].map((screen) => [screen, 'officer supervisor'])),
-  desk: 'supervisor', moves: 'supervisor', held: 'supervisor', accounts: 'admin', audit: 'admin', hub: 'hub', devices: 'officer supervisor admin',
+  desk: 'supervisor', moves: 'supervisor', held: 'supervisor', erasures: 'supervisor admin', accounts: 'admin', audit: 'admin', hub: 'hub', devices: 'officer supervisor admin',
 }
 
 const holdsRecords = ({ account }: Session): boolean => account.role === 'officer' || account.role === 'supervisor'

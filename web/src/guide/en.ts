@@ -119,6 +119,11 @@ export const en: Guide = {
       title: 'Quarantine',
       text: ['Changes from a device that was shut out, beyond somebody’s rights, or deleting unusually much are held here. “Let it in” writes them again under your name, naming their author; “Reject” keeps them in the history, with the reason.'],
     },
+    {
+      id: 'erase',
+      title: 'Erasure by law',
+      text: ['Where the law demands that a record be destroyed, open it at the desk and press “Erase by law…” at its end. A second supervisor or an administrator confirms under “Erase”; after that nobody can bring it back. The same screen shows how many devices have let go of it.'],
+    },
   ],
   troubles: [
     { when: 'No network all day', what: 'Carry on. The line at the foot counts what is not sent; it goes by itself when there is a network.' },

@@ -119,6 +119,11 @@ export const vi: Guide = {
       title: 'Cách ly',
       text: ['Thay đổi từ máy bị chặn, ngoài quyền, hoặc xóa nhiều bất thường được giữ ở đây. “Đưa vào sổ” ghi lại dưới tên bạn, dẫn nguồn người nhập; “Không nhận” giữ lại trong lịch sử cùng lý do.'],
     },
+    {
+      id: 'erase',
+      title: 'Xóa theo luật',
+      text: ['Khi luật buộc xóa hẳn một hồ sơ, mở hồ sơ ấy trong “Duyệt” và bấm “Xóa theo luật…” ở cuối. Người duyệt thứ hai hoặc quản trị viên xác nhận trong “Xóa”; sau đó không ai lấy lại được. Ở đó cũng thấy bao nhiêu máy đã bỏ hồ sơ.'],
+    },
   ],
   troubles: [
     { when: 'Không có mạng cả ngày', what: 'Cứ làm tiếp. Dòng chân màn hình đếm việc chưa gửi; khi có mạng, máy tự gửi.' },

@@ -28,6 +28,7 @@ export const en: Texts = {
   'nav.inbox': 'To settle',
   'nav.desk': 'Review',
   'nav.held': 'Quarantine',
+  'nav.erasures': 'Erase',
   'nav.accounts': 'Accounts',
   'nav.devices': 'Devices',
   'nav.audit': 'Audit log',

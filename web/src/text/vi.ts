@@ -27,6 +27,7 @@ export const vi = {
   'nav.inbox': 'Cần xử lý',
   'nav.desk': 'Duyệt',
   'nav.held': 'Cách ly',
+  'nav.erasures': 'Xóa',
   'nav.accounts': 'Tài khoản',
   'nav.devices': 'Thiết bị',
   'nav.audit': 'Nhật ký',

@@ -1,7 +1,7 @@
 import { html, nothing, type PropertyValues } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import { repeat } from 'lit/directives/repeat.js'
-import type { Account, Definition, FieldView, Finding, Form, Pair, RecordView } from '../bridge'
+import type { Account, Definition, Failure, FieldView, Finding, Form, Pair, RecordView } from '../bridge'
 import { holds, inLang, isRequired, labelOf, sectionsOf } from '../definition'
 import { Alone, setDirty } from '../dirty'
 import { bridge, failureOf } from '../link'
@@ -294,7 +294,9 @@ export class RecordForm extends Part {
     while (this.stale && this.form && !this.form.isNew && !this.busy) {
       this.stale = false
       const record = await bridge.call('get', { id: this.form.record.id }).catch((cause) => {
-        if (failureOf(cause).code !== 'no_record') setTimeout(() => this.isConnected && this.lookAgain(), LOOK_AGAIN)
+        const failure = failureOf(cause)
+        if (failure.code === 'erased') this.erased(failure)
+        else if (failure.code !== 'no_record') setTimeout(() => this.isConnected && this.lookAgain(), LOOK_AGAIN)
         else if (this.off) this.sent = true // the server has it, and this device lets go of it
         else if (!this.dirty) void this.open() // which says so
         return null
@@ -309,6 +311,21 @@ export class RecordForm extends Part {
       }
     }
     this.looking = false
+  }
+
+  /** The record was erased by law: nothing of it stays on the screen, nor what was being typed into it. */
+  private erased(failure: Failure): void {
+    clearTimeout(this.pause)
+    this.pause = 0
+    this.putBy()
+    this.former = []
+    this.reasons = this.revealed = {}
+    this.findings = []
+    this.answer = ''
+    this.moved = false
+    this.failure = tFailure(failure)
+    noteForm('')
+    this.guard()
   }
 
   /**
@@ -496,6 +513,10 @@ export class RecordForm extends Part {
       return true
     } catch (cause) {
       const failure = failureOf(cause)
+      if (failure.code === 'erased') {
+        this.erased(failure)
+        return false
+      }
       this.failure = t('record.not_saved', { why: tFailure(failure) })
       this.failed = failure.code
       this.pause ||= window.setTimeout(() => void this.putAway(), 10_000)

@@ -6,6 +6,8 @@ import { failureOf } from '../link'
 import { ask } from '../parts/ask'
 import '../parts/field'
 import type { FieldPart } from '../parts/field'
+import '../parts/erase'
+import type { Erase } from '../parts/erase'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
 import { say, sayFailure } from '../parts/say'
@@ -189,6 +191,13 @@ export class Review extends Part {
     if (reply && (await this.decide(() => review.withdraw(record.id, reply.reason), t('review.withdrawn')))) await this.load()
   }
 
+  private async eraseByLaw(): Promise<void> {
+    const { open: record } = this
+    if (!record || !(await this.querySelector<Erase>('wb-erase')!.put({ record: record.id, title: record.title || t('record.untitled') }))) return
+    say(t('erase.asked'))
+    dispatchEvent(new Event('erasures'))
+  }
+
   private async settle(field: string, choice: { dot?: string; value?: string }): Promise<void> {
     const { open: record } = this
     if (!record) return
@@ -354,6 +363,8 @@ export class Review extends Part {
             </details>`
           : nothing}
         ${record.fields.some((field) => field.approved) ? html`<p class="record-end"><button class="plain danger-text" ?disabled=${shut} @click=${() => void this.withdraw()}>${icon('undo')}${t('review.withdraw')}</button></p>` : nothing}
+        <p class="record-end"><button class="plain danger-text" ?disabled=${this.busy} @click=${() => void this.eraseByLaw()}>${icon('bin')}${t('erase.begin')}</button></p>
+        <wb-erase></wb-erase>
       </div>
       <footer class="record-foot">
         <button class="main" ?disabled=${shut || (!this.chosen.size && !record.life.waiting)} aria-keyshortcuts="a" @click=${() => void this.approve()}>${icon('check')}${this.chosen.size && this.chosen.size < waiting.length ? t('review.approve_some', { n: this.chosen.size }) : t('review.approve')}<kbd>a</kbd></button>
