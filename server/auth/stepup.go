@@ -2,9 +2,11 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
+	"wardbook/server/rpc"
 	"wardbook/server/store/sqlite"
 )
 
@@ -28,11 +30,18 @@ func (s *Service) StepUp(ctx context.Context, p Principal, password string, addr
 		})
 	}
 	acc, keys, err := s.checkCredentials(ctx, p.Name, password, p.Device, address)
+	if err == nil && acc.ID != p.Account {
+		err = ErrCredentials
+	}
+	if errors.Is(err, ErrCredentials) {
+		// Not that nobody is signed in, which a client answers with a new token and the
+		// same again: a wrong password would count twice.
+		wrong := *ErrCredentials
+		wrong.Kind, wrong.Field = rpc.Forbidden, "password"
+		return &wrong
+	}
 	if err != nil {
 		return err
-	}
-	if acc.ID != p.Account {
-		return ErrCredentials
 	}
 	return s.store.Update(ctx, func(tx *sqlite.Tx) error { return forgiveSuccess(tx, keys) })
 }

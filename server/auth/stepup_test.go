@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"wardbook/server/rpc"
 	"wardbook/server/store"
 )
 
@@ -26,6 +27,10 @@ func TestStepUp(t *testing.T) {
 	wantErr(t, "after 15 minutes", up(""), nil)
 	f.clock.pass(time.Second)
 	wantErr(t, "after that", up(""), ErrStepUp)
+	// A client answers "nobody is signed in" with a new token and the same again.
+	if e := rpc.Public(up("not it")); e.Kind != rpc.Forbidden || e.Field != "password" || e.Code != ErrCredentials.Code {
+		t.Errorf("a wrong password: got %+v", e)
+	}
 	wantErr(t, "with the password", up(goodPassword), nil)
 	wantErr(t, "without it, after it was right", up(""), ErrStepUp)
 	wantErr(t, "with another", up("không phải mật khẩu"), ErrCredentials)
