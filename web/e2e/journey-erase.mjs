@@ -39,7 +39,7 @@ await journey(async ({ enter, browser, demo }) => {
   await dialog.locator('input[name=password]').fill(demo.passwords.supervisor);
   await dialog.getByRole('button', { name: 'Gửi yêu cầu xóa' }).click();
   await dialog.waitFor({ state: 'detached' });
-  const place = desk.page.locator('.nav a[href="#/erasures"]');
+  const place = desk.page.locator('wb-desk a[href="#/erasures"]');
   await place.locator('.count-badge', { hasText: '1' }).waitFor();
   await place.click();
   const request = desk.page.locator('wb-erasures .card').first();

@@ -172,7 +172,7 @@ export class App extends Part {
       case 'officer':
         return [{ screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'inbox', label: t('nav.inbox'), icon: 'inbox', count: waiting }]
       case 'supervisor':
-        return [{ screen: 'desk', label: t('nav.desk'), icon: 'desk' }, { screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'inbox', label: t('nav.settle'), icon: 'split', count: this.status?.conflicts ?? 0 }, { screen: 'moves', label: t('nav.moves'), icon: 'move' }, { screen: 'held', label: t('nav.held'), icon: 'lock' }, erasures, { screen: 'devices', label: t('nav.devices'), icon: 'device' }]
+        return [{ screen: 'desk', label: t('nav.desk'), icon: 'desk' }, { screen: '', label: t('nav.registers'), icon: 'book' }, { screen: 'inbox', label: t('nav.settle'), icon: 'split', count: this.status?.conflicts ?? 0 }, { screen: 'moves', label: t('nav.moves'), icon: 'move' }, { screen: 'held', label: t('nav.held'), icon: 'lock' }, { screen: 'devices', label: t('nav.devices'), icon: 'device' }]
       case 'admin':
         return [{ screen: 'accounts', label: t('nav.accounts'), icon: 'people' }, { screen: 'devices', label: t('nav.devices'), icon: 'device' }, erasures, { screen: 'audit', label: t('nav.audit'), icon: 'log' }]
       case 'hub':
@@ -225,7 +225,7 @@ export class App extends Part {
       case 'inbox':
         return html`<wb-inbox .session=${session} .status=${this.status} .tray=${(parts[0] as Tray) || 'conflicts'}></wb-inbox>`
       case 'desk':
-        return this.ofOffice(html`<wb-desk .session=${session} .recordId=${parts[0] ?? ''}></wb-desk>`)
+        return this.ofOffice(html`<wb-desk .session=${session} .erasures=${this.erasures} .recordId=${parts[0] ?? ''}></wb-desk>`)
       case 'here':
         return html`<wb-here .session=${session} .status=${this.status}></wb-here>`
       case 'tally':

@@ -44,10 +44,14 @@ export function setGuard(next: Guard | null): void {
 /** Calls back on every change of route, after the guard of the screen being left has agreed. What was replaced is still the place where the person is. */
 export function onRoute(listen: (to: Route, replaced: boolean) => void): () => void {
   let asking = false
+  let wanted = '' // while asking: where the person went last
   const changed = async (event: HashChangeEvent) => {
     const replaced = !event.isTrusted
     if (location.hash === settled) return listen(route(), replaced)
-    if (asking && event.isTrusted) return history.replaceState(null, '', settled || '#/') // the question stands
+    if (asking && event.isTrusted) { // the question stands, or what was typed is still being put away
+      wanted = location.hash
+      return history.replaceState(null, '', settled || '#/')
+    }
     if (asking) { // the form has another address now: what was new is saved
       settled = location.hash
       return listen(route(), replaced)
@@ -57,13 +61,13 @@ export function onRoute(listen: (to: Route, replaced: boolean) => void): () => v
     }
     if (guard) {
       asking = true
-      const wanted = location.hash
+      wanted = location.hash
       history.replaceState(null, '', settled || '#/')
       const may = await guard()
       asking = false
       if (!may) return
       guard = null
-      history.pushState(null, '', wanted)
+      if (location.hash === (settled || '#/')) history.pushState(null, '', wanted) // else they went on already, and the event is to come
     }
     settled = location.hash
     listen(route(), replaced)

@@ -122,7 +122,7 @@ export const en: Guide = {
     {
       id: 'erase',
       title: 'Erasure by law',
-      text: ['Where the law demands that a record be destroyed, open it at the desk and press “Erase by law…” at its end. A second supervisor or an administrator confirms under “Erase”; after that nobody can bring it back. The same screen shows how many devices have let go of it.'],
+      text: ['Where the law demands that a record be destroyed, open it at the desk and press “Erase by law…” at its end. A second supervisor or an administrator confirms under “Erasure by law” (at the desk, below the filters; “Erase” in the administrator’s menu); after that nobody can bring it back. The same screen shows how many devices have let go of it.'],
     },
   ],
   troubles: [

@@ -122,7 +122,7 @@ export const vi: Guide = {
     {
       id: 'erase',
       title: 'Xóa theo luật',
-      text: ['Khi luật buộc xóa hẳn một hồ sơ, mở hồ sơ ấy trong “Duyệt” và bấm “Xóa theo luật…” ở cuối. Người duyệt thứ hai hoặc quản trị viên xác nhận trong “Xóa”; sau đó không ai lấy lại được. Ở đó cũng thấy bao nhiêu máy đã bỏ hồ sơ.'],
+      text: ['Khi luật buộc xóa hẳn một hồ sơ, mở hồ sơ ấy trong “Duyệt” và bấm “Xóa theo luật…” ở cuối. Người duyệt thứ hai hoặc quản trị viên xác nhận trong “Xóa theo luật” (ở “Duyệt”, dưới bộ lọc; ở menu của quản trị viên là “Xóa”); sau đó không ai lấy lại được. Ở đó cũng thấy bao nhiêu máy đã bỏ hồ sơ.'],
     },
   ],
   troubles: [

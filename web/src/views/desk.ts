@@ -34,6 +34,7 @@ const tones: Record<string, 'red' | 'amber' | 'blue' | 'grey'> = {
 export class Desk extends Part {
   @property({ attribute: false }) session!: Session
   @property() recordId = ''
+  @property({ type: Number }) erasures = 0 // requests to erase by law that wait
 
   @state() private place: Omit<Place, 'at'> = { group: 'all', reason: '', register: '', author: '' }
   @state() private queue: Queue | null = null
@@ -319,6 +320,7 @@ export class Desk extends Part {
             <button class="plain small keys-open" @click=${() => this.querySelector<HTMLDialogElement>('.keys')!.showModal()}>${t('desk.keys')}</button>
           </div>
           ${this.filters()}${this.today()}
+          <a class="today" href=${hrefOf('erasures')}><span>${t('erase.screen')} ${this.erasures ? html`<span class="count-badge">${number(this.erasures)}</span>` : nothing}</span></a>
         </header>
         ${this.failure ? html`<p class="note note-red" role="alert">${icon('warning')}<span>${this.failure} <button class="small" @click=${() => void this.load()}>${t('again')}</button></span></p>` : nothing}
         ${!queue && !this.failure ? html`<p class="empty sub">${t('loading')}</p>` : nothing}
