@@ -44,14 +44,10 @@ export function setGuard(next: Guard | null): void {
 /** Calls back on every change of route, after the guard of the screen being left has agreed. What was replaced is still the place where the person is. */
 export function onRoute(listen: (to: Route, replaced: boolean) => void): () => void {
   let asking = false
-  let wanted = '' // while asking: where the person went last
   const changed = async (event: HashChangeEvent) => {
     const replaced = !event.isTrusted
     if (location.hash === settled) return listen(route(), replaced)
-    if (asking && event.isTrusted) { // the question stands, or what was typed is still being put away
-      wanted = location.hash
-      return history.replaceState(null, '', settled || '#/')
-    }
+    if (asking && event.isTrusted) return history.replaceState(null, '', settled || '#/') // the question stands
     if (asking) { // the form has another address now: what was new is saved
       settled = location.hash
       return listen(route(), replaced)
@@ -61,7 +57,7 @@ export function onRoute(listen: (to: Route, replaced: boolean) => void): () => v
     }
     if (guard) {
       asking = true
-      wanted = location.hash
+      const wanted = location.hash
       history.replaceState(null, '', settled || '#/')
       const may = await guard()
       asking = false
