@@ -550,6 +550,9 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 				return Changed{}, fmt.Errorf("page of %s %s: record %v: %w", p.Stream.Unit, p.Stream.Register, d.Record, err)
 			}
 			h.Base = h.Base.Merge(news)
+			if h.Left && p.Stream.Class != protocol.Basic {
+				h.Unit = p.Stream.Unit // it is back: the basic fields say so later
+			}
 			if p.Stream.Class == protocol.Basic && !r.goneOn(&h, p.Stream) {
 				if h.Unit != p.Stream.Unit {
 					r.leavesBehind(b, &h, p.Stream)
@@ -604,10 +607,11 @@ func (r *Replica) storePage(ctx context.Context, p *protocol.Page) (Changed, err
 	return changed, nil
 }
 
-// keeps reports whether a record that left is kept for what this device still
-// has to hand in of it, or to show its author as held back.
+// keeps reports whether a record that left is kept: for what this device still
+// has to hand in of it, or to show its author as held back, or for fields that a
+// page told since. These say that it is back, and are not told a second time.
 func (r *Replica) keeps(h *Holding) bool {
-	return slices.ContainsFunc(h.Entries, func(e Entry) bool { return e.Refusal != nil || !r.acked(&e) })
+	return h.Left && h.Base.Len() > 0 || slices.ContainsFunc(h.Entries, func(e Entry) bool { return e.Refusal != nil || !r.acked(&e) })
 }
 
 // goneOn reports whether h, which the page of a stream tells, is known from the
@@ -746,7 +750,11 @@ func (r *Replica) forgetStream(ctx context.Context, s protocol.Stream) error {
 			switch {
 			case h.Unit != s.Unit:
 			case s.Class != protocol.Basic:
-				h.Base = r.without(h, s.Class)
+				if h.Base = r.without(h, s.Class); h.Left && !r.keeps(&h) {
+					b.Drop = append(b.Drop, h.ID)
+					counts.move(h.Index.Flags, 0)
+					continue
+				}
 				r.put(b, &counts, h, nil)
 			case slices.ContainsFunc(h.Entries, func(e Entry) bool { return e.Refusal != nil }):
 				h.Base, h.Left = conflict.Record{}, true // the overlay stays until it is dismissed
@@ -777,7 +785,7 @@ func (r *Replica) forget(ctx context.Context, e Entry) error {
 			continue
 		}
 		h.Entries = slices.DeleteFunc(slices.Clone(h.Entries), func(t Entry) bool { return t.No == e.No })
-		if len(h.Entries) == 0 && (h.Left || h.Base.Len() == 0) {
+		if len(h.Entries)+h.Base.Len() == 0 {
 			b.Drop = append(b.Drop, h.ID)
 			counts.move(h.Index.Flags, 0)
 			continue

@@ -64,7 +64,7 @@ func (r *Replica) DropDamaged(ctx context.Context) error {
 				continue
 			}
 			done[h.ID] = true
-			if len(h.Entries) == 0 && (h.Left || h.Base.Len() == 0) {
+			if len(h.Entries)+h.Base.Len() == 0 {
 				b.Drop = append(b.Drop, h.ID)
 				counts.move(h.Index.Flags, 0)
 				continue
