@@ -14,6 +14,7 @@ import (
 	"wardbook/server/store/sqlite"
 	"wardbook/server/units"
 	"wardbook/sync/protocol"
+	"wardbook/sync/register"
 )
 
 // Bug is a mistake that is made on purpose, to see whether it is caught. Bugs are
@@ -44,6 +45,7 @@ const (
 	RefusalLost      // a device is not told that a changeset is in quarantine
 	HubNotTold       // the hub is not told that a record was erased
 	PageUnread       // a page comes without its last record
+	NewestItem       // the feed tells every item under the newest version of its register
 
 	bugs
 )
@@ -70,6 +72,7 @@ var seeded = [bugs]struct{ name, oracle string }{
 	RefusalLost:      {"refusal-lost", oracleAside},
 	HubNotTold:       {"hub-not-told", oracleFeed},
 	PageUnread:       {"page-unread", oracleHeld},
+	NewestItem:       {"newest-item", oracleFeed},
 }
 
 // String returns the bug's name.
@@ -91,6 +94,20 @@ func (w *world) bugErased(follow func(ledger.Tables, ledger.Erasure) ([]protocol
 		return nil
 	}
 	return follow
+}
+
+// bugDefinitions is what the feed knows of the versions of a register.
+func (w *world) bugDefinitions(list []*register.Definition) []*register.Definition {
+	if w.bug != NewestItem {
+		return list
+	}
+	list = slices.Clone(list)
+	for i, d := range list {
+		newest := *list[len(list)-1]
+		newest.Version = d.Version
+		list[i] = &newest
+	}
+	return list
 }
 
 // bugApprove is what an approval is asked for with, and by whom.

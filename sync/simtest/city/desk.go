@@ -80,7 +80,8 @@ func (k *supervisor) some(bits uint32) []string {
 		waiting = append(waiting, "life")
 	}
 	if len(waiting) == 0 || bits&15 == 15 {
-		return []string{fieldNames[int(bits>>4)%len(fieldNames)]}
+		names := k.w.fieldNames()
+		return []string{names[int(bits>>4)%len(names)]}
 	}
 	return []string{waiting[int(bits>>4)%len(waiting)]}
 }

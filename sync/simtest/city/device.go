@@ -1,6 +1,7 @@
 package city
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -88,10 +89,31 @@ var skews = [...]int64{0, 0, 0, 40_000, -3 * 3_600_000, 9 * 3_600_000, 400 * 24 
 // setClock sets the device's clock, to the right time or another.
 func (d *device) setClock(bits uint32) { d.skew = skews[int(bits)%len(skews)] }
 
-// body is the register as a store keeps it.
-var body = cards.Marshal()
+// bodies are the versions of the register as a store keeps them.
+var bodies = func() (list [][]byte) {
+	for _, d := range versions {
+		list = append(list, d.Marshal())
+	}
+	return list
+}()
 
-func parse([]byte) (*register.Definition, error) { return cards, nil }
+// parse reads a definition once for all devices.
+func parse(body []byte) (*register.Definition, error) {
+	for i, b := range bodies {
+		if bytes.Equal(b, body) {
+			return versions[i], nil
+		}
+	}
+	return register.ParseDefinition(body)
+}
+
+// version is that of the register that the device works under; 0 before it ever signed in.
+func (d *device) version() (v uint32) {
+	for _, def := range d.rep.Definitions() {
+		v = max(v, def.Version)
+	}
+	return v
+}
 
 // on makes sure that the device runs. A store that is new is signed in.
 func (d *device) on() bool {
@@ -159,8 +181,8 @@ func (d *device) signIn() {
 	}
 	d.w.must("sign in", d.rep.SetSession(ctx, replica.Account{Name: a.Name, Role: string(a.Role), Unit: a.Unit}, nil))
 	d.w.must("sign in", d.rep.Trust(ctx, serverKey.Public().(ed25519.PublicKey)))
-	if len(d.rep.Definitions()) == 0 {
-		d.w.must("sign in", d.rep.SetDefinitions(ctx, body))
+	if d.version() < d.w.version {
+		d.w.must("sign in", d.rep.SetDefinitions(ctx, bodies[d.w.version-1]))
 	}
 	d.w.must("sign in", d.rep.SetScopes(ctx, scopes))
 	if d.unit != a.Unit {
@@ -376,7 +398,7 @@ func (d *device) person(op Op, bits uint32) {
 		i := int(bits) % len(d.forms)
 		key := d.forms[i]
 		d.forms = slices.Delete(d.forms, i, i+1)
-		values := d.w.typed(bits, false)
+		values := d.w.typed(d.version(), bits, false)
 		d.act(func() error {
 			_, err := d.rep.Save(ctx, replica.SaveRequest{Key: key, Values: values, Submit: bits&3 != 0})
 			return err
@@ -420,7 +442,7 @@ func (d *device) person(op Op, bits uint32) {
 }
 
 func (d *device) put(id string, bits uint32) {
-	values := d.w.typed(bits, id == "")
+	values := d.w.typed(d.version(), bits, id == "")
 	d.act(func() error {
 		reply, err := d.rep.Put(ctx, replica.PutRequest{Register: registerID, Record: id, Values: values, NoSubmit: bits>>12&3 == 0})
 		if err != nil {

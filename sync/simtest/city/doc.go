@@ -17,7 +17,8 @@
 // or some, a batch, return, refuse, settle, withdraw, release or reject what is in
 // quarantine, accept or give back or assign what came from another unit), what
 // administrators do (move, close and open an account, revoke a device; rename, merge,
-// split and swap units; retire replicas), what the city's hub does (pull, with a
+// split and swap units; retire replicas; put a new version of the register into force,
+// with fields more and fewer), what the city's hub does (pull, with a
 // request lost before or after, an answer cut, the program killed between any two
 // requests; an old acknowledgement again; a lost folder), and what goes wrong:
 // connections are cut, devices lose their power or their store or come back with an
@@ -39,6 +40,7 @@
 //   - What is published is one of the versions so approved, in the unit where the
 //     record was. Revisions have no gap, and say for ever, in one life of the
 //     database, what they first said: also to a consumer that was cut.
+//   - An item is told under the version of the register that it was approved under.
 //   - Acknowledgements are cumulative, and never ahead of what is durable at the
 //     consumer. What it holds at rest is what stands approved, each record in the
 //     unit where it lives.
@@ -61,6 +63,5 @@
 // production code: in requests, in answers, in what a transaction leaves. Each must be
 // caught within 1,000 schedules.
 //
-// Not simulated here: definitions that change (simtest has them), give-back by a
-// stranger's device with forged pages.
+// Not simulated here: give-back by a stranger's device with forged pages.
 package city

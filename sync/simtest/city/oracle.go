@@ -221,7 +221,7 @@ func (w *world) published(l *sqlite.Ledger, unit string, a store.Approval) error
 		for name, v := range s.values {
 			values[name] = conflict.Value(v)
 		}
-		data, err := json.Marshal(register.Export(&public, values))
+		data, err := json.Marshal(register.Export(public(a.Definition), values))
 		if err != nil {
 			return err
 		}

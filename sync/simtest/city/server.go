@@ -56,7 +56,9 @@ type server struct {
 	told []func()
 }
 
-func (s *server) definition(id string) (*register.Definition, bool) { return cards, id == registerID }
+func (s *server) definition(id string) (*register.Definition, bool) {
+	return s.w.definition(), id == registerID
+}
 
 // open opens the database and starts the process.
 func (s *server) open() {
@@ -105,7 +107,7 @@ func (s *server) begin() {
 			})
 		}})
 	s.w.must("open the desk", err)
-	s.feed = hub.New(hub.Config{Store: s.store, Definitions: []*register.Definition{cards}, Key: make([]byte, 32), Rate: 1e9,
+	s.feed = hub.New(hub.Config{Store: s.store, Definitions: s.w.bugDefinitions(versions[:s.w.version]), Key: make([]byte, 32), Rate: 1e9,
 		List: func() (string, []register.Unit) { l := s.directory.List(); return l.Version, l.Units() },
 		Announce: func(unit string, m protocol.Message) {
 			s.told = append(s.told, func() {

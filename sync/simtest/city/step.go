@@ -55,6 +55,7 @@ const (
 	opUnits  // a new list of units
 	opRetire // replicas of which nothing was heard for long are retired
 	opTime   // time passes
+	opDefine // the register's definition gets a new version
 	// At the hub.
 	opPull   // pull what was approved
 	opStale  // acknowledge an old cursor again
@@ -76,7 +77,7 @@ const (
 var opNames = [ops]string{"new", "edit", "open", "save", "delete", "revive", "settle", "submit", "send", "household", "purge",
 	"sync", "connect", "leave", "flow", "cut",
 	"look", "approve", "approve-some", "batch", "return", "refuse", "refuse-some", "choose", "withdraw", "quarantine", "arrivals", "assign", "erase",
-	"post", "close", "revoke", "units", "retire", "time", "pull", "stale-ack", "forget",
+	"post", "close", "revoke", "units", "retire", "time", "define", "pull", "stale-ack", "forget",
 	"power", "wipe", "copy", "old-store", "clone", "clock", "crash", "die", "backup", "restore"}
 
 // String returns the op's name in transcripts.
@@ -86,7 +87,7 @@ func (o Op) String() string { return opNames[o] }
 var weights = [ops]int{opNew: 6, opEdit: 30, opOpen: 4, opSave: 4, opDelete: 4, opRevive: 2, opSettle: 3, opSubmit: 4, opSend: 3, opHouse: 2, opPurge: 2,
 	opSync: 36, opConnect: 7, opLeave: 2, opFlow: 8, opCut: 3,
 	opLook: 10, opApprove: 18, opSome: 5, opBatch: 7, opReturn: 2, opRefuse: 4, opRefuse1: 3, opChoose: 5, opWithdraw: 3, opAside: 5, opArrived: 4, opAssign: 3, opErase: 6,
-	opPost: 2, opClose: 1, opRevoke: 1, opUnits: 3, opRetire: 1, opTime: 3, opPull: 6, opStale: 2, opForget: 1,
+	opPost: 2, opClose: 1, opRevoke: 1, opUnits: 3, opRetire: 1, opTime: 3, opDefine: 4, opPull: 6, opStale: 2, opForget: 1,
 	opPower: 2, opWipe: 1, opCopy: 1, opOld: 1, opClone: 1, opClock: 2, opCrash: 2, opDie: 4, opBackup: 2, opRestore: 1}
 
 // Step is one step of a schedule.

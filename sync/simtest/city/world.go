@@ -40,9 +40,10 @@ type world struct {
 	violation *Violation
 
 	dir     string
-	clock   int64 // Unix milliseconds
-	fuse    int   // the server dies when its clock has been read so often; 0 for never
-	dead    bool  // it has died, and did not start again yet
+	clock   int64  // Unix milliseconds
+	fuse    int    // the server dies when its clock has been read so often; 0 for never
+	dead    bool   // it has died, and did not start again yet
+	version uint32 // of the register, in force
 	rnd     *rand.ChaCha8
 	server  *server
 	devices []*device
@@ -222,7 +223,7 @@ func principal(p *person, label string) auth.Principal {
 
 // newWorld makes the city of a case in a folder that is empty.
 func newWorld(c *Case, dir string, log *strings.Builder) (*world, error) {
-	w := &world{seed: c.Seed, bug: c.Bug, only: c.only, log: log, dir: dir, clock: start, rnd: rand.NewChaCha8(seeded32(c.Seed, 0)),
+	w := &world{seed: c.Seed, bug: c.Bug, only: c.only, log: log, dir: dir, clock: start, version: 1, rnd: rand.NewChaCha8(seeded32(c.Seed, 0)),
 		moved: map[conflict.RecordID]bool{}, book: newBook(), erasures: newErasures()}
 	body, err := template()
 	if err != nil {
@@ -309,6 +310,8 @@ func (w *world) play(s Step) {
 		d.cut()
 	case opLook, opApprove, opSome, opBatch, opReturn, opRefuse, opRefuse1, opChoose, opWithdraw, opAside, opArrived, opAssign, opErase:
 		k.work(s.Op, s.B)
+	case opDefine:
+		w.define()
 	case opPost, opClose, opRevoke, opUnits, opRetire:
 		w.office(s.Op, s.A, s.B)
 	case opTime:
