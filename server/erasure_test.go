@@ -470,11 +470,15 @@ func TestErasedByLaw(t *testing.T) {
 	}
 	w.open()
 	check("started on an old database")
+	limit := time.Now().Add(time.Minute)
 	for clean := false; !clean; time.Sleep(time.Millisecond) {
 		list, err := w.erasure.Requests(asker, rpc.None{})
 		must(err)
 		if len(list.Closed) != 1 {
 			t.Fatalf("started on an old database: got %+v", list)
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("started on an old database, a minute ago: got %+v", list)
 		}
 		clean = list.Closed[0].File == "clean"
 	}

@@ -562,13 +562,16 @@ func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); o.svc.Run(ctx) }()
-	for {
+	for late := time.Now().Add(time.Minute); ; {
 		list, err := o.svc.Requests(o.asker, rpc.None{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if list.Closed[0].File == "clean" {
 			break
+		}
+		if time.Now().After(late) {
+			t.Fatalf("the file is not clean after a minute: got %+v", list.Closed[0])
 		}
 		time.Sleep(time.Millisecond)
 	}

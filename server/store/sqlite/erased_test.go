@@ -90,15 +90,21 @@ func TestErasedIsWhatIsCommitted(t *testing.T) {
 			t.Error("a closure whose transaction was lost was told that it stands")
 		}
 	})
+	queued := func(n int) {
+		t.Helper()
+		for late := time.Now().Add(time.Minute); len(s.queue) < n; time.Sleep(time.Millisecond) {
+			if time.Now().After(late) {
+				t.Fatalf("%d of %d closures wait after a minute", len(s.queue), n)
+			}
+		}
+	}
 	<-entered
 	all.Go(func() {
 		if err := erase(3, nil); err == nil {
 			t.Error("an erasure whose transaction was lost was told that it stands")
 		}
 	})
-	for len(s.queue) < 1 {
-		time.Sleep(time.Millisecond)
-	}
+	queued(1)
 	all.Go(func() {
 		err := s.Update(ctx, func(tx *Tx) error {
 			if is, err := LedgerOf(tx).Erased(recordNo(3)); err != nil || !is {
@@ -111,9 +117,7 @@ func TestErasedIsWhatIsCommitted(t *testing.T) {
 			t.Error("a rollback went unseen")
 		}
 	})
-	for len(s.queue) < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	queued(2)
 	close(gate)
 	all.Wait()
 	if err := s.Failure(); err != nil {
