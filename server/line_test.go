@@ -22,20 +22,6 @@ import (
 	"wardbook/sync/line"
 )
 
-// buildDevice builds the headless device once.
-var buildDevice = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "wardbook-test-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "wardbook-device")
-	out, err := exec.Command("go", "build", "-o", bin, "../client-wasm").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build the device: %v\n%s", err, out)
-	}
-	return bin, nil
-})
-
 // badLine is a server behind a line, and devices before it.
 type badLine struct {
 	*line.Line

@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,20 +21,6 @@ import (
 	"wardbook/sync/protocol"
 	"wardbook/sync/record"
 )
-
-// buildServer builds the real program once for the tests that need processes.
-var buildServer = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "wardbook-test-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "wardbook")
-	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %v\n%s", err, out)
-	}
-	return bin, nil
-})
 
 // process is a running server of its own.
 type process struct {
