@@ -33,6 +33,39 @@ await journey(async ({ demo, enter }) => {
   }, id);
   await tab.form(id);
 
+  // So does who is quicker than a save: of the list, the first screen and a record they get the record, and what was typed is saved.
+  const inOneMoment = (answer, ...places) => asked.getByRole('button', { name: answer, exact: true }).evaluate((button, places) => {
+    button.click();
+    for (const place of places) {
+      if (place) location.hash = place;
+      else history.back();
+    }
+  }, places);
+  const later = await tab.received('residents', { full_name: 'Đặng Thị Sau Cùng' });
+  for (const [n, places] of [['#/'], ['#/', `#/register/residents/${later}`]].entries()) {
+    await tab.open('residents', id);
+    await tab.type('other_name', `Lần ${n}`);
+    await page.evaluate(() => (location.hash = '#/inbox'));
+    await inOneMoment('Lưu', ...places);
+    await (n ? tab.form(later) : page.locator('wb-home h2').first().waitFor());
+    await page.locator('.said', { hasText: 'Đã lưu' }).waitFor();
+    assert.equal(await page.evaluate(() => location.hash), places.at(-1), 'the tab is not where they went last');
+    await tab.open('residents', id);
+    await tab.holds('other_name', `Lần ${n}`);
+  }
+
+  // Who comes back to the form itself stays there: what was saved stands in it, and what was given up does not.
+  for (const [answer, holds] of [['Lưu', 'Về lại'], ['Bỏ thay đổi', 'Về lại']]) {
+    await tab.type('other_name', answer === 'Lưu' ? 'Về lại' : 'Thôi không');
+    await page.evaluate(() => (location.hash = '#/inbox'));
+    await inOneMoment(answer, `#/register/residents/${id}`);
+    await tab.holds('other_name', holds);
+    await page.locator('.record-foot .main:disabled').waitFor();
+    assert.equal(await page.evaluate(() => location.hash), `#/register/residents/${id}`);
+  }
+  await tab.type('other_name', 'Một');
+  await tab.save();
+
   // A reload.
   await tab.type('other_name', 'Hai');
   await onDisk();

@@ -41,14 +41,21 @@ export function setGuard(next: Guard | null): void {
   guard = next
 }
 
-/** Calls back on every change of route, after the guard of the screen being left has agreed. What was replaced is still the place where the person is. */
+/**
+ * Calls back on every change of route, after the guard of the screen being left has agreed. Until it has, the place is
+ * held; then the tab goes where the person, once they had answered, asked for last: what they answered may take a while.
+ * What was replaced is still the place where the person is.
+ */
 export function onRoute(listen: (to: Route, replaced: boolean) => void): () => void {
-  let asking = false
+  let wanted = '' // while the guard is asked: where to
+  const moved = () => {
+    if (wanted && !document.querySelector('dialog[open]')) wanted = location.hash || '#/' // a question that stands holds the place
+  }
   const changed = async (event: HashChangeEvent) => {
     const replaced = !event.isTrusted
     if (location.hash === settled) return listen(route(), replaced)
-    if (asking && event.isTrusted) return history.replaceState(null, '', settled || '#/') // the question stands
-    if (asking) { // the form has another address now: what was new is saved
+    if (wanted && event.isTrusted) return history.replaceState(null, '', settled || '#/')
+    if (wanted) { // the form has another address now: what was new is saved
       settled = location.hash
       return listen(route(), replaced)
     }
@@ -56,18 +63,22 @@ export function onRoute(listen: (to: Route, replaced: boolean) => void): () => v
       return history.replaceState(null, '', settled)
     }
     if (guard) {
-      asking = true
-      const wanted = location.hash
+      wanted = location.hash || '#/'
       history.replaceState(null, '', settled || '#/')
       const may = await guard()
-      asking = false
-      if (!may) return
+      const to = wanted
+      wanted = ''
+      if (!may || to.split('?')[0] === (settled || '#/').split('?')[0]) return // they stay, or came back
       guard = null
-      if (location.hash === (settled || '#/')) history.pushState(null, '', wanted) // else they went on already, and the event is to come
+      if (location.hash !== to) history.pushState(null, '', to) // else the event is to come
     }
     settled = location.hash
     listen(route(), replaced)
   }
+  addEventListener('popstate', moved) // comes at once, and for the place where one is as well
   addEventListener('hashchange', changed)
-  return () => removeEventListener('hashchange', changed)
+  return () => {
+    removeEventListener('popstate', moved)
+    removeEventListener('hashchange', changed)
+  }
 }

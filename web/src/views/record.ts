@@ -101,6 +101,7 @@ export class RecordForm extends Part {
   private discarding: Promise<boolean> | null = null
   private givingUp: Promise<Reply | null> | null = null // it is being asked whether to
   private leaving = false
+  private gone = '' // the form that was given up last
 
   protected override connected(): void {
     this.hear('changed', ({ registers, ids }) => {
@@ -380,8 +381,13 @@ export class RecordForm extends Part {
       ],
     })
     if (reply?.value === 'save') return this.save(false)
-    if (reply?.value === 'discard') return this.discard()
+    if (reply?.value === 'discard') return this.discard().finally(() => setTimeout(() => this.cameBack()))
     return reply?.value === 'keep'
+  }
+
+  /** Whoever gave up a form, went elsewhere and at once came back to it reads what it said before. */
+  private cameBack(): void {
+    if (this.isConnected && this.form && !this.dirty && this.form.key === this.gone) void this.open()
   }
 
   private edited({ detail }: CustomEvent<{ name: string; value: string }>): void {
@@ -625,7 +631,9 @@ export class RecordForm extends Part {
     clearTimeout(this.pause)
     this.pause = 0
     try {
-      await bridge.call('discard', { key: this.form!.key })
+      const { key } = this.form!
+      await bridge.call('discard', { key })
+      this.gone = key
       await this.giveUpFormer()
       noteForm('')
       this.edits = {}
