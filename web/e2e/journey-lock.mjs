@@ -124,7 +124,7 @@ await journey(async ({ demo, network, browser }) => {
   assert.match(await rows.first().innerText(), /báo/);
   await rows.first().getByRole('button', { name: 'Báo mất' }).click();
   const sure = desk.page.locator('wb-asker dialog[open]');
-  assert.match(await sure.innerText(), /Máy chủ nhận việc của máy này lần cuối lúc \d\d:\d\d[\s\S]*máy báo còn \d+ thay đổi chưa gửi/);
+  assert.match(await sure.innerText(), /Máy chủ nhận việc của máy này lần cuối lúc \d\d:\d\d[\s\S]*máy báo còn \d+ thay đổi chưa gửi\.\s+Bản nháp [^.]* mất theo máy/);
   await sure.getByRole('button', { name: 'Báo mất' }).click();
   await rows.first().getByText('báo mất').waitFor();
   await phone.offline(false);

@@ -106,7 +106,7 @@ export const en: Guide = {
       title: 'The unit’s devices',
       text: ['“Devices” puts the one with the oldest unsent work first: a device that has been silent for days should be asked after.'],
       steps: ['A lost device: press “Report lost”, then confirm.', 'See when the server last received from it, and how much unsent work it last reported.'],
-      after: 'Should a lost device come online again, its unsent work goes to “Quarantine” for you to look at: nothing is dropped, and nothing enters the register by itself.',
+      after: 'Should a lost device come online again, its unsent work goes to “Quarantine” for you to look at: none of it is dropped, and nothing enters the register by itself. Drafts (forms that were not saved) are gone with the device.',
       picture: { name: 'devices', wide: true, alt: 'The unit’s devices with what was last received and a button to report one lost.' },
     },
     {

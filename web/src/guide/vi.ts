@@ -106,7 +106,7 @@ export const vi: Guide = {
       title: 'Máy của đơn vị',
       text: ['Mục “Thiết bị” xếp máy có việc chưa gửi lâu nhất lên đầu: một máy im lặng nhiều ngày cần được hỏi tới.'],
       steps: ['Máy mất: bấm “Báo mất”, rồi xác nhận.', 'Xem giờ máy chủ nhận việc của máy ấy lần cuối, và số việc chưa gửi máy đã báo.'],
-      after: 'Nếu máy mất nối mạng lại, việc chưa gửi của nó vào mục “Cách ly” cho bạn xem; không có gì bị bỏ, và không có gì tự vào sổ.',
+      after: 'Nếu máy mất nối mạng lại, việc chưa gửi của nó vào mục “Cách ly” cho bạn xem; không có gì trong đó bị bỏ, và không có gì tự vào sổ. Bản nháp (biểu mẫu chưa lưu) thì mất theo máy.',
       picture: { name: 'devices', wide: true, alt: 'Danh sách thiết bị của đơn vị với giờ nhận lần cuối và nút “Báo mất”.' },
     },
     {

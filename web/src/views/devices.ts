@@ -63,6 +63,7 @@ export class Devices extends Part {
       title: t('devices.lost.title', { who: device.display_name, device: deviceName(device.label) || device.id.slice(0, 8) }),
       body: html`<p>${device.received_at ? t('devices.lost.received', { at: when(Date.parse(device.received_at)) }) : t('devices.lost.received.never')}
           ${device.reported_at ? t('devices.lost.unsent', { n: number(device.unsent), at: when(Date.parse(device.reported_at)) }) : t('devices.lost.unsent.unknown')}</p>
+        <p><strong>${t('devices.lost.drafts')}</strong></p>
         <p>${t('devices.lost.body')}</p>`,
       choices: [{ value: 'lost', label: t('devices.lost'), tone: 'danger' }],
     })
