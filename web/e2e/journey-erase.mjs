@@ -6,7 +6,7 @@ import { until } from './harness/api.mjs';
 import { journey } from './harness/app.mjs';
 import { look } from './harness/look.mjs';
 
-const gone = /đã được xo[áa] theo luật/;
+const gone = /đã được (xóa|xoá) theo luật/;
 
 await journey(async ({ enter, browser, demo }) => {
   const officer = await enter('officer.a');
