@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { build } from 'esbuild';
 import { rewriteCode } from './code.mjs';
+import { foldFunctionTable } from './foldtable.mjs';
 import { trimFunctionTable } from './functable.mjs';
 import { png, svg } from './icons.mjs';
 import { joinSegments } from './segments.mjs';
@@ -118,7 +119,7 @@ const lean = ['all=-l', ...['wardbook/conflict', 'wardbook/sync/record', 'wardbo
 export const goFlags = ['-trimpath', '-ldflags=-s -w', ...lean];
 
 /** A module of the linker as it is shipped: less on the line, and the same to run. */
-export const finished = (module) => joinSegments(rewriteCode(trimFunctionTable(module)));
+export const finished = (module) => joinSegments(foldFunctionTable(rewriteCode(trimFunctionTable(module))));
 
 /** Builds the client of the sources in `from` as a browser module. */
 export function goModule(from = root) {

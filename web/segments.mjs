@@ -37,7 +37,8 @@ export function lebUnsigned(value) {
   return Buffer.from([...out, value]);
 }
 
-function lebAddress(value) {
+/** The signed LEB128 bytes of a number of 32 bits; also of an address, those above 2 GiB as negative numbers. */
+export function lebSigned(value) {
   const out = [];
   for (let rest = value | 0; ; rest >>= 7) {
     const byte = rest & 0x7f;
@@ -77,7 +78,7 @@ function* dense({ begin, end, parts }) {
   }
 }
 
-const written = ({ begin, memory }) => Buffer.concat([Buffer.from([0, I32_CONST]), lebAddress(begin), Buffer.from([END]), lebUnsigned(memory.length), memory]);
+const written = ({ begin, memory }) => Buffer.concat([Buffer.from([0, I32_CONST]), lebSigned(begin), Buffer.from([END]), lebUnsigned(memory.length), memory]);
 
 /** The sections of a module: what kind each is, all its bytes, and where among those its content begins. */
 export function* sectionsOf(bytes) {
