@@ -3,19 +3,18 @@ package sqlite
 import (
 	"fmt"
 
-	"wardbook/conflict"
 	"wardbook/server/ledger"
 )
 
 // ReplicasOf lists the replicas of a device, by number.
 func (l *Ledger) ReplicasOf(account, device string) ([]ledger.Replica, error) {
-	return l.replicas(`SELECT id FROM replicas WHERE account = ? AND device = ? ORDER BY no`, account, device)
+	return l.replicas(`SELECT `+replicaColumns+` FROM replicas WHERE account = ? AND device = ? ORDER BY no`, account, device)
 }
 
 // SilentSince lists up to limit replicas of accounts that were last seen before a
 // time and are not retired, by number.
 func (l *Ledger) SilentSince(before int64, limit int) ([]ledger.Replica, error) {
-	return l.replicas(`SELECT id FROM replicas WHERE account <> '' AND retired_at = 0 AND seen_at < ? ORDER BY no LIMIT ?`, before, limit)
+	return l.replicas(`SELECT `+replicaColumns+` FROM replicas WHERE account <> '' AND retired_at = 0 AND seen_at < ? ORDER BY no LIMIT ?`, before, limit)
 }
 
 func (l *Ledger) replicas(query string, args ...any) ([]ledger.Replica, error) {
@@ -24,25 +23,17 @@ func (l *Ledger) replicas(query string, args ...any) ([]ledger.Replica, error) {
 		return nil, fmt.Errorf("list replicas: %w", err)
 	}
 	defer rows.Close()
-	var ids []conflict.ReplicaID
+	var list []ledger.Replica
 	for rows.Next() {
-		var b []byte
-		if err := rows.Scan(&b); err != nil {
+		r, err := scanReplica(rows)
+		if err != nil {
 			return nil, fmt.Errorf("list replicas: %w", err)
 		}
-		ids = append(ids, conflict.ReplicaID(b))
+		l.numbers[r.ID], l.ids[r.No] = r.No, r.ID
+		list = append(list, r)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("list replicas: %w", err)
-	}
-	rows.Close()
-	var list []ledger.Replica
-	for _, id := range ids {
-		r, _, err := l.Replica(id)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, r)
 	}
 	return list, nil
 }

@@ -72,24 +72,31 @@ func (l *Ledger) Fork(epoch protocol.Token, unit string) (uint64, bool, error) {
 	return uint64(position.Int64), true, nil
 }
 
+const replicaColumns = `no, id, account, device, epoch, current, previous, acked, backed_up, seen_at, clock, trouble, told, parted, vanished_at, retired_at, erasures`
+
 // Replica returns a replica by id.
 func (l *Ledger) Replica(id conflict.ReplicaID) (ledger.Replica, bool, error) {
-	r := ledger.Replica{ID: id}
-	var epoch, current, previous []byte
-	err := l.tx.QueryRow(`SELECT no, account, device, epoch, current, previous, acked, backed_up, seen_at, clock, trouble, told, parted, vanished_at, retired_at, erasures
-		FROM replicas WHERE id = ?`, id[:]).
-		Scan(&r.No, &r.Account, &r.Device, &epoch, &current, &previous, &r.Acked, &r.BackedUp, &r.SeenAt, &r.Clock, &r.Trouble, &r.Told, &r.Parted, &r.VanishedAt, &r.RetiredAt, &r.Erasures)
+	r, err := scanReplica(l.tx.QueryRow(`SELECT `+replicaColumns+` FROM replicas WHERE id = ?`, id[:]))
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return r, false, nil
+		return ledger.Replica{ID: id}, false, nil
 	case err != nil:
-		return r, false, fmt.Errorf("read replica: %w", err)
+		return ledger.Replica{ID: id}, false, fmt.Errorf("read replica: %w", err)
 	}
+	l.numbers[id], l.ids[r.No] = r.No, id
+	return r, true, nil
+}
+
+// scanReplica reads replicaColumns.
+func scanReplica(row interface{ Scan(...any) error }) (r ledger.Replica, err error) {
+	var id, epoch, current, previous []byte
+	err = row.Scan(&r.No, &id, &r.Account, &r.Device, &epoch, &current, &previous, &r.Acked, &r.BackedUp, &r.SeenAt, &r.Clock, &r.Trouble, &r.Told, &r.Parted,
+		&r.VanishedAt, &r.RetiredAt, &r.Erasures)
+	copy(r.ID[:], id)
 	copy(r.Epoch[:], epoch)
 	copy(r.Current[:], current)
 	copy(r.Previous[:], previous)
-	l.numbers[id], l.ids[r.No] = r.No, id
-	return r, true, nil
+	return r, err
 }
 
 // PutReplica creates or replaces a replica.
