@@ -1,10 +1,11 @@
 // Go’s runtime carries a table of its functions. The garbage collector, growing stacks and panics read from it where the
 // pointers of a frame lie; tracebacks read names, files, lines and arguments besides. A fifth of the module on the line
-// was for the latter alone. Of a traceback this keeps the functions’ names and drops the rest:
-// files, lines, arguments, and what only a runtime that is interrupted from outside or traced would look at, which none
-// is that was built for a browser.
+// was for the latter alone. Of a traceback this keeps the functions’ names, as they are printed, and drops the rest:
+// files, lines, arguments, the names of the runtime’s own functions that no panic shows, and what only a runtime that is
+// interrupted from outside or traced would look at, which none is that was built for a browser.
 //
-// Nothing moves: what is dropped becomes zeros, which cost nothing on the line. Go’s sources say what is read where:
+// Names and streams move together within their parts; else nothing moves, and what is dropped becomes zeros, which cost
+// nothing on the line. Go’s sources say what is read where:
 // runtime/symtab.go (pcHeader, moduledata, findfunc, funcdata, step), runtime2.go (_func), symtabinl.go (inlinedCall),
 // stkframe.go, and cmd/link/internal/ld/pcln.go, which writes the table. Any other version of Go is refused until
 // somebody has compared them.
@@ -31,6 +32,24 @@ const BUCKET = 4096, SUBBUCKETS = 16;
 
 function known(fact, what) {
   if (!fact) throw new Error(`the module’s function table is not as Go 1.26 lays it out: ${what}; compare web/functable.mjs with the sources of this Go`);
+}
+
+/**
+ * The name of every function of the runtime that no panic shows; a fatal error of its own shows them as this. It is a
+ * method’s, because the runtime looks for one in the names of wrappers (panicwrap).
+ */
+const HIDDEN = 'runtime.(*x).x';
+
+/** Not exported by the runtime, and shown or asked for nevertheless: where a panic, a goroutine or a fatal error begins. */
+const SHOWN = new Set(['gopanic', 'goexit', 'main', 'throw', 'fatal', 'runFinalizers', 'runCleanups'].map((name) => `runtime.${name}`));
+
+/** What is seen of a function’s name: no type arguments (funcNameForPrint in runtime/traceback.go), of what compares and hashes a type not which, and of the runtime’s own only those that a traceback shows (showfuncinfo and isExportedRuntime there). */
+export function shownName(name) {
+  const [open, close] = [name.indexOf('['), name.lastIndexOf(']')];
+  const printed = open >= 0 && close > open ? `${name.slice(0, open)}[...]${name.slice(close + 1)}` : name;
+  if (/^type:\.(eq|hash)\./.test(printed)) return printed.slice(0, printed.indexOf('.', 6));
+  const exported = /^runtime\.((\(\*)?[A-Z]\w*\)?\.)?[A-Z]\w*$/;
+  return printed.startsWith('runtime.') && !exported.test(printed) && !SHOWN.has(printed) ? HIDDEN : printed;
 }
 
 /** The module’s function table: where its parts lie, and what the runtime reads from them. */
@@ -180,13 +199,13 @@ export class FunctionTable {
       const from = this.funcdata.at + offset;
       if (kind === INLINED) {
         const calls = Array.from({ length: inlined }, (_, call) => from + 16 * call);
-        return calls.map((call) => `${this.memory[call]} ${this.name(this.u32(call + 4))} ${this.u32(call + 8)}`).join(';');
+        return calls.map((call) => `${this.memory[call]} ${shownName(this.name(this.u32(call + 4)))} ${this.u32(call + 8)}`).join(';');
       }
       const size = this.size(kind, from, inlined);
       known(from + size <= this.funcdata.end, `funcdata of function ${index} does not end`);
       return this.memory.toString('hex', from, from + size);
     });
-    const fields = [this.u32(at + ENTRY), this.name(this.u32(at + NAME)), this.u32(at + ARGS), this.u32(at + DEFERRETURN), this.memory[at + ID], this.memory[at + FLAG]];
+    const fields = [this.u32(at + ENTRY), shownName(this.name(this.u32(at + NAME))), this.u32(at + ARGS), this.u32(at + DEFERRETURN), this.memory[at + ID], this.memory[at + FLAG]];
     return JSON.stringify([fields, stream(this.u32(at + PCSP)), kept, data]);
   }
 }
@@ -210,12 +229,19 @@ class Pieces {
 function drop(table) {
   const { memory } = table;
   const streams = new Pieces(), data = new Pieces();
+  const names = new Map(); // from where a name began to what is left of it
+  const renamed = []; // places that name one
+  const rename = (place) => {
+    names.set(table.u32(place), shownName(table.name(table.u32(place))));
+    renamed.push(place);
+  };
+  const steps = []; // places that name a stream
   for (let index = 0; index < table.count; index++) {
     const at = table.function(index);
     const { pcdata, funcdata } = table.tables(at);
-    if (table.u32(at + PCSP) !== 0) streams.add(table.u32(at + PCSP), true);
     const gone = [at + PCFILE, at + PCLN, ...pcdata.filter((_, kind) => DROPPED_PCDATA.includes(kind))];
-    for (const place of [...pcdata, ...gone]) if (table.u32(place) !== 0) streams.add(table.u32(place), !gone.includes(place));
+    for (const place of [at + PCSP, ...pcdata, ...gone]) if (table.u32(place) !== 0) streams.add(table.u32(place), !gone.includes(place));
+    steps.push(...[at + PCSP, ...pcdata].filter((place) => table.u32(place) !== 0 && !gone.includes(place)));
     funcdata.forEach((place, kind) => {
       if (table.u32(place) === NONE) return;
       data.add(table.u32(place), !DROPPED_FUNCDATA.includes(kind));
@@ -227,15 +253,35 @@ function drop(table) {
       for (let call = 0; call < calls; call++) {
         const place = table.funcdata.at + table.u32(funcdata[INLINED]) + 16 * call;
         memory.writeUInt32LE(0, place + 12); // the line where it begins
+        rename(place + 4);
       }
     }
     for (const place of [...gone, at + UNIT, at + STARTLINE]) memory.writeUInt32LE(0, place);
+    rename(at + NAME);
   }
+  const joined = (part, pieces) => { // joins [offset, bytes] to the part, and returns from where each was to where it is
+    const moved = new Map(), placed = new Map();
+    memory.fill(0, part.at, part.end);
+    let next = 1; // 0 stands for none
+    for (const [offset, bytes] of pieces) {
+      const word = bytes.toString('latin1');
+      moved.set(offset, placed.get(word) ?? next);
+      if (placed.has(word)) continue;
+      placed.set(word, next);
+      next += bytes.copy(memory, part.at + next);
+    }
+    return moved;
+  };
+  const moved = joined(table.names, [...names].sort(([one], [other]) => one - other).map(([offset, name]) => [offset, Buffer.from(`${name}\0`, 'latin1')]));
+  for (const place of renamed) memory.writeUInt32LE(moved.get(table.u32(place)), place);
+  const kept = [];
   streams.each(table.pctab.length, (begin, end, keep) => {
     const { end: own } = table.stream(begin);
     known(own === end || (end === table.pctab.length && own <= end), `the stream at ${begin} does not end where the next begins`);
-    if (!keep) memory.fill(0, table.pctab.at + begin, table.pctab.at + end);
+    if (keep) kept.push([begin, Buffer.from(memory.subarray(table.pctab.at + begin, table.pctab.at + own))]);
   });
+  const led = joined(table.pctab, kept);
+  for (const place of steps) memory.writeUInt32LE(led.get(table.u32(place)), place);
   data.each(table.funcdata.end - table.funcdata.at, (begin, end, keep) => {
     if (!keep) memory.fill(0, table.funcdata.at + begin, table.funcdata.at + end);
   });

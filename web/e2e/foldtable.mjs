@@ -51,15 +51,23 @@ try {
   }
   assert.throws(() => foldFunctionTable(folded), Error);
 
-  // Every number of a record comes back, whatever it is.
+  // Every number of a record comes back, whatever it is: also offsets in another order, none at all, and the last first.
   const odd = changed(trimmed, (memory, table) => {
+    const places = (index) => {
+      const at = table.function(index), { pcdata, funcdata } = table.tables(at);
+      return [at + 4, at + 16, pcdata[1], pcdata[2], funcdata[0], funcdata[1], funcdata[2]];
+    };
+    for (let index = 0; index < table.count; index += 3) {
+      const other = places(index % 2 ? (index * 7919) % table.count : table.count - 1 - index);
+      places(index).forEach((place, i) => place && other[i] && memory.writeUInt32LE(memory.readUInt32LE(other[i]), place));
+    }
     for (let index = 0; index < table.count; index += 7) {
-      const { funcdata } = table.tables(table.function(index));
-      [0xffffffff, 0x80000000, 0x7fffffff, 0, 127, 128].forEach((value, i) => funcdata[i] && memory.writeUInt32LE(value, funcdata[i]));
-      memory.writeUInt32LE(0xfffffff0 - index, table.function(index) + 4);
-      memory.writeUInt32LE(0xdeadbeef, table.function(index) + 12);
+      const at = table.function(index), { pcdata, funcdata } = table.tables(at);
+      [pcdata[2], funcdata[0], funcdata[1], funcdata[2]].forEach((place, i) => place && memory.writeUInt32LE(i === 0 ? 0 : 0xffffffff, place));
+      [at + 8, at + 12, pcdata[0], ...funcdata.slice(3)].forEach((place, i) => place && memory.writeUInt32LE([0xffffffff, 0xdeadbeef, 0x80000000, 127, 128, 0, 1, 2][i], place));
     }
   });
+  assert.ok(!memoryOf(odd).equals(before));
   assert.ok(memoryOf(odd).equals(memoryOf(foldFunctionTable(odd))));
 } finally {
   rmSync(folder, { recursive: true, force: true });

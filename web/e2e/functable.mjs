@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { goFlags, finished } from '../build.mjs';
-import { compareTables, FunctionTable, trimFunctionTable } from '../functable.mjs';
+import { compareTables, FunctionTable, shownName, trimFunctionTable } from '../functable.mjs';
 import { changeMemory } from '../segments.mjs';
 import { compileTest, root } from './harness/program.mjs';
 
@@ -51,6 +51,26 @@ try {
   const functions = (text) => text.split('\n').filter((line) => /^\w.*\(.*\)$/.test(line)).map((line) => line.replace(/\(.*/, ''));
   assert.deepEqual(functions(told.stderr), functions(failed.stderr));
   assert.deepEqual(functions(told.stderr).slice(-2), ['main.fails', 'main.main']);
+
+  // Of names there is left what is seen of them.
+  const names = { 'main.main': 'main.main', 'slices.SortFunc[go.shape.[]int,go.shape.struct { A int "json:\\"a\\"" }].func1': 'slices.SortFunc[...].func1', 'runtime.(*mheap).alloc': 'runtime.(*x).x', 'runtime.mallocgc': 'runtime.(*x).x', 'runtime.GC.func1': 'runtime.(*x).x', 'runtime.GC': 'runtime.GC', 'runtime.(*Func).Name': 'runtime.(*Func).Name', 'runtime.Error.Error': 'runtime.Error.Error', 'runtime.gopanic': 'runtime.gopanic', 'runtime/debug.Stack': 'runtime/debug.Stack', 'reflect.makeFuncStub': 'reflect.makeFuncStub', 'type:.eq.[2]main.node': 'type:.eq', 'type:.hash.main.node': 'type:.hash' };
+  for (const [name, shown] of Object.entries(names)) assert.equal(shownName(name), shown);
+  const exported = (name) => { // as isExportedRuntime of Go’s runtime/traceback.go has it
+    const rest = name.slice('runtime.'.length), dot = rest.lastIndexOf('.'), receiver = rest.slice(0, Math.max(dot, 0)).replace(/^\(\*(.*)\)$/, '$1');
+    return /^[A-Z]/.test(rest.slice(dot + 1)) && (dot < 0 || /^[A-Z]/.test(receiver));
+  };
+  const [long, short] = [tableOf(linked), tableOf(trimmed)];
+  let hidden = 0;
+  for (let index = 0; index < long.count; index++) {
+    const [whole, left] = [long, short].map((table) => table.name(table.u32(table.function(index) + 4)));
+    assert.equal(left, shownName(whole));
+    assert.equal(shownName(left), left);
+    assert.equal(left.startsWith('runtime.'), whole.startsWith('runtime.'), whole); // by which goroutines of the runtime are known
+    if (left !== 'runtime.(*x).x') continue;
+    assert.ok(!exported(whole), whole);
+    hidden++;
+  }
+  assert.ok(hidden > 1000 && !exported('runtime.(*x).x'));
 
   // Other versions and layouts are refused.
   const patched = (from, to) => {
