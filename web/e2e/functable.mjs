@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { goFlags, finished } from '../build.mjs';
+import { goFlags, goModule, finished } from '../build.mjs';
 import { compareTables, FunctionTable, shownName, trimFunctionTable } from '../functable.mjs';
 import { changeMemory } from '../segments.mjs';
 import { compileTest, root } from './harness/program.mjs';
@@ -51,6 +51,13 @@ try {
   const functions = (text) => text.split('\n').filter((line) => /^\w.*\(.*\)$/.test(line)).map((line) => line.replace(/\(.*/, ''));
   assert.deepEqual(functions(told.stderr), functions(failed.stderr));
   assert.deepEqual(functions(told.stderr).slice(-2), ['main.fails', 'main.main']);
+
+  // So does the client itself, where it panics because it is in no browser.
+  const lost = run(goModule());
+  assert.equal(lost.status, 2);
+  assert.match(lost.stderr, /^panic: syscall\/js: .* undefined$/m);
+  assert.match(functions(lost.stderr).join(' '), /^syscall\/js\.Value\.\w+ .*main\.main$/);
+  assert.doesNotMatch(lost.stderr, /runtime\.\(\*x\)/);
 
   // Of names there is left what is seen of them.
   const names = { 'main.main': 'main.main', 'slices.SortFunc[go.shape.[]int,go.shape.struct { A int "json:\\"a\\"" }].func1': 'slices.SortFunc[...].func1', 'runtime.(*mheap).alloc': 'runtime.(*x).x', 'runtime.mallocgc': 'runtime.(*x).x', 'runtime.GC.func1': 'runtime.(*x).x', 'runtime.GC': 'runtime.GC', 'runtime.(*Func).Name': 'runtime.(*Func).Name', 'runtime.Error.Error': 'runtime.Error.Error', 'runtime.gopanic': 'runtime.gopanic', 'runtime/debug.Stack': 'runtime/debug.Stack', 'reflect.makeFuncStub': 'reflect.makeFuncStub', 'type:.eq.[2]main.node': 'type:.eq', 'type:.hash.main.node': 'type:.hash' };
