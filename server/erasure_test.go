@@ -383,6 +383,14 @@ func TestErasedByLaw(t *testing.T) {
 	if done.State != store.ErasureDone || done.Reason != "" || done.Hub != "waiting" || done.File != "clean" || done.Told != 0 || done.Devices != 4 {
 		t.Errorf("confirmed: got %+v", done)
 	}
+	// The devices that have not let go are named.
+	stores := 0
+	for _, d := range done.Waits {
+		stores += d.Stores
+	}
+	if stores != done.Devices || slices.ContainsFunc(done.Waits, func(d erasure.Waiting) bool { return d.Account == "" || d.Name == "" }) {
+		t.Errorf("confirmed: %d devices wait, got %+v", done.Devices, done.Waits)
+	}
 	// What the restore before put aside is older; the doctor says so.
 	w.sound("erased", "databases that a restore left beside")
 	old, err := filepath.Glob(filepath.Join(w.data, "before-*"))

@@ -1,6 +1,7 @@
 package erasure
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -70,6 +71,7 @@ const lapse = 30 * 24 * time.Hour
 var (
 	ErrGround    = &rpc.Error{Kind: rpc.Invalid, Code: "erasure_ground", Field: "ground", Vi: "Hãy chọn căn cứ pháp lý.", En: "Choose the legal ground."}
 	ErrReason    = &rpc.Error{Kind: rpc.Invalid, Code: "reason_required", Field: "reason", Vi: "Cần nêu lý do.", En: "A reason is needed."}
+	ErrWhy       = &rpc.Error{Kind: rpc.Invalid, Code: "reason_required", Field: "why", Vi: "Hãy chọn lý do từ chối.", En: "Choose why it is declined."}
 	ErrAsked     = &rpc.Error{Kind: rpc.Conflict, Code: "erasure_asked", Field: "record", Vi: "Đã có yêu cầu xóa hồ sơ này theo luật.", En: "Erasing this record was asked for already."}
 	ErrClosed    = &rpc.Error{Kind: rpc.Conflict, Code: "erasure_closed", Vi: "Yêu cầu này không còn chờ quyết định.", En: "This request does not wait for a decision any more."}
 	ErrOneself   = &rpc.Error{Kind: rpc.Forbidden, Code: "erasure_own", Vi: "Bạn là người yêu cầu, nên người khác phải quyết định.", En: "You asked for this yourself, so somebody else must decide."}
@@ -80,6 +82,10 @@ var (
 
 // Grounds are the legal grounds. Stored and sent; never changed.
 const Grounds = "subject_request,consent_withdrawn,unlawful,order,ended"
+
+// Whys are the reasons for which a request is declined. They are codes, for the audit log
+// keeps them for ever and may name no person. Stored and sent; never changed.
+const Whys = "must_keep,ground,identity,wrong_record,edit,talk"
 
 // AskRequest asks that a record be erased.
 type AskRequest struct {
@@ -103,11 +109,22 @@ type Request struct {
 	State    store.ErasureState `json:"state" enum:"open,done,declined,withdrawn,lapsed"`
 	ClosedBy string             `json:"closed_by" doc:"account that decided; empty if nobody has"`
 	ClosedAt int64              `json:"closed_at" doc:"server clock, 0 if open"`
+	Why      string             `json:"why" enum:",must_keep,ground,identity,wrong_record,edit,talk" doc:"why it was declined"`
 	Own      bool               `json:"own" doc:"the caller asked"`
 	Told     int                `json:"told" doc:"of an erased record: devices of the unit that have let go of it"`
 	Devices  int                `json:"devices" doc:"of an erased record: devices of the unit"`
+	Waits    []Waiting          `json:"waits" doc:"of an erased record: devices that have not let go of it, those heard last first; at most 20, of units that the caller may know of"`
 	Hub      string             `json:"hub" enum:"never,waiting,acknowledged" doc:"of an erased record: whether the hub ever held it, and has acknowledged that it is to let go of it"`
 	File     string             `json:"file" enum:"due,clean" doc:"of an erased record: whether the database's file is still to be written anew"`
+}
+
+// Waiting is a device that still has to let go of an erased record.
+type Waiting struct {
+	Account string `json:"account"`
+	Name    string `json:"name" doc:"what its officer is called"`
+	Label   string `json:"label" doc:"what the device said of itself when it signed in"`
+	Stores  int    `json:"stores" doc:"how many of those that devices counts are on it"`
+	Seen    int64  `json:"seen" doc:"when it was heard last; server clock"`
 }
 
 // ListResponse lists requests.
@@ -123,6 +140,12 @@ type DecideRequest struct {
 	Password string `json:"password" maxlen:"200" doc:"the caller's; may be empty within 15 minutes of signing in"`
 }
 
+// DeclineRequest refuses a request.
+type DeclineRequest struct {
+	ID  string `path:"id" json:"-" maxlen:"64"`
+	Why string `json:"why" enum:"must_keep,ground,identity,wrong_record,edit,talk" doc:"a law demands that it be kept; the ground is wrong or not enough; who asked could not be verified; it is about another record; correcting or deleting is enough; to be talked over first"`
+}
+
 // TargetRequest names a request.
 type TargetRequest struct {
 	ID string `path:"id" json:"-" maxlen:"64"`
@@ -135,6 +158,8 @@ type visit struct {
 	l   *sqlite.Ledger
 	p   auth.Principal
 	now time.Time
+
+	known map[string][]store.DeviceState // what devices has read, by unit
 }
 
 func (s *Service) visit(ctx context.Context, tx *sqlite.Tx) (*visit, error) {
@@ -361,6 +386,14 @@ func (v *visit) show(r store.ErasureRequest) (Request, error) {
 	if r.State == store.ErasureOpen && out.Lapses < v.now.UnixMilli() {
 		out.State, out.ClosedAt = store.ErasureLapsed, out.Lapses
 	}
+	out.Waits = []Waiting{}
+	if r.State == store.ErasureDeclined {
+		why, err := v.tx.Meta(whyDeclined + r.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return out, err
+		}
+		out.Why = why
+	}
 	mine, err := v.reviews(&r)
 	if err != nil {
 		return out, err
@@ -373,6 +406,11 @@ func (v *visit) show(r store.ErasureRequest) (Request, error) {
 	}
 	if out.Told, out.Devices, err = v.l.DevicesTold(&ledger.Erasure{Number: r.Number, Record: r.Record, Unit: r.Unit}); err != nil {
 		return out, err
+	}
+	if out.Told < out.Devices {
+		if out.Waits, err = v.waits(r); err != nil {
+			return out, err
+		}
 	}
 	acknowledged, all, err := v.l.Retractions(r.Record)
 	if err != nil {
@@ -479,19 +517,115 @@ func (s *Service) Confirm(ctx context.Context, req DecideRequest) (Request, erro
 	return out, nil
 }
 
-// Decline refuses what another asked for.
+// waits lists the devices that have not let go of what r had erased.
+func (v *visit) waits(r store.ErasureRequest) ([]Waiting, error) {
+	const page, most = 200, 20
+	units := []string{r.Unit}
+	decisions, err := v.l.Approvals(r.Record)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range decisions { // it may have been sent from unit to unit
+		if !slices.Contains(units, a.Unit) {
+			units = append(units, a.Unit)
+		}
+	}
+	list := []Waiting{}
+	for _, unit := range units {
+		if auth.Can(v.p, auth.Review, unit, auth.Basic) != nil && auth.Can(v.p, auth.Administer, "", 0) != nil {
+			continue
+		}
+		devices, err := v.devices(unit, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range devices {
+			replicas, err := v.l.ReplicasOf(d.AccountName, string(d.ID))
+			if err != nil {
+				return nil, err
+			}
+			stores := 0
+			for _, p := range replicas {
+				if p.RetiredAt == 0 && p.VanishedAt == 0 && p.Erasures < r.Number {
+					stores++
+				}
+			}
+			if stores > 0 {
+				list = append(list, Waiting{Account: d.AccountName, Name: d.Display, Label: d.Label, Stores: stores, Seen: d.LastSeenAt.UnixMilli()})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Waiting) int { return cmp.Compare(b.Seen, a.Seen) })
+	return list[:min(len(list), most)], nil
+}
+
+// devices lists the devices of a unit that may still speak to the server; once in a
+// transaction, for many requests ask for the same.
+func (v *visit) devices(unit string, page int) ([]store.DeviceState, error) {
+	if list, ok := v.known[unit]; ok {
+		return list, nil
+	}
+	var list []store.DeviceState
+	var after store.DeviceID
+	for {
+		states, err := v.tx.DeviceStates("", unit, after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range states {
+			if !d.Revoked() {
+				list = append(list, d)
+			}
+			after = d.ID
+		}
+		if len(states) < page {
+			break
+		}
+	}
+	if v.known == nil {
+		v.known = map[string][]store.DeviceState{}
+	}
+	v.known[unit] = list
+	return list, nil
+}
+
+// whyDeclined begins the row of the table meta that says why a request was declined; its
+// id follows.
+const whyDeclined = "erasure_declined/"
+
+// Decline refuses what another asked for, without a word. People say why: DeclineBecause.
 func (s *Service) Decline(ctx context.Context, req TargetRequest) (Request, error) {
-	return s.close(ctx, req.ID, store.ErasureDeclined, "erasure.decline", func(v *visit, r store.ErasureRequest) error {
+	return s.decline(ctx, DeclineRequest{ID: req.ID})
+}
+
+// DeclineBecause refuses what another asked for, and says why to who asked and to the
+// audit log.
+func (s *Service) DeclineBecause(ctx context.Context, req DeclineRequest) (Request, error) {
+	if !slices.Contains(strings.Split(Whys, ","), req.Why) {
+		return Request{}, ErrWhy
+	}
+	return s.decline(ctx, req)
+}
+
+func (s *Service) decline(ctx context.Context, req DeclineRequest) (Request, error) {
+	detail := map[string]string{}
+	if req.Why != "" {
+		detail["why"] = req.Why
+	}
+	return s.close(ctx, req.ID, store.ErasureDeclined, "erasure.decline", detail, func(v *visit, r store.ErasureRequest) error {
 		if r.By == v.p.Name {
 			return ErrOneself
 		}
-		return nil
+		if req.Why == "" {
+			return nil
+		}
+		return v.tx.SetMeta(whyDeclined+r.ID, req.Why)
 	})
 }
 
 // Withdraw takes back what one has asked for oneself.
 func (s *Service) Withdraw(ctx context.Context, req TargetRequest) (Request, error) {
-	return s.close(ctx, req.ID, store.ErasureWithdrawn, "erasure.withdraw", func(v *visit, r store.ErasureRequest) error {
+	return s.close(ctx, req.ID, store.ErasureWithdrawn, "erasure.withdraw", nil, func(v *visit, r store.ErasureRequest) error {
 		if r.By != v.p.Name {
 			return ErrOthers
 		}
@@ -499,7 +633,7 @@ func (s *Service) Withdraw(ctx context.Context, req TargetRequest) (Request, err
 	})
 }
 
-func (s *Service) close(ctx context.Context, id string, state store.ErasureState, action string, may func(*visit, store.ErasureRequest) error) (Request, error) {
+func (s *Service) close(ctx context.Context, id string, state store.ErasureState, action string, detail map[string]string, may func(*visit, store.ErasureRequest) error) (Request, error) {
 	var out Request
 	err := s.cfg.Store.Update(ctx, func(tx *sqlite.Tx) error {
 		v, err := s.visit(ctx, tx)
@@ -520,7 +654,7 @@ func (s *Service) close(ctx context.Context, id string, state store.ErasureState
 		if err := v.l.PutErasureRequest(&r); err != nil {
 			return err
 		}
-		if err := v.note(action, r, nil); err != nil {
+		if err := v.note(action, r, detail); err != nil {
 			return err
 		}
 		out, err = v.show(r)
@@ -592,7 +726,7 @@ func (s *Service) Routes() []rpc.Route {
 		rpc.New("GET", "/api/v1/erasures", "Requests to erase records by law, and what became of them", s.Requests, small).For(supervisor, admin),
 		rpc.New("POST", "/api/v1/erasures", "Ask that a record be erased by law", s.Ask, small).For(supervisor),
 		rpc.New("POST", "/api/v1/erasures/{id}/confirm", "Let a record be erased by law that another asked for", s.Confirm, small).For(supervisor, admin),
-		rpc.New("POST", "/api/v1/erasures/{id}/decline", "Decline a request of another", s.Decline, small).For(supervisor, admin),
+		rpc.New("POST", "/api/v1/erasures/{id}/decline", "Decline a request of another", s.DeclineBecause, small).For(supervisor, admin),
 		rpc.New("POST", "/api/v1/erasures/{id}/withdraw", "Take one's own request back", s.Withdraw, small).For(supervisor),
 	}
 }

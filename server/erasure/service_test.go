@@ -198,7 +198,7 @@ func TestEveryEndOfARequest(t *testing.T) {
 		return err
 	}
 	decline := func(who context.Context, r Request) error {
-		_, err := o.svc.Decline(who, TargetRequest{r.ID})
+		_, err := o.svc.DeclineBecause(who, DeclineRequest{r.ID, "must_keep"})
 		return err
 	}
 	withdraw := func(who context.Context, r Request) error {
@@ -221,7 +221,14 @@ func TestEveryEndOfARequest(t *testing.T) {
 	if _, err := o.svc.Confirm(o.second, DecideRequest{ID: r.ID, Password: "wrong"}); !errors.Is(err, auth.ErrCredentials) {
 		t.Errorf("a wrong password: got %v", err)
 	}
+	for _, why := range []string{"", "because", "ground,talk"} {
+		_, err := o.svc.DeclineBecause(o.second, DeclineRequest{r.ID, why})
+		want(t, "declined for no reason, or for one that is none", err, ErrWhy)
+	}
 	want(t, "declined", decline(o.admin, r), nil)
+	if seen, err := o.svc.Requests(o.asker, rpc.None{}); err != nil || len(seen.Closed) != 1 || seen.Closed[0].Why != "must_keep" {
+		t.Errorf("who asked sees %+v, %v, want why it was declined", seen.Closed, err)
+	}
 	want(t, "confirmed after that", confirm(o.second, r), ErrClosed)
 	r = o.ask(id)
 	want(t, "taken back", withdraw(o.asker, r), nil)
@@ -271,6 +278,9 @@ func TestEveryEndOfARequest(t *testing.T) {
 		entries, err := tx.AuditAfter(0, 1000)
 		var actions []string
 		for _, e := range entries {
+			if e.Action == "erasure.decline" && !strings.Contains(string(e.Detail), `"why":"must_keep"`) {
+				t.Errorf("the audit log says %s, want why it was declined", e.Detail)
+			}
 			if strings.HasPrefix(e.Action, "erasure.") {
 				actions = append(actions, strings.TrimPrefix(e.Action, "erasure."))
 				if e.Subject != id.String() || strings.Contains(string(e.Detail), name) {
@@ -450,7 +460,7 @@ func TestATransactionThatWasLost(t *testing.T) {
 	if _, err := o.svc.Withdraw(o.asker, TargetRequest{r.ID}); !errors.Is(err, ErrBegun) {
 		t.Errorf("taken back: got %v", err)
 	}
-	if _, err := o.svc.Decline(o.second, TargetRequest{r.ID}); !errors.Is(err, ErrBegun) {
+	if _, err := o.svc.DeclineBecause(o.second, DeclineRequest{r.ID, "ground"}); !errors.Is(err, ErrBegun) {
 		t.Errorf("declined: got %v", err)
 	}
 	next := o.ask(second)

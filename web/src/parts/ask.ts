@@ -77,7 +77,7 @@ export class Asker extends Part {
           : nothing}
         ${question?.reason
           ? html`<label class="field"><span class="label">${question.reason.label}</span>${question.reason.options
-              ? html`<select class="ask-reason">${question.reason.options.map((option) => html`<option value=${option.value}>${option.label}</option>`)}</select>`
+              ? html`<select class="ask-reason" ?required=${question.reason.required}>${question.reason.options.map((option) => html`<option value=${option.value}>${option.label}</option>`)}</select>`
               : html`<textarea class="ask-reason" rows="3" ?required=${question.reason.required} maxlength="500"></textarea>`}</label>`
           : nothing}
         <div class="actions">

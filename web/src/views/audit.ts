@@ -1,6 +1,7 @@
 import { html, nothing } from 'lit'
 import { customElement, state } from 'lit/decorators.js'
 import * as admin from '../admin'
+import { whys } from '../erasure'
 import { failureOf } from '../link'
 import { deviceName } from '../parts/device'
 import { icon } from '../parts/icon'
@@ -57,11 +58,17 @@ export class Audit extends Part {
         <table class="log stack">
           <thead><tr><th scope="col" class="figures">${t('audit.seq')}</th><th scope="col">${t('audit.at')}</th><th scope="col">${t('audit.actor')}</th><th scope="col">${t('audit.action')}</th><th scope="col">${t('audit.subject')}</th></tr></thead>
           <tbody>
-            ${(this.entries ?? []).map((entry) => html`<tr><td class="figures" data-label=${t('audit.seq')}>${number(entry.seq)}</td><td class="figures" data-label=${t('audit.at')}>${when(Date.parse(entry.at))}</td><td data-label=${t('audit.actor')}>${entry.actor ? this.called(entry.actor) : t('audit.server')}</td><td data-label=${t('audit.action')}>${actionIn(lang(), entry.action)}<span class="sub"><code>${entry.action}</code></span></td><td class="data" data-label=${t('audit.subject')}>${this.called(entry.subject)}${entry.unit ? html`<span class="sub">${entry.unit}</span>` : nothing}</td></tr>`)}
+            ${(this.entries ?? []).map((entry) => html`<tr><td class="figures" data-label=${t('audit.seq')}>${number(entry.seq)}</td><td class="figures" data-label=${t('audit.at')}>${when(Date.parse(entry.at))}</td><td data-label=${t('audit.actor')}>${entry.actor ? this.called(entry.actor) : t('audit.server')}</td><td data-label=${t('audit.action')}>${actionIn(lang(), entry.action)}<span class="sub"><code>${entry.action}</code></span>${whyDeclined(entry)}</td><td class="data" data-label=${t('audit.subject')}>${this.called(entry.subject)}${entry.unit ? html`<span class="sub">${entry.unit}</span>` : nothing}</td></tr>`)}
           </tbody>
         </table>
       </div>
       ${this.entries || this.failure ? nothing : html`<p class="sub">${t('loading')}</p>`}
     </div>`
   }
+}
+
+/** Why a request to erase by law was declined: the log holds the reason's name. */
+function whyDeclined({ action, detail }: admin.AuditEntry) {
+  const why = action === 'erasure.decline' ? whys.find((why) => why === (detail as { why?: string } | null)?.why) : undefined
+  return why ? html`<span class="sub">${t(`erase.why.${why}`)}</span>` : nothing
 }

@@ -6,6 +6,7 @@ import { inLang } from '../definition'
 import * as erasure from '../erasure'
 import { failureOf } from '../link'
 import { ask } from '../parts/ask'
+import { deviceName } from '../parts/device'
 import '../parts/erase'
 import type { Erase } from '../parts/erase'
 import { unitName } from '../parts/field'
@@ -17,7 +18,7 @@ import { nameOf } from '../people'
 import * as review from '../review'
 import { hrefOf } from '../route'
 import { t, tCode, tFailure } from '../text'
-import { number, when } from '../text/format'
+import { ago, number, when } from '../text/format'
 
 const AGAIN = 10_000 // ms after which it is asked whether more devices have let go
 
@@ -73,11 +74,16 @@ export class Erasures extends Part {
   }
 
   private async close(request: erasure.Erasure, how: 'decline' | 'withdraw'): Promise<void> {
-    const reply = await ask({ title: t(`erase.${how}.title`, { what: this.titleOf(request) }), body: t('erase.close.body'), choices: [{ value: 'yes', label: t(`erase.${how}`), tone: 'main' }] })
+    const reply = await ask({
+      title: t(`erase.${how}.title`, { what: this.titleOf(request) }),
+      body: t(how === 'decline' ? 'erase.decline.body' : 'erase.close.body', { who: this.name(request.by) }),
+      ...(how === 'decline' && { reason: { label: t('erase.why.choose'), required: true, options: [{ value: '', label: t('erase.why.none') }, ...erasure.whys.map((value) => ({ value, label: t(`erase.why.${value}`) }))] } }),
+      choices: [{ value: 'yes', label: t(`erase.${how}`), tone: 'main' }],
+    })
     if (!reply) return
     this.busy = true
     try {
-      await erasure.close(request.id, how)
+      await (how === 'decline' ? erasure.decline(request.id, reply.reason) : erasure.withdraw(request.id))
       say(t('done'))
       dispatchEvent(new Event('erasures'))
     } catch (cause) {
@@ -122,14 +128,24 @@ export class Erasures extends Part {
     </li>`
   }
 
+  /** The devices that still hold it, or may, and when they were heard last: who should connect. */
+  private waits({ waits, devices, told }: erasure.Erasure) {
+    const others = waits.reduce((left, { stores }) => left - stores, devices - told)
+    return html`<details class="erase-waits"><summary>${t('erase.waits', { n: number(devices - told) })}</summary>
+      <ul>${waits.map(({ account, name, label, seen }) => html`<li><strong>${name || account}</strong> · ${deviceName(label) || t('erase.waits.device')}<span class="sub">${seen > 0 ? t('erase.waits.seen', { ago: ago(seen), at: when(seen) }) : t('devices.never')}</span></li>`)}
+        ${others > 0 ? html`<li class="sub">${t('erase.waits.others', { n: number(others) })}</li>` : nothing}</ul>
+    </details>`
+  }
+
   private decided(request: erasure.Erasure) {
     const done = request.state === 'done'
     return html`<li class="card" data-request=${request.id}>
       ${this.head(request)}
       <p class="sub">${request.closed_by ? t(done ? 'erase.erased.by' : 'erase.closed.by', { who: this.name(request.closed_by), at: when(request.closed_at) }) : when(request.closed_at)}</p>
+      ${request.why ? html`<p>${t('erase.why.said')}: <strong>${t(`erase.why.${request.why}`)}</strong></p>` : nothing}
       ${done
         ? html`<ul class="reasons">
-            <li>${t('erase.told', { n: number(request.told), of: number(request.devices) })}</li>
+            <li>${t('erase.told', { n: number(request.told), of: number(request.devices) })}${request.waits.length ? this.waits(request) : nothing}</li>
             <li>${t(`erase.hub.${request.hub}`)}</li>
             <li>${t(`erase.file.${request.file}`)}</li>
           </ul>`
@@ -146,7 +162,7 @@ export class Erasures extends Part {
         ${open
           ? html`<h2>${t('erase.open')}</h2>
               ${open.length ? html`<ul class="cards">${open.map((request) => this.waiting(request))}</ul>` : html`<p class="sub">${t('erase.none')}</p>`}
-              ${closed.length ? html`<h2>${t('erase.closed')}</h2><ul class="cards">${closed.map((request) => this.decided(request))}</ul>` : nothing}
+              ${closed.length ? html`<h2>${t('erase.closed')}</h2><ul class="cards" tabindex="0" aria-label=${t('erase.closed')}>${closed.map((request) => this.decided(request))}</ul>` : nothing}
               ${this.more ? html`<p class="sub">${t('erase.more')}</p>` : nothing}`
           : this.failure ? nothing : html`<p class="sub">${t('loading')}</p>`}
       </div>
