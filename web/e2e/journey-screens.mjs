@@ -106,11 +106,28 @@ await journey(async ({ demo, network, browser }) => {
   await look(a, 'history');
   await go(a, '#/register/residents', 'wb-rows .row');
   await look(a, 'list');
+  const cells = await a.page.locator('.row-wide .row-cell').evaluateAll((all) => all.map((cell) => ({ text: cell.textContent, whole: cell.title === cell.textContent && cell.scrollHeight - cell.clientHeight < 3 && cell.scrollWidth - cell.clientWidth < 2 })));
+  assert.ok(cells.some(({ text }) => /Phường/.test(text)), 'the list has a column of addresses');
+  assert.deepEqual(cells.filter(({ whole }) => !whole), [], 'columns that cannot be read whole at a PC');
   await a.tab.search('img src');
   assert.deepEqual(await a.tab.titles(), [name]);
   await go(a, '#/inbox/conflicts', '.card .conflict');
   await seen(a, '.card-head', name);
   await look(a, 'inbox');
+  // A record in conflict on a phone: its three acts stand in one line. Its household's page scrolls as a whole.
+  const torn = await a.page.locator('.card a[href*="#/register/residents/"]').evaluateAll((all, name) => all.find((one) => !one.textContent.includes(name)).getAttribute('href'), name);
+  await a.page.setViewportSize(sizes.phone);
+  await go(a, torn, '.record-acts a.button');
+  await a.page.locator('.record-state .torn').waitFor();
+  const acts = await a.page.locator('.record-acts > *').evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().top)));
+  assert.ok(acts.length === 3 && new Set(acts).size === 1, `the acts of a record begin at ${acts} px`);
+  await look(a, 'conflict-acts');
+  await a.page.setViewportSize(sizes.phone);
+  await go(a, await a.page.locator('.record-acts a.button').getAttribute('href'), '.member');
+  const inside = await a.page.evaluate(() => [...document.querySelectorAll('main *')].filter((one) => /auto|scroll/.test(getComputedStyle(one).overflowY) || getComputedStyle(one).position === 'sticky').map((one) => one.className));
+  assert.deepEqual(inside, [], 'what scrolls, or stays, within a household’s page');
+  await look(a, 'household');
+  await go(a, '#/inbox/conflicts', '.card .conflict');
   await a.page.locator('wb-status button').first().click();
   await a.page.locator('wb-status dialog[open]').waitFor();
   await look(a, 'status');

@@ -706,8 +706,8 @@ export class RecordForm extends Part {
         ${this.form!.isNew ? tag('grey', t('record.new.state')) : html`${way(record.place, record.receivedAt)}${record.backedUp ? tag('grey', t('state.backed_up')) : nothing}${record.stage === 'approved' ? nothing : stage(record.stage)}`}
         ${record.life === 'deleted' ? tag('grey', t('state.deleted'), 'bin') : nothing}
         ${torn ? html`<button class="small plain torn" @click=${() => this.querySelector<HTMLElement>('wb-field .conflict button')?.focus()}>${tag('amber', t('record.torn', { n: number(torn) }), 'split')}</button>` : nothing}
-        ${this.form!.isNew ? nothing : html`<button class="small plain" aria-expanded=${this.history} @click=${() => (this.history = !this.history)}>${icon('clock')}${t('record.history')}</button><button class="small plain" @click=${() => print()}>${icon('print')}${t('record.print')}</button>`}
-        ${!this.form!.isNew && hasHouseholds(this.definition) && this.values['household_no'] ? html`<a class="button small plain" href=${hrefOf('household', this.definition.id, this.values['household_no'])}>${icon('people')}${t('household.title', { no: this.values['household_no'] })}</a>` : nothing}
+        <span class="record-acts">${this.form!.isNew ? nothing : html`<button class="small plain" aria-expanded=${this.history} @click=${() => (this.history = !this.history)}>${icon('clock')}${t('record.history')}</button><button class="small plain" @click=${() => print()}>${icon('print')}${t('record.print')}</button>`}
+        ${!this.form!.isNew && hasHouseholds(this.definition) && this.values['household_no'] ? html`<a class="button small plain" href=${hrefOf('household', this.definition.id, this.values['household_no'])}>${icon('people')}${t('household.title', { no: this.values['household_no'] })}</a>` : nothing}</span>
       </div>
       ${this.form!.isNew ? nothing : waySteps(record)}
     </header>`

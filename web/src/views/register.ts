@@ -1,7 +1,7 @@
 import { html, nothing, type PropertyValues } from 'lit'
 import { customElement, property, state } from 'lit/decorators.js'
 import type { Definition, Hit, ListReply, ListRequest, Row } from '../bridge'
-import { inLang, labelOf } from '../definition'
+import { fieldOf, inLang, labelOf } from '../definition'
 import { bridge, failureOf } from '../link'
 import { icon } from '../parts/icon'
 import { Part } from '../parts/part'
@@ -18,6 +18,8 @@ import './record'
 
 type Filter = NonNullable<ListRequest['filter']>
 const filters: Filter[] = ['all', 'mine', 'drafts', 'returned', 'conflicts', 'deleted']
+/** How much room a column has by the type of what it holds; see screens.css. */
+const roomOf = (type = ''): string => (/^date|month|integer/.test(type) ? 'date' : /_id|cmnd|tax|phone|money/.test(type) ? 'number' : /address|long|group/.test(type) ? 'place' : 'some')
 const CALM = 500 // ms between two looks at a list that others keep changing
 const turn = crypto.randomUUID() // of this tab: what is typed next ends the search before
 
@@ -150,6 +152,12 @@ export class Register extends Part {
     return (this.definition.list_columns ?? []).map((name, at) => ({ name, at })).filter(({ name }) => name !== this.definition.title_field)
   }
 
+  /** The columns have room by what they hold. */
+  protected override updated(): void {
+    const widths = this.columns.map(({ name }) => `var(--${roomOf(fieldOf(this.definition, name)?.type)})`)
+    this.querySelector<HTMLElement>('.split-list')!.style.setProperty('--columns', widths.join(' '))
+  }
+
   private get open(): boolean {
     return this.recordId !== '' || this.isNew
   }
@@ -164,14 +172,14 @@ export class Register extends Part {
     const found = why.length ? html`<span class="row-cells row-why">${foundIn(this.definition, why)}</span>` : nothing
     if (this.wide && !this.open) {
       return html`<a class="row row-wide ${row.deleted ? 'row-deleted' : ''}" href=${hrefOf('register', this.definition.id, row.id)}>
-        <span class="row-title data">${row.title || t('record.untitled')}</span>
-        ${this.columns.map(({ at }) => html`<span class="row-cell">${row.cells[at]}</span>`)}
+        <span class="row-title data" title=${row.title}>${row.title || t('record.untitled')}</span>
+        ${this.columns.map(({ at }) => html`<span class="row-cell" title=${row.cells[at] ?? ''}>${row.cells[at]}</span>`)}
         <span class="row-tags">${rowTags(row)}</span>${way(row.place, row.receivedAt)}${found}
       </a>`
     }
     return html`<a class="row ${row.id === this.recordId ? 'row-open' : ''} ${row.deleted ? 'row-deleted' : ''}" href=${hrefOf('register', this.definition.id, row.id)} aria-current=${row.id === this.recordId ? 'true' : nothing}>
       <span class="row-line"><span class="row-title data">${row.title || t('record.untitled')}</span><span class="row-tags">${rowTags(row)}</span></span>
-      <span class="row-line"><span class="row-cells">${rowRest(this.definition, row)}</span>${way(row.place, row.receivedAt)}</span>${found}
+      <span class="row-line"><span class="row-cells" title=${rowRest(this.definition, row)}>${rowRest(this.definition, row)}</span>${way(row.place, row.receivedAt)}</span>${found}
     </a>`
   }
 
@@ -204,7 +212,7 @@ export class Register extends Part {
     const { open } = this
     const wide = this.wide && !open
     return html`<div class="split ${open ? 'split-open' : ''}">
-      <section class="split-list columns-${Math.min(this.columns.length, 6)}" aria-label=${inLang(definition.label)}>
+      <section class="split-list" aria-label=${inLang(definition.label)}>
         <header class="list-head">
           <div class="list-title">
             <h1>${inLang(definition.label)}</h1>
