@@ -317,7 +317,11 @@ func (r *Replica) storeAck(ctx context.Context, a *protocol.Ack) (Changed, error
 		}
 	}
 	counts := r.counts
-	if err := r.rehead(ctx, b, &counts, back); err != nil {
+	acked := r.meta.Acked
+	r.meta.Acked = a.Through // what their author may see of them ends with it
+	err := r.rehead(ctx, b, &counts, back)
+	r.meta.Acked = acked
+	if err != nil {
 		return Changed{}, err
 	}
 	if err := r.commit(ctx, b); err != nil {

@@ -210,7 +210,7 @@ func (r *Replica) rekey(ctx context.Context, told session.Rekey) (session.Local,
 // because the server holds it, or it is dealt with.
 func (r *Replica) keepsDots(e *Entry, told session.Rekey, hashes map[uint64]record.Hash, holdings map[conflict.RecordID]Holding) bool {
 	if hash, ok := hashes[e.Changeset.Dot.Counter]; ok {
-		return e.is(hash)
+		return e.is(hash, told.Erased)
 	}
 	if dealtWith(e, holdings) {
 		return true
@@ -224,9 +224,14 @@ func (r *Replica) keepsDots(e *Entry, told session.Rekey, hashes map[uint64]reco
 }
 
 // is reports whether e is the changeset that a server has under a hash: as it was
-// made, or as it was handed in when some of it had been erased.
-func (e *Entry) is(hash record.Hash) bool {
-	return hash == e.Hash || hash == e.Changeset.Hash()
+// made, or as it was handed in when some of it had been erased; erased are records of
+// which nothing was taken out here yet.
+func (e *Entry) is(hash record.Hash, erased []conflict.RecordID) bool {
+	if hash == e.Hash || hash == e.Changeset.Hash() {
+		return true
+	}
+	blanked, n := e.Changeset.Blank(func(id conflict.RecordID) bool { return slices.Contains(erased, id) })
+	return n > 0 && hash == blanked.Hash()
 }
 
 // dealtWith reports whether a supervisor has settled what was held back, so that it
@@ -381,7 +386,7 @@ func (r *Replica) accepted(ctx context.Context, told session.Rekey, hashes map[u
 			continue
 		}
 		hash, ok := hashes[e.Changeset.Dot.Counter]
-		if ok && e.is(hash) && e.Refusal.At == 0 || shown[e.No] && !r.keepsDots(&e, told, hashes, holdings) {
+		if ok && e.is(hash, told.Erased) && e.Refusal.At == 0 || shown[e.No] && !r.keepsDots(&e, told, hashes, holdings) {
 			e.Refusal = nil
 			b.Mark = append(b.Mark, e)
 		}

@@ -136,6 +136,7 @@ type Client struct {
 	told     []StreamStatus             // a copy of streams that was handed out and never changes
 	target   map[protocol.Stream]uint64 // positions that own receipts point at
 	giving   giving
+	unproven []*protocol.Erased // what was heard and waits; see erased
 }
 
 // flight is a push on its way.
@@ -166,6 +167,7 @@ func (c *Client) reset(local Local) {
 func (c *Client) endSession() {
 	c.greeted, c.welcomed, c.pinged, c.loading, c.rekeying = false, false, false, false, false
 	c.giving.nos, c.giving.loading = nil, false
+	c.unproven = nil
 	c.sent, c.inflight = c.local.Acked, nil
 	for i := range c.streams {
 		c.streams[i].Granted = false
@@ -393,12 +395,47 @@ func (c *Client) defined(m *protocol.Definition) {
 
 // erased takes out what was erased by law, then says so. Of a list that begins
 // beyond what is known here the part before it is asked for first.
+//
+// Where a store was copied, or has gone back, the record that it made under an id may
+// be another one than was erased. So a list that names a record of this replica waits
+// until what made it here is acknowledged, which is not before the server has compared
+// it with what it holds; a store that is told to take a new replica id does so first,
+// and the list is told again.
 func (c *Client) erased(out *effects, m *protocol.Erased) {
-	if m.After <= c.local.Erasures && m.Through > c.local.Erasures {
-		out.add(StoreErased{m})
-		c.local.Erasures = m.Through
+	c.unproven = append(c.unproven, m)
+	c.prove(out)
+}
+
+// prove takes out what waited no longer than until now.
+func (c *Client) prove(out *effects) {
+	for len(c.unproven) > 0 {
+		m := c.unproven[0]
+		for _, id := range m.Records {
+			switch {
+			case id.Replica != c.local.Replica || id.Counter <= c.local.Acked:
+			case c.welcomed && id.Counter > c.local.Last: // it was made elsewhere, and the next one here would have its id
+				c.rekey(out, Rekey{Held: c.local.Acked, Epoch: c.local.Epoch})
+				return
+			default:
+				return
+			}
+		}
+		c.unproven = c.unproven[1:]
+		if m.After <= c.local.Erasures && m.Through > c.local.Erasures {
+			out.add(StoreErased{m})
+			c.local.Erasures = m.Through
+		}
+		out.add(Send{&protocol.Known{Erasures: c.local.Erasures}})
 	}
-	out.add(Send{&protocol.Known{Erasures: c.local.Erasures}})
+}
+
+// rekey has the store take a new replica id.
+func (c *Client) rekey(out *effects, e Rekey) {
+	c.rekeying = true
+	for _, m := range c.unproven {
+		e.Erased = append(e.Erased, m.Records...)
+	}
+	out.add(e)
 }
 
 // violated ends a session whose peer broke the protocol.
@@ -413,8 +450,7 @@ func (c *Client) welcome(out *effects, w *protocol.Welcome) {
 	}
 	c.held, c.short = w.Acked, false
 	if w.Verdict == protocol.Forked {
-		c.rekeying = true
-		out.add(Rekey{w.Stored, w.Acked, w.Epoch})
+		c.rekey(out, Rekey{Stored: w.Stored, Held: w.Acked, Epoch: w.Epoch})
 		return
 	}
 	if c.welcomed || len(w.Grants) != len(c.streams) || w.Acked > c.local.Last {
@@ -422,8 +458,7 @@ func (c *Client) welcome(out *effects, w *protocol.Welcome) {
 		// older than what the server knows of it, yet its incarnation was
 		// taken: a rolled-back store that met a new epoch first.
 		if !c.welcomed && w.Acked > c.local.Last {
-			c.rekeying = true
-			out.add(Rekey{w.Stored, w.Acked, w.Epoch})
+			c.rekey(out, Rekey{Stored: w.Stored, Held: w.Acked, Epoch: w.Epoch})
 			return
 		}
 		c.violated(out)
@@ -466,6 +501,9 @@ func (c *Client) welcome(out *effects, w *protocol.Welcome) {
 	for i := range scopes {
 		scopes[i].Cursor, scopes[i].Floor = c.streams[i].Cursor, c.streams[i].Floor
 	}
+	if c.prove(out); c.rekeying {
+		return
+	}
 	out.add(StoreWelcome{Welcome: w, Incarnation: c.local.Current, Scopes: scopes})
 	c.pump(out)
 	c.give(out)
@@ -500,6 +538,9 @@ func (c *Client) ack(out *effects, a *protocol.Ack) {
 		c.target[m.Stream] = max(c.target[m.Stream], m.Position)
 	}
 	out.add(StoreAck{a})
+	if c.prove(out); c.rekeying {
+		return
+	}
 	c.pump(out)
 }
 
@@ -664,8 +705,7 @@ func (c *Client) missing(out *effects) {
 		c.link = Offline
 		c.dial(out)
 	default:
-		c.rekeying = true
-		out.add(Rekey{Held: c.local.Acked, Epoch: c.local.Epoch})
+		c.rekey(out, Rekey{Held: c.local.Acked, Epoch: c.local.Epoch})
 	}
 }
 

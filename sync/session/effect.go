@@ -1,6 +1,7 @@
 package session
 
 import (
+	"wardbook/conflict"
 	"wardbook/sync/protocol"
 	"wardbook/sync/record"
 )
@@ -136,11 +137,14 @@ type (
 	// new dots, and so do the contexts, record ids and drafts that name them.
 	// Then report Rekeyed. Between the counters that Stored names the server holds
 	// that and nothing else; outside of them it holds what it acknowledged, up to
-	// Held. Epoch is the server's.
+	// Held. Epoch is the server's. Of the records in Erased the server holds changesets
+	// that were blanked; others of the same id, made in a copy of the store, are none of
+	// them. The list is told again to the new replica id.
 	Rekey struct {
 		Stored []protocol.Stored
 		Held   uint64
 		Epoch  protocol.Token
+		Erased []conflict.RecordID
 	}
 	// Tell: this is what may be shown to the user.
 	Tell struct{ Status Status }

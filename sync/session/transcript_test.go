@@ -219,7 +219,11 @@ func (s *stage) event(name string, a args) (Event, error) {
 	case "known":
 		return received(&protocol.Known{Erasures: a.number("n")})
 	case "erased":
-		return received(&protocol.Erased{After: a.number("after_no"), Through: a.number("through")})
+		m := &protocol.Erased{After: a.number("after_no"), Through: a.number("through")}
+		if a["own"] != "" {
+			m.Records = []conflict.RecordID{{Replica: self, Counter: a.number("own")}}
+		}
+		return received(m)
 	case "erasedmore":
 		return ErasedMore{s.now}, nil
 	case "erasuresloaded":

@@ -109,10 +109,18 @@ func (w *world) goes(at int64) {
 	}
 }
 
-// blanks follows what a device takes out of its outbox.
+// blanks follows what a device takes out of its outbox. What it made under the id of
+// a record that was erased is that record only if the server was handed the same: a
+// copy of its store may have used the id for another.
 func (d *device) blanks(b *replica.Batch) {
 	for i := range b.Blank {
-		d.w.goes(b.Blank[i].Changeset.At)
+		e := &b.Blank[i]
+		for j, edit := range e.Changeset.Edits {
+			if hash, ok := d.w.ever[e.Changeset.Dot]; ok && hash != e.Hash && e.Changeset.Creates(j) && d.w.listed(edit.Record) && !d.w.restored {
+				d.w.fail(oracleErased, fmt.Sprintf("device %d takes out what it made as %v, but another record of that id was erased", d.no, edit.Record))
+			}
+		}
+		d.w.goes(e.Changeset.At)
 	}
 }
 
