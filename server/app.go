@@ -72,6 +72,23 @@ type app struct {
 	upkeep      chan struct{}
 }
 
+// keysOfUse refuses a database that devices were enrolled in and whose keys are gone:
+// with new ones nobody's sign-in would hold, and nothing that devices were told could
+// be proved, without a word about it.
+func (a *app) keysOfUse(ctx context.Context) error {
+	if _, err := os.Stat(filepath.Join(a.cfg.data, "keys", "keys.json")); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var used bool
+	err := a.store.View(ctx, func(tx *sqlite.Tx) error {
+		return tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM devices)`).Scan(&used)
+	})
+	if err == nil && used {
+		err = errors.New("keys/keys.json is missing: put the saved folder keys back; if it is lost, wardbook backup and then wardbook restore -new-keys begin with new ones")
+	}
+	return err
+}
+
 // openApp opens the data folder, making it if it is absent, and wires the
 // program over it. The caller closes the app.
 func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
@@ -83,6 +100,9 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 		if a.definitions, err = templates.All(); err != nil {
 			return nil, err
 		}
+	}
+	if err := backup.Whole(cfg.data); err != nil { // before a file is made in it
+		return nil, err
 	}
 	if a.hold, err = backup.Hold(cfg.data); err != nil {
 		return nil, err
@@ -102,6 +122,9 @@ func openApp(ctx context.Context, cfg appConfig) (_ *app, err error) {
 		return nil, err
 	}
 	if a.store, err = sqlite.Open(ctx, backup.DatabasePath(cfg.data), sqlite.Options{Log: cfg.log}); err != nil {
+		return nil, err
+	}
+	if err := a.keysOfUse(ctx); err != nil {
 		return nil, err
 	}
 	directory := units.NewDirectory(a.store)

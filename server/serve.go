@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -154,6 +155,11 @@ func addressOf(asked string, got net.Addr) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
+// noDatabase is said of a folder that only serve and admin create would fill.
+func noDatabase(data string) error {
+	return fmt.Errorf("-data %s: there is no database in it; check the path", data)
+}
+
 func adminCommand(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	fs := flag.NewFlagSet("wardbook admin", flag.ContinueOnError)
 	data := fs.String("data", "", "data folder; made if absent (required)")
@@ -168,6 +174,12 @@ func adminCommand(ctx context.Context, args []string, in io.Reader, out, errs io
 	if err := backup.Whole(*data); err != nil {
 		fmt.Fprintf(errs, "wardbook admin: -data %s: %v\n", *data, err)
 		return 1
+	}
+	if fs.Arg(0) != "create" { // only that may make the folder
+		if has, err := backup.HasDatabase(*data); err != nil || !has {
+			fmt.Fprintf(errs, "wardbook admin: %v\n", cmp.Or(err, noDatabase(*data)))
+			return 1
+		}
 	}
 	st, err := sqlite.Open(ctx, backup.DatabasePath(*data), sqlite.Options{})
 	if err != nil {

@@ -218,6 +218,13 @@ func TestUnitsCommand(t *testing.T) {
 		}
 		return out.String()
 	}
+	a, err := openApp(t.Context(), appConfig{data: dir + "/data"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	run(2)
 	run(2, "-data", dir+"/data", "nonsense")
 	if got := run(0, "-data", dir+"/data", "change", file); !strings.Contains(got, "0 records") {

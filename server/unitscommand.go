@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"wardbook/server/auth"
+	"wardbook/server/backup"
 	"wardbook/server/rpc"
 	"wardbook/server/units"
 )
@@ -54,6 +56,9 @@ func unitsCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 			fmt.Fprintln(errs, "wardbook units:", err)
 		}
 		return 1
+	}
+	if has, err := backup.HasDatabase(*data); err != nil || !has {
+		return fail(cmp.Or(err, noDatabase(*data)))
 	}
 	a, err := openApp(ctx, appConfig{data: *data, enrolment: auth.EnrolByCode, log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {

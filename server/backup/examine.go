@@ -71,10 +71,18 @@ func Examine(ctx context.Context, data string) (Report, error) {
 }
 
 func (x *examination) run(ctx context.Context) error {
-	if err := Whole(x.data); errors.Is(err, ErrUnfinished) {
+	if info, err := os.Stat(x.data); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		x.add("folder", "Check -data.", []string{x.data + " is no folder"})
+		return nil
+	}
+	switch err := Whole(x.data); {
+	case errors.Is(err, ErrUnfinished):
 		x.add("restore", "Run it again: wardbook restore -from BACKUP -data "+x.data, []string{"it was cut short while files changed places"})
 		return nil
-	} else if err != nil {
+	case errors.Is(err, ErrBackup):
+		x.add("folder", "Restore it into a data folder, and look at that: wardbook restore -from "+x.data+" -data DIR", []string{"this is a backup; whatever starts on it makes it worthless"})
+		return nil
+	case err != nil && !errors.Is(err, ErrNoDatabase):
 		return err
 	}
 	x.files()

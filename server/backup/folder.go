@@ -28,6 +28,13 @@ var ErrInUse = errors.New("a server or a restore is at work on this folder")
 // ErrUnfinished means that a restore was cut short while it replaced files.
 var ErrUnfinished = errors.New("a restore of this folder was cut short; run wardbook restore again with the same -from and -data")
 
+// ErrBackup means that the folder is a backup, which would be none any more once a
+// server had changed it.
+var ErrBackup = errors.New("this folder is a backup; restore it into a data folder with wardbook restore -from")
+
+// ErrNoDatabase means that a folder that holds keys has lost its database.
+var ErrNoDatabase = errors.New("keys are here and wardbook.db is not; bring the database back with wardbook restore, or name an empty folder to begin anew")
+
 // Hold keeps other servers and restores out of a data folder, which it makes if
 // it is absent, until the returned file is closed or the program ends.
 func Hold(data string) (*os.File, error) {
@@ -48,16 +55,41 @@ func Hold(data string) (*os.File, error) {
 	return f, nil
 }
 
-// Whole returns ErrUnfinished if the folder's files were left half replaced.
+// Whole returns what keeps a program from working on a data folder: ErrUnfinished if
+// its files were left half replaced, ErrBackup, or ErrNoDatabase. A folder that is
+// absent or empty is whole.
 func Whole(data string) error {
-	switch _, err := os.Lstat(filepath.Join(data, unfinished)); {
-	case err == nil:
+	switch half, err := exists(data, unfinished); {
+	case err != nil:
+		return err
+	case half:
 		return ErrUnfinished
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	default:
+	}
+	switch is, err := exists(data, manifestFile); {
+	case err != nil:
+		return err
+	case is:
+		return ErrBackup
+	}
+	keys, err := exists(data, keysFile)
+	if err != nil || !keys {
 		return err
 	}
+	if has, err := HasDatabase(data); err != nil || has {
+		return err
+	}
+	return ErrNoDatabase
+}
+
+// HasDatabase reports whether a data folder holds a database.
+func HasDatabase(data string) (bool, error) { return exists(data, database) }
+
+func exists(folder, name string) (bool, error) {
+	_, err := os.Lstat(filepath.Join(folder, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // syncFolder makes the names in a folder durable.

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -57,6 +58,9 @@ func Restore(ctx context.Context, from, data string, newKeys bool, now time.Time
 		return done, err
 	}
 	done.Manifest = m
+	if is, err := exists(data, manifestFile); err != nil || is {
+		return done, cmp.Or(err, ErrBackup)
+	}
 	hold, err := Hold(data)
 	if err != nil {
 		return done, err
