@@ -18,11 +18,18 @@ import (
 
 var errNotDemo = errors.New("-demo wants a folder of its own: this one holds accounts that are not the demonstration's")
 
+// demoBegun is there while the demonstration is being made.
+const demoBegun = "demo.unfinished"
+
 // prepareDemo fills an empty folder with the demonstration's accounts and
 // residents, that many in the first unit and with so many more changes that wait
 // there, and returns the accounts. A folder that it filled before is left as it
 // is.
 func (a *app) prepareDemo(ctx context.Context, first, waiting int) ([]demoAccount, error) {
+	begun := filepath.Join(a.cfg.data, demoBegun)
+	if _, err := os.Lstat(begun); err == nil {
+		return nil, fmt.Errorf("the demonstration was broken off while it was made: delete the folder %s and start again", a.cfg.data)
+	}
 	list, err := readDemoAccounts(a.cfg.data)
 	if err != nil || list != nil {
 		return list, err
@@ -33,6 +40,9 @@ func (a *app) prepareDemo(ctx context.Context, first, waiting int) ([]demoAccoun
 	}
 	if len(existing) > 0 {
 		return nil, errNotDemo
+	}
+	if err := os.WriteFile(begun, nil, 0o600); err != nil {
+		return nil, fmt.Errorf("begin the demo data: %w", err)
 	}
 	residents, _ := a.definition("residents")
 	work, err := demo.Residents(ctx, ledgerStore{a.store}, a.ledger, residents, first, nowMillis())
@@ -67,12 +77,10 @@ func (a *app) prepareDemo(ctx context.Context, first, waiting int) ([]demoAccoun
 	if err := os.WriteFile(filepath.Join(a.cfg.data, demoFile), append(b, '\n'), 0o600); err != nil {
 		return nil, fmt.Errorf("keep demo accounts: %w", err)
 	}
-	// Last, and behind the file: if this is broken off, the next start goes on
-	// with what there is.
 	if err := a.reviewDemo(ctx, work, list); err != nil {
 		return nil, fmt.Errorf("review the demo data: %w", err)
 	}
-	return list, nil
+	return list, os.Remove(begun)
 }
 
 // makeFormer makes the account of an officer who has left. Nobody learns its

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"wardbook/server/auth"
 	"wardbook/server/demo"
@@ -142,5 +147,30 @@ func TestDemoShowsEveryPlace(t *testing.T) {
 	}
 	if len(all) != len(list)+len(demo.Former) {
 		t.Errorf("got %d accounts, want %d", len(all), len(list)+len(demo.Former))
+	}
+}
+
+// TestDemoBrokenOff begins the demonstration twice in one folder.
+func TestDemoBrokenOff(t *testing.T) {
+	a, err := openApp(t.Context(), appConfig{data: t.TempDir(), enrolment: auth.EnrolByPassword})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close(t.Context())
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { // it takes seconds
+		for ctx.Err() == nil {
+			if _, err := os.Stat(filepath.Join(a.cfg.data, demoBegun)); err == nil {
+				stop()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	if _, err := a.prepareDemo(ctx, 10, 0); !errors.Is(err, context.Canceled) {
+		t.Fatalf("broken off: got %v", err)
+	}
+	if _, err := a.prepareDemo(t.Context(), 10, 0); err == nil || !strings.Contains(err.Error(), "delete the folder "+a.cfg.data) {
+		t.Errorf("again: got %v, want what to do", err)
 	}
 }
