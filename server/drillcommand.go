@@ -14,6 +14,10 @@ const drillUsage = "wardbook drill: the one drill is restore: wardbook drill res
 
 // drillCommand practises the loss of a server on a folder of its own.
 func drillCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.Writer) (code int) {
+	if len(args) > 0 && asksForHelp(args[0]) {
+		fmt.Fprintln(errs, drillUsage)
+		args = []string{"restore", "-h"}
+	}
 	if len(args) == 0 || args[0] != "restore" {
 		fmt.Fprintln(errs, drillUsage)
 		return 2

@@ -15,6 +15,10 @@ const hubUsage = "wardbook hub: the one command is pull: wardbook hub pull -url 
 
 // hubCommand is the small consumer of the hub's feed: wardbook hub pull.
 func hubCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.Writer) int {
+	if len(args) > 0 && asksForHelp(args[0]) {
+		fmt.Fprintln(errs, hubUsage)
+		args = []string{"pull", "-h"}
+	}
 	if len(args) == 0 || args[0] != "pull" {
 		fmt.Fprintln(errs, hubUsage)
 		return 2

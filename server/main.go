@@ -50,7 +50,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		usage(errs)
 		return 2
 	}
-	if slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+	failed := errs
+	switch first := args[0]; {
+	case first == "-version", first == "--version":
+		args = []string{"version"}
+	case first == "help" && len(args) > 1 && !asksForHelp(args[1]):
+		args, errs = append(slices.Clone(args[1:]), "-h"), out // what was asked for is no error
+	case first == "help", asksForHelp(first):
 		usage(out)
 		return 0
 	}
@@ -59,17 +65,20 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 			return c.run(ctx, args[1:], in, out, errs)
 		}
 	}
-	fmt.Fprintf(errs, "wardbook: unknown command %q\n\n", args[0])
-	usage(errs)
+	fmt.Fprintf(failed, "wardbook: unknown command %q\n\n", args[0])
+	usage(failed)
 	return 2
 }
+
+// asksForHelp reports whether an argument asks for help.
+func asksForHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
 
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "Wardbook keeps the field records of a city's wards.\n\nUsage: wardbook COMMAND [flags]\n\nCommands:")
 	for _, c := range commands() {
 		fmt.Fprintf(w, "  %-8s %-38s %s\n", c.name, c.args, c.short)
 	}
-	fmt.Fprintln(w, "\nwardbook COMMAND -h lists a command's flags.")
+	fmt.Fprintln(w, "\nwardbook help COMMAND, or wardbook COMMAND -h, lists a command's flags.")
 }
 
 // Version is set by the build; it names the app's shell as well.

@@ -30,7 +30,7 @@ func parseFlags(fs *flag.FlagSet, args []string, errs io.Writer) (code int, done
 		return 0, true
 	case err != nil:
 		return 2, true // Parse has said what and listed the flags
-	case slices.ContainsFunc(fs.Args(), func(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }):
+	case slices.ContainsFunc(fs.Args(), asksForHelp):
 		fs.Usage() // asked for behind a command of the command
 		return 0, true
 	}

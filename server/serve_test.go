@@ -43,6 +43,9 @@ func TestServeRefuses(t *testing.T) {
 		{"DoctorOfNothing", []string{"doctor", "-data", filepath.Join(t.TempDir(), "none")}, 1, ""},
 		{"HelpBehindACommand", []string{"units", "change", "-h"}, 0, "usage: wardbook units"},
 		{"HelpWithoutData", []string{"admin", "create", "-help"}, 0, "usage: wardbook admin"},
+		{"HubHelp", []string{"hub", "-h"}, 0, "-url"},
+		{"DrillHelp", []string{"drill", "--help"}, 0, "-approvals"},
+		{"HelpOfNoCommand", []string{"help", "frobnicate"}, 2, `unknown command "frobnicate"`},
 		{"BadOrigin", []string{"serve", "-data", t.TempDir(), "-origins", "wardbook.example"}, 2, "-origins"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -52,5 +55,32 @@ func TestServeRefuses(t *testing.T) {
 				t.Errorf("got exit %d and %q, want %d and %q", code, errs.String(), c.code, c.says)
 			}
 		})
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	for _, c := range []struct{ args, says string }{
+		{"help", "Usage: wardbook COMMAND"},
+		{"help -h", "Usage: wardbook COMMAND"},
+		{"--help", "Usage: wardbook COMMAND"},
+		{"help serve", "-listen"},
+		{"help hub", "-timeout"},
+		{"help hub pull", "-timeout"},
+		{"help drill", "-edits"},
+		{"help admin create", "usage: wardbook admin"},
+		{"help units", "usage: wardbook units"},
+		{"help doctor", "Usage of wardbook doctor"},
+		{"help rescue", "-url"},
+		{"help bench", "-quick"},
+		{"help sim", "-seeds"},
+		{"version", "wardbook " + Version},
+		{"-version", "wardbook " + Version},
+		{"--version", "wardbook " + Version},
+	} {
+		var out, errs bytes.Buffer
+		code := run(context.Background(), strings.Fields(c.args), strings.NewReader(""), &out, &errs)
+		if code != 0 || !strings.Contains(out.String(), c.says) || errs.Len() > 0 {
+			t.Errorf("wardbook %s: got exit %d, %q and %q, want 0 and %q", c.args, code, out.String(), errs.String(), c.says)
+		}
 	}
 }
