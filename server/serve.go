@@ -19,6 +19,7 @@ import (
 	"wardbook/server/backup"
 	"wardbook/server/demo"
 	"wardbook/server/store/sqlite"
+	"wardbook/server/units"
 )
 
 // parseFlags reads a command's flags; done means that the program ends with
@@ -186,7 +187,7 @@ func adminCommand(ctx context.Context, args []string, in io.Reader, out, errs io
 		fmt.Fprintf(errs, "wardbook admin: -data %s: %v\n", *data, err)
 		return 1
 	}
-	code := auth.AdminCommand(ctx, st, fs.Args(), in, out, errs)
+	code := auth.AdminCommand(ctx, st, units.NewDirectory(st).IsUnit, fs.Args(), in, out, errs)
 	if err := st.Close(); err != nil {
 		fmt.Fprintf(errs, "wardbook admin: closing: %v\n", err)
 		return 1

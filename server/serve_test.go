@@ -58,6 +58,28 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
+// The command line knows the list of units in force, on a folder that it makes.
+func TestAdminKnowsUnits(t *testing.T) {
+	t.Setenv("WARDBOOK_PASSWORD", "một câu đủ dài để dùng")
+	data := t.TempDir()
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"create officer.x -role officer -unit 99999", 1, `-unit "99999": there is no such unit`},
+		{"create officer.x -role officer -unit 26740", 0, "created officer officer.x"},
+		{"move officer.x 11111", 1, `"11111": there is no such unit`},
+		{"move officer.x 26743", 0, "moved officer.x to 26743"},
+	} {
+		var out, errs bytes.Buffer
+		code := run(context.Background(), append([]string{"admin", "-data", data}, strings.Fields(c.args)...), strings.NewReader(""), &out, &errs)
+		if code != c.code || !strings.Contains(out.String()+errs.String(), c.says) {
+			t.Errorf("admin %s: got exit %d, %q and %q, want %d and %q", c.args, code, out.String(), errs.String(), c.code, c.says)
+		}
+	}
+}
+
 func TestHelpAndVersion(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"help", "Usage: wardbook COMMAND"},

@@ -20,10 +20,11 @@ import (
 )
 
 // AdminUsage says how AdminCommand is called.
-const AdminUsage = `usage: wardbook admin [-data DIR] COMMAND
+const AdminUsage = `usage: wardbook admin -data DIR COMMAND
 
   create NAME [-role ROLE] [-unit CODE] [-display TEXT] [-sensitive]
-                        make an account; the default role is admin
+                        make an account; ROLE is officer, supervisor, hub or
+                        admin, the default; the first two need a unit's CODE
   list                  list accounts
   reset-password NAME   give an account another password
   disable NAME          end an account's access, at once
@@ -45,8 +46,9 @@ func (e errUsage) Error() string { return e.text }
 // folder's flag already taken, and returns the exit code: 0 for success, 1 for a
 // refusal or an error, 2 for a mistake in the arguments. It may run beside a
 // server on the same database: the server's sockets follow within seconds.
-func AdminCommand(ctx context.Context, st *sqlite.Store, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	accounts, err := NewAccounts(st, AccountOptions{Now: st.Now})
+// isUnit reports whether a unit is in the list in force; nil takes any five digits.
+func AdminCommand(ctx context.Context, st *sqlite.Store, isUnit func(code string) bool, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	accounts, err := NewAccounts(st, AccountOptions{Now: st.Now, IsUnit: isUnit})
 	if err != nil {
 		fmt.Fprintln(stderr, "wardbook admin:", err)
 		return 1
@@ -139,7 +141,13 @@ func (c command) create(ctx context.Context, args []string) error {
 		return errUsage{fmt.Sprintf("create: got %d names, want 1", len(names))}
 	}
 	n.Name, n.Role = names[0], store.Role(*role)
+	if !n.Role.Valid() {
+		return errUsage{fmt.Sprintf("create: -role %q: name one of officer, supervisor, hub and admin", *role)}
+	}
 	var err error
+	if err = c.known(n.Unit); n.Unit != "" && err != nil {
+		return fmt.Errorf("create: -unit %w", err)
+	}
 	if n.Password, err = c.readPassword(); err != nil {
 		return err
 	}
@@ -149,6 +157,14 @@ func (c command) create(ctx context.Context, args []string) error {
 	}
 	fmt.Fprintf(c.stdout, "created %s %s\n", acc.Role, acc.Name)
 	return nil
+}
+
+// known returns an error that says what to do, unless code is a unit's of the list in force.
+func (c command) known(code string) error {
+	if c.accounts.isUnit(code) {
+		return nil
+	}
+	return fmt.Errorf("%q: there is no such unit in the list in force; wardbook units -data DIR list prints it", code)
 }
 
 // readPassword takes the password from the environment, from a terminal without
@@ -250,6 +266,9 @@ func (c command) move(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.known(args[1]); err != nil {
+		return fmt.Errorf("move: %w", err)
+	}
 	if _, err := c.accounts.Alter(ctx, Console(), acc.ID, Change{Unit: &args[1]}); err != nil {
 		return err
 	}
@@ -276,7 +295,7 @@ func (c command) audit(ctx context.Context, args []string) error {
 	for _, a := range args {
 		h, err := audit.ParseHead(a)
 		if err != nil {
-			return errUsage{err.Error()}
+			return errUsage{fmt.Sprintf("audit %s: %v; give a head as audit printed it: a number, a colon and 64 hexadecimal digits", a, err)}
 		}
 		kept = append(kept, h)
 	}

@@ -13,7 +13,7 @@ func TestAdminCommand(t *testing.T) {
 	f := newFixture(t, Options{})
 	run := func(stdin string, args ...string) (int, string, string) {
 		var out, errs bytes.Buffer
-		code := AdminCommand(ctx, f.store, args, strings.NewReader(stdin), &out, &errs)
+		code := AdminCommand(ctx, f.store, func(code string) bool { return code == "26734" || code == "26737" }, args, strings.NewReader(stdin), &out, &errs)
 		return code, out.String(), errs.String()
 	}
 	cases := []struct {
@@ -37,6 +37,8 @@ func TestAdminCommand(t *testing.T) {
 		{goodPassword + "\n", "create Boss -display Chủ.Tịch", 0, "created admin boss"},
 		{goodPassword + "\n", "create boss", 1, "taken"},
 		{goodPassword, "create -role officer -unit 26734 -sensitive officer.a", 0, "created officer officer.a"},
+		{goodPassword, "create -role officer -unit 99999 officer.b", 1, `-unit "99999": there is no such unit in the list in force; wardbook units -data DIR list`},
+		{goodPassword, "create -role king -unit 26734 officer.b", 2, "officer, supervisor, hub and admin"},
 		{"", "list", 0, "officer.a  officer  26734  true"},
 		{"", "disable boss", 1, "one enabled administrator"},
 		{"", "disable nobody", 1, "no such account"},
@@ -45,7 +47,9 @@ func TestAdminCommand(t *testing.T) {
 		{"", "enable officer.a", 0, "enabled officer.a"},
 		{"", "move officer.a 26737", 0, "moved officer.a to 26737"},
 		{"một câu khác hẳn\n", "reset-password officer.a", 0, "reset the password of officer.a"},
-		{"", "audit nonsense", 2, "parse audit head"},
+		{"", "move officer.a 11111", 1, `"11111": there is no such unit in the list in force; wardbook units -data DIR list`},
+		{"", "audit nonsense", 2, "a colon and 64 hexadecimal digits"},
+		{"", "audit 3:00", 2, "a colon and 64 hexadecimal digits"},
 		{"", "audit", 0, ":"},
 	}
 	for _, c := range cases {
