@@ -32,18 +32,32 @@ func main() {
 		return nil
 	})
 	js.Global().Call("addEventListener", "online", online)
-	call := js.FuncOf(func(_ js.Value, args []js.Value) any { return promise(b, args[0].String(), []byte(args[1].String())) })
+	call := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		at := js.Undefined()
+		if len(args) > 2 {
+			at = args[2]
+		}
+		return promise(b, args[0].String(), []byte(args[1].String()), at)
+	})
 	object := js.Global().Get("Object").New()
 	object.Set("call", call)
 	js.Global().Set("__wardbook", object) // this is how the worker knows that the module is ready
 	select {}
 }
 
-// promise answers one call on a goroutine of its own.
-func promise(b *bridge.Bridge, name string, args []byte) js.Value {
+// promise answers one call on a goroutine of its own. What awaits a promise runs only
+// once no goroutine has anything to do: not before the pages were told what changed, and
+// what is to be sent was read. Who cannot wait gives at, which is called at once.
+func promise(b *bridge.Bridge, name string, args []byte, at js.Value) js.Value {
 	executor := js.FuncOf(func(_ js.Value, functions []js.Value) any {
 		resolve := functions[0]
-		go func() { resolve.Invoke(string(b.Call(context.Background(), name, args))) }()
+		go func() {
+			answer := js.ValueOf(string(b.Call(context.Background(), name, args)))
+			if at.Type() == js.TypeFunction {
+				at.Invoke(answer)
+			}
+			resolve.Invoke(answer)
+		}()
 		return nil
 	})
 	defer executor.Release() // a promise runs its executor before it is made

@@ -13,7 +13,8 @@ import { install } from './sqlite'
 // and take over when it goes. See leader.ts for the election.
 
 /** What the Go module offers once it runs; see client-wasm/bridge. */
-interface Go { call(name: string, jsonArgs: string): Promise<string> }
+/** `at` hears the answer while the module is still at work on what follows from it: the promise waits until that is done. */
+interface Go { call(name: string, jsonArgs: string, at?: (json: string) => void): Promise<string> }
 
 declare global {
   var __wardbook: Go | undefined
@@ -38,7 +39,12 @@ self.onmessage = ({ data }: MessageEvent<FromPage>) => {
     return
   }
   if (data.ask.name === 'lang') start.lang = (data.ask.args as { lang: string }).lang // should this tab have to lead
-  void answer(data.ask).then((answer) => tell({ id: data.ask.id, answer }))
+  let told = false
+  const reply = (answer: Answer) => {
+    if (!told) tell({ id: data.ask.id, answer })
+    told = true
+  }
+  void answer(data.ask, reply).then(reply)
 }
 
 /** Opens what another tab, or this tab before it was reloaded, had open. */
@@ -77,7 +83,8 @@ async function handInWhatWaits(): Promise<void> {
 /** Whether an account has no store here any more: the server has closed the device. */
 const forgotten = async (account: string) => (await keys.storeOf(account)) === undefined
 
-async function answer(ask: Ask): Promise<Answer> {
+/** Answers a call; `reply` hears what is an answer already, and is to be given what this returns as well. */
+async function answer(ask: Ask, reply: (answer: Answer) => void): Promise<Answer> {
   await began
   try {
     switch (ask.name) {
@@ -101,7 +108,7 @@ async function answer(ask: Ask): Promise<Answer> {
       default:
         if (late !== null) return await answerLate(ask)
         if (!member) throw refuse('signed_out', 'Bạn chưa đăng nhập.', 'You are not signed in.')
-        return await member.ask(ask)
+        return await member.ask(ask, reply)
     }
   } catch (cause) {
     return failed(cause)
@@ -402,15 +409,19 @@ class Member {
     return okOf<Session>(await this.ask({ id: ownID(), name: 'session', args: null }))
   }
 
-  ask(ask: Ask): Promise<Answer> {
-    return this.writes ? this.carryOut(ask) : this.inFlight.add(ask)
+  ask(ask: Ask, reply?: (answer: Answer) => void): Promise<Answer> {
+    return this.writes ? this.carryOut(ask, reply) : this.inFlight.add(ask)
   }
 
-  private async carryOut(ask: Ask): Promise<Answer> {
+  private async carryOut(ask: Ask, reply?: (answer: Answer) => void): Promise<Answer> {
     await this.opening
     const module = await this.writes!
     if (ask.name === 'logout') await this.copyUnsent().catch(() => {}) // what it would copy stays in the store
-    const answer = JSON.parse(await module.call(ask.name, JSON.stringify(ask.args ?? null))) as Answer
+    let answer!: Answer
+    await module.call(ask.name, JSON.stringify(ask.args ?? null), (json) => {
+      answer = JSON.parse(json) as Answer
+      if ('ok' in answer && ask.name !== 'logout') reply?.(answer) // of the others something is to be done before
+    })
     if ('error' in answer && answer.error.code === 'corrupted') await keys.noteDamage(this.opened.name)
     if (ask.name === 'logout' && 'ok' in answer) await this.signedOut(answer.ok as ReturnType<Calls['logout']>)
     return answer
@@ -434,12 +445,10 @@ class Member {
       const which = `${from} ${ask.id}`
       if (!this.writes || this.running.has(which)) return
       this.running.set(which, true)
-      void this.carryOut(ask)
-        .catch(failed)
-        .then((answer) => {
-          this.running.delete(which)
-          this.say({ to: from, id: ask.id, answer })
-        })
+      const reply = (answer: Answer) => {
+        if (this.running.delete(which)) this.say({ to: from, id: ask.id, answer })
+      }
+      void this.carryOut(ask, reply).catch(failed).then(reply)
     } else if ('to' in message) {
       if (message.to === tab) this.inFlight.answer(message.id, message.answer)
     } else {
