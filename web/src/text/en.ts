@@ -307,6 +307,7 @@ export const en: Texts = {
   'record.new.state': 'not saved',
   'record.torn': 'in conflict: {n}',
   'record.untitled': '(no name)',
+  'record.nothing': 'Nothing has been typed yet, so there is nothing to save.',
   'record.saved': 'Saved on this device.',
   'record.submit': 'Save and submit',
   'record.submitted': 'Saved and submitted.',

@@ -306,6 +306,7 @@ export const vi = {
   'record.new.state': 'chưa lưu',
   'record.torn': 'xung đột: {n}',
   'record.untitled': '(chưa có tên)',
+  'record.nothing': 'Chưa nhập gì để lưu.',
   'record.saved': 'Đã lưu trên máy này.',
   'record.submit': 'Lưu và trình duyệt',
   'record.submitted': 'Đã lưu và trình duyệt.',

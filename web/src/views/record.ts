@@ -470,6 +470,10 @@ export class RecordForm extends Part {
     const { opening } = this
     clearTimeout(this.pause)
     this.pause = 0
+    if (this.form.isNew && !this.dirty) { // what fills itself in makes no record
+      this.failure = t('record.nothing')
+      return false
+    }
     this.busy = true
     this.failure = this.failed = ''
     try {
