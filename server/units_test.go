@@ -11,6 +11,7 @@ import (
 
 	"wardbook/conflict"
 	"wardbook/server/auth"
+	"wardbook/server/backup"
 	"wardbook/server/hub"
 	"wardbook/server/hub/hubtest"
 	"wardbook/server/ledger"
@@ -243,4 +244,45 @@ func changesetOf(id conflict.ReplicaID, unit, author string, def *register.Defin
 	dot := conflict.Dot{Replica: id, Counter: 1}
 	return []record.Changeset{{Dot: dot, Unit: unit, Author: author, At: 1, Edits: []record.Edit{{Record: dot, Register: string(def.ID), Definition: def.Version,
 		Writes: []record.Write{{Key: conflict.Key(def.FieldByName("house_no").ID), Value: "12"}}}}}}
+}
+
+// What the usage shows can be done as it stands there, once no server runs.
+func TestUnitsUsageWorks(t *testing.T) {
+	_, shown, _ := strings.Cut(unitsUsage, "such as")
+	shown, _, _ = strings.Cut(shown, "version is")
+	data, file := t.TempDir(), filepath.Join(t.TempDir(), "change.json")
+	if err := os.WriteFile(file, []byte(shown), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("WARDBOOK_PASSWORD", "một câu đủ dài để dùng")
+	wardbook := func(args ...string) (int, string) {
+		var out bytes.Buffer
+		code := run(t.Context(), args, strings.NewReader(""), &out, &out)
+		return code, out.String()
+	}
+	if code, said := wardbook("admin", "-data", data, "create", "first.admin"); code != 0 {
+		t.Fatal(said)
+	}
+	hold, err := backup.Hold(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, said := wardbook("units", "-data", data, "change", file); code != 1 || !strings.Contains(said, "stop the server first") {
+		t.Errorf("beside a server: got exit %d and %q", code, said)
+	}
+	hold.Close()
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"change"}, 2, "name the FILE"},
+		{[]string{"chnage", file}, 2, `unknown command "chnage"`},
+		{[]string{"change", file}, 0, "list 2026-01-01:"},
+		{[]string{"list"}, 0, "30001 Phường Mới"},
+	} {
+		if code, said := wardbook(append([]string{"units", "-data", data}, c.args...)...); code != c.code || !strings.Contains(said, c.says) {
+			t.Errorf("units %v: got exit %d and %q, want %d and %q", c.args, code, said, c.code, c.says)
+		}
+	}
 }

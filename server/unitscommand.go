@@ -22,13 +22,15 @@ const unitsUsage = `usage: wardbook units -data DIR COMMAND
 
   list           print the list of units in force
   change FILE    split, merge or rename units; FILE is JSON, such as
-                 {"version": "2027-01-01",
+                 {"version": "2026-01-01",
                   "units": [{"code": "30001", "name_vi": "Phường Mới", "name_en": "Moi Ward", "kind": "ward"}],
-                  "changes": [{"old": "26734", "new": ["30001"]}]}
+                  "changes": [{"old": "26740", "new": ["30001"]}]}
                  version is the day from which it is in force, today or before
+
+A server that runs on DIR has to be stopped first.
 `
 
-// unitsCommand is wardbook units. It may run beside a server on the same data.
+// unitsCommand is wardbook units. No server may run on the same data.
 func unitsCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.Writer) int {
 	fs := flag.NewFlagSet("wardbook units", flag.ContinueOnError)
 	data := fs.String("data", "", "data folder (required)")
@@ -43,7 +45,16 @@ func unitsCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 		return 2
 	case command == "list" && fs.NArg() == 1, command == "change" && fs.NArg() == 2:
 	default:
-		fmt.Fprint(errs, unitsUsage)
+		reason := fmt.Sprintf("unknown command %q", command)
+		switch command {
+		case "":
+			reason = "what should be done?"
+		case "list":
+			reason = fmt.Sprintf("list takes no argument, got %q", fs.Arg(1))
+		case "change":
+			reason = fmt.Sprintf("change: got %d files, want 1: name the FILE that holds the change", fs.NArg()-1)
+		}
+		fmt.Fprintf(errs, "wardbook units: %s\n\n%s", reason, unitsUsage)
 		return 2
 	}
 	fail := func(err error) int {
@@ -61,6 +72,9 @@ func unitsCommand(ctx context.Context, args []string, _ io.Reader, out, errs io.
 		return fail(cmp.Or(err, noDatabase(*data)))
 	}
 	a, err := openApp(ctx, appConfig{data: *data, enrolment: auth.EnrolByCode, log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	if errors.Is(err, backup.ErrInUse) {
+		return fail(fmt.Errorf("-data %s: %w; stop the server first, and start it again afterwards", *data, err))
+	}
 	if err != nil {
 		return fail(err)
 	}
