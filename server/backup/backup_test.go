@@ -116,6 +116,8 @@ func TestDamagedBackupReplacesNothing(t *testing.T) {
 		t.Helper()
 		if _, err := Restore(context.Background(), to, fresh, true, time.Now()); err == nil {
 			t.Errorf("%s: it was restored", what)
+		} else if !strings.Contains(err.Error(), "use another backup") {
+			t.Errorf("%s: the error does not say what to do: %v", what, err)
 		}
 		if _, err := os.Stat(DatabasePath(fresh)); err == nil {
 			t.Fatalf("%s: the data folder has got a database", what)

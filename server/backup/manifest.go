@@ -54,7 +54,7 @@ func ReadManifest(dir string) (Manifest, error) {
 	var m Manifest
 	raw, err := os.ReadFile(filepath.Join(dir, manifestFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return m, fmt.Errorf("%s holds no %s: it is no backup, or one that was cut short", dir, manifestFile)
+		return m, fmt.Errorf("%s holds no %s: it is no backup, or one that was cut short; use another backup", dir, manifestFile)
 	}
 	if err != nil {
 		return m, err
@@ -62,13 +62,13 @@ func ReadManifest(dir string) (Manifest, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&m); err != nil {
-		return m, fmt.Errorf("%s is damaged: %w", manifestFile, err)
+		return m, fmt.Errorf("%s is damaged; use another backup: %w", manifestFile, err)
 	}
 	switch {
 	case m.Format != manifestFormat:
 		return m, fmt.Errorf("%s has format %d, this program knows %d: use the version that made it (%s) or a newer one", manifestFile, m.Format, manifestFormat, m.Version)
 	case len(m.Files) != 1 || m.Files[0].Name != database:
-		return m, fmt.Errorf("%s is damaged: it names other files than %s", manifestFile, database)
+		return m, fmt.Errorf("%s is damaged; use another backup: it names other files than %s", manifestFile, database)
 	}
 	return m, nil
 }
@@ -85,14 +85,14 @@ func Verify(ctx context.Context, dir string) (Manifest, error) {
 		return m, err
 	}
 	if want := m.Files[0]; got != want {
-		return m, fmt.Errorf("%s is not the file that the manifest names: got %d bytes with SHA-256 %s, want %d with %s", database, got.Bytes, got.SHA256, want.Bytes, want.SHA256)
+		return m, fmt.Errorf("%s is damaged, for it is not the file that the manifest names; use another backup: got %d bytes with SHA-256 %s, want %d with %s", database, got.Bytes, got.SHA256, want.Bytes, want.SHA256)
 	}
 	found, err := survey(ctx, DatabasePath(dir))
 	if err != nil {
 		return m, err
 	}
 	if found.Epoch != m.Epoch || !slices.Equal(found.Units, m.Units) {
-		return m, errors.New("the database does not hold what the manifest says")
+		return m, errors.New("the database does not hold what the manifest says; use another backup")
 	}
 	return m, nil
 }
