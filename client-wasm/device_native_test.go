@@ -357,7 +357,7 @@ func TestDeviceSaysWhatIsWrong(t *testing.T) {
 		t.Errorf("got %+v, want a draft as typed", rec)
 	}
 	c.web.Close()
-	s.fails("1 changes are not acknowledged", 1, "sync")
+	s.fails("1 change is not acknowledged", 1, "sync")
 }
 
 func TestOneProcessAtATime(t *testing.T) {

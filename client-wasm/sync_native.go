@@ -223,7 +223,11 @@ func (d *device) rescope(ctx context.Context, l *link) error {
 func (d *device) missing(s replica.Status) string {
 	var parts []string
 	if s.Unsent > 0 {
-		parts = append(parts, fmt.Sprintf(d.text("%d thay đổi chưa được nhận", "%d changes are not acknowledged"), s.Unsent))
+		en := "%d changes are not acknowledged"
+		if s.Unsent == 1 {
+			en = "%d change is not acknowledged"
+		}
+		parts = append(parts, fmt.Sprintf(d.text("%d thay đổi chưa được nhận", en), s.Unsent))
 	}
 	if s.Failure != nil {
 		parts = append(parts, d.text(s.Failure.VI, s.Failure.EN))
