@@ -106,11 +106,11 @@ export class Version {
 }
 
 /**
- * Budgets of the design for the first download, in KB after Brotli. SQLite may take more, but only for encryption. The
+ * Budgets of the design for the first download, in KB after Brotli. SQLite's are 420, and 133 that its encryption takes. The
  * reader of QR codes is no part of the shell: it is fetched with the rest of a version and loaded when it is needed, and
  * so is the office, the screens of supervisors and administrators; erasing by law took it from 19 KB beyond 20. The guide and its pictures are fetched once the app is there, and what draws charts not before a supervisor looks at one.
  */
-const budgets = { module: 1100, SQLite: 420, shell: 80, office: 24, reader: 40, guide: 600, charts: 30 };
+const budgets = { module: 1100, SQLite: 553, shell: 80, office: 24, reader: 40, guide: 600, charts: 30 };
 
 /**
  * Without inlining the module is a tenth smaller after Brotli. Packages that do the same thing a thousand times for one
