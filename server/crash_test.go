@@ -27,6 +27,7 @@ type pusher struct {
 	kept        map[uint64]record.Changeset // not acknowledged
 	acks        int                         // messages, on this connection, of what the server did not hold before
 	padding     int                         // bytes by which each value is longer
+	rests       bool                        // it stops for a moment at times, in which the server copies its log
 	r           *rand.Rand
 	token       string
 	device      string
@@ -103,6 +104,14 @@ func (u *pusher) push(w *wire, limit int) (refused *protocol.Error) {
 	}
 pushing:
 	for pushes := 0; pushes < limit; pushes++ {
+		if u.rests && pushes%60 == 59 { // the log is long enough by then
+			for inFlight > 0 {
+				if !take() {
+					break pushing
+				}
+			}
+			time.Sleep(100 * time.Millisecond) // without work for 50
+		}
 		var batch []record.Changeset
 		most := 20
 		if u.padding == 0 && u.r.IntN(8) == 0 {
