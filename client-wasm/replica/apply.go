@@ -276,6 +276,7 @@ func (r *Replica) storeAck(ctx context.Context, a *protocol.Ack) (Changed, error
 	}
 	meta := r.meta
 	meta.Acked, meta.LastReceipt = a.Through, a.Received
+	meta.Reached = max(meta.Reached, a.Through)
 	b := &Batch{Meta: &meta, Receipts: []Receipt{{Replica: meta.Replica, Through: a.Through, Received: a.Received, Marks: a.Marks, Signature: a.Signature}}}
 	if a.Through-r.meta.Acked > many && r.plain() {
 		b.Receive = []Received{{meta.Replica, r.meta.Acked + 1, a.Through, a.Received}}

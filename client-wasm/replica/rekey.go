@@ -154,7 +154,7 @@ func (r *Replica) rekey(ctx context.Context, told session.Rekey) (session.Local,
 	}
 	b := &Batch{Meta: &meta}
 	meta.Replica, meta.Current, meta.Next = m.to, protocol.Token{}, protocol.Token{}
-	meta.Acked, meta.BackedUp, meta.Last = 0, 0, 0
+	meta.Acked, meta.Reached, meta.BackedUp, meta.Last = 0, 0, 0, 0
 
 	holdings, err := r.touched(ctx, entries)
 	if err != nil {
@@ -427,7 +427,7 @@ func (r *Replica) shown(id conflict.ReplicaID, entries []Entry, holdings map[con
 		}
 	}
 	for i := range entries {
-		if e := &entries[i]; entryOf(id, *e) && !r.acked(e) && e.Changeset.Last().Counter > mine {
+		if e := &entries[i]; entryOf(id, *e) && !r.reached(e) && e.Changeset.Last().Counter > mine {
 			delete(covered, e.No)
 		}
 	}
@@ -447,7 +447,7 @@ type leaving struct {
 func (r *Replica) leave(e Entry, holdings map[conflict.RecordID]Holding) leaving {
 	out := leaving{e, nil}
 	out.Changeset.Edits = nil
-	all := e.Refusal != nil || !r.acked(&e)
+	all := e.Refusal != nil || !r.reached(&e)
 	for i, edit := range e.Changeset.Edits {
 		if r.erased[edit.Record] {
 			continue // nothing is left of it to hand in

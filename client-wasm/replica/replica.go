@@ -403,6 +403,12 @@ func (r *Replica) tell(c Changed) {
 	}
 }
 
+// reached reports whether a server ever held e durably, be it that it was restored
+// since.
+func (r *Replica) reached(e *Entry) bool {
+	return e.Changeset.Dot.Replica != r.meta.Replica || e.Changeset.Last().Counter <= max(r.meta.Reached, r.meta.Acked)
+}
+
 // acked reports whether the server holds e durably.
 func (r *Replica) acked(e *Entry) bool {
 	return e.Changeset.Dot.Replica != r.meta.Replica || e.Changeset.Last().Counter <= r.meta.Acked

@@ -91,6 +91,7 @@ type Meta struct {
 	Current     protocol.Token
 	Next        protocol.Token
 	Acked       uint64 // counter up to which the server has everything durably
+	Reached     uint64 // the same of any life of the server: a restore does not take it back
 	BackedUp    uint64 // counter up to which that survives the server
 	Last        uint64 // highest counter in use
 	Entries     uint64 // number of the newest outbox entry
